@@ -1,0 +1,22 @@
+"""Keeps a workspace's contacts the same in Postgres and in the tools its team works in.
+
+The public Python API is `BaseIntegrationSync`, `SyncResult` and `IntegrationConfig`; it is imported on
+first use, so that `import integrations_pipeline` stays cheap and touches nothing.
+"""
+
+from typing import Any
+
+__all__ = ["BaseIntegrationSync", "IntegrationConfig", "SyncResult"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "BaseIntegrationSync":
+        from integrations_pipeline.sync.integration import BaseIntegrationSync  # noqa: PLC0415 - on first use
+
+        return BaseIntegrationSync
+    if name in __all__:
+        from integrations_pipeline import model  # noqa: PLC0415 - on first use
+
+        return getattr(model, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

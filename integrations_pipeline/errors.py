@@ -1,0 +1,77 @@
+"""Every exception of the product, grouped by what to do next.
+
+    IntegrationError
+    ├── RetryableError          try again later, by itself; may carry `retry_after_seconds`
+    │   ├── RateLimitedError    the provider told us to slow down
+    │   └── InDoubtError        the request may have been applied: look before trying again
+    ├── PermanentError          this record or request will fail again until it changes
+    ├── NeedsAttentionError     a person must act: credentials, configuration, a missing table
+    │   ├── CredentialsError    token wrong, revoked or unreadable
+    │   ├── ConfigurationError  a setting, file or environment variable is wrong
+    │   └── UnavailableError    the database cannot be reached
+    ├── CursorExpiredError      the provider no longer knows the cursor: read everything
+    ├── BusyError               another run holds the connection's lock
+    └── RefusedPlan             a guard refused; nothing was applied
+
+Messages name the thing and the next step, never the data: no response bodies, e-mail addresses, query
+strings or tokens. Belongs here: exception types. Does not: the decision when to raise them.
+"""
+
+
+class IntegrationError(Exception):
+    """Root of everything the product raises on purpose; `str(error)` is fit for logs and people."""
+
+
+class RetryableError(IntegrationError):
+    """A fault that passes by itself (timeout, 5xx, dropped connection).
+
+    `retry_after_seconds` is how long the provider asked us to wait, or None.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimitedError(RetryableError):
+    """The provider's rate limit was met, by us or by someone else; the whole key must pause."""
+
+
+class InDoubtError(RetryableError):
+    """The connection broke after the request may have been applied; only repeatable requests are resent."""
+
+
+class PermanentError(IntegrationError):
+    """Will fail again until the record or the request changes. `code` is the provider's short error type."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NeedsAttentionError(IntegrationError):
+    """Nothing will work until a person acts; the message says what to do."""
+
+
+class CredentialsError(NeedsAttentionError):
+    """The provider refuses the credentials, or they cannot be decrypted."""
+
+
+class ConfigurationError(NeedsAttentionError):
+    """A setting, a file or an environment variable is missing or wrong."""
+
+
+class UnavailableError(NeedsAttentionError):
+    """The database cannot be reached; the message names host and setting, never the password."""
+
+
+class CursorExpiredError(IntegrationError):
+    """The provider no longer accepts the stored cursor; the caller reads everything instead."""
+
+
+class BusyError(IntegrationError):
+    """Another run holds the connection; it is never interleaved with."""
+
+
+class RefusedPlan(IntegrationError):
+    """A guard refused to apply the plan as a whole; nothing was applied."""
