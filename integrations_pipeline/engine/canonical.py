@@ -1,0 +1,44 @@
+"""Canonical forms: when two values of a field are the same value.
+
+Belongs here: comparison of single values. Does not: comparison of whole frames (`frames`), which compares
+raw text first and comes here only for the rows that differ.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from integrations_pipeline.model import FieldKind, FieldRule, split_set
+
+CONSENT_OUT = "true"
+
+
+def canonical(value: str, kind: FieldKind) -> str:
+    """The form in which equal values are equal texts.
+
+    Text: Unicode NFC, line ends as LF, outer white space off. E-mail: also lower case. Sets: members
+    sorted, each once. Consent: "true" or "".
+    """
+    text = value if value.isascii() else unicodedata.normalize("NFC", value)
+    text = text.replace("\r\n", "\n").strip()
+    if kind is FieldKind.EMAIL:
+        return text.lower()
+    if kind is FieldKind.SET:
+        return "\n".join(sorted({member.strip() for member in split_set(text)} - {""}))
+    if kind is FieldKind.CONSENT:
+        return CONSENT_OUT if text.lower() in ("true", "1", "yes") else ""
+    return text
+
+
+def is_same(left: str, right: str, kind: FieldKind) -> bool:
+    """Whether two values are the same value of a field of this kind."""
+    return left == right or canonical(left, kind) == canonical(right, kind)
+
+
+def differing(left: Mapping[str, str], right: Mapping[str, str], rules: Sequence[FieldRule]) -> tuple[FieldRule, ...]:
+    """The fields, in rule order, in which two contacts really differ; a missing key counts as empty."""
+    return tuple(rule for rule in rules if not is_same(left.get(rule.name, ""), right.get(rule.name, ""), rule.kind))
+
+
+def identity_key(email: str) -> str:
+    """The key by which contacts that are not linked yet are matched: the canonical e-mail, or ""."""
+    return canonical(email, FieldKind.EMAIL)

@@ -1,0 +1,189 @@
+"""The three-way merge of one contact, field by field.
+
+Belongs here: what happens to one pair of records whose fields differ. Does not: which pairs there are
+(`match`, `diff`) and what may be written at all (`guards`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from integrations_pipeline.engine.canonical import CONSENT_OUT, canonical, is_same
+from integrations_pipeline.model import (
+    Conflict,
+    ConflictPolicy,
+    FieldKind,
+    FieldRule,
+    Side,
+    join_set,
+    split_set,
+)
+
+Fields = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """When each side was last modified, or None where it is not told."""
+
+    local_at: datetime | None = None
+    remote_at: datetime | None = None
+
+    @property
+    def is_remote_newer(self) -> bool:
+        """False also where it cannot be told."""
+        return self.local_at is not None and self.remote_at is not None and self.remote_at > self.local_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldMerge:
+    """The outcome for one field: what to write to each side, or None."""
+
+    to_local: str | None = None
+    to_remote: str | None = None
+    agreed: str | None = None
+    is_conflict: bool = False
+    winner: Side | None = None
+    reason: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class PairMerge:
+    """The outcome for one pair; `agreed` are fields on which both sides are already the same."""
+
+    to_local: dict[str, str] = field(default_factory=dict)
+    to_remote: dict[str, str] = field(default_factory=dict)
+    agreed: dict[str, str] = field(default_factory=dict)
+    resolved: dict[Side, Conflict] = field(default_factory=dict)
+    open: Conflict | None = None
+
+
+def merge_field(rule: FieldRule, values: tuple[str, str, str], policy: ConflictPolicy, times: Times) -> FieldMerge:
+    """Merge one field from its (base, local, remote) values.
+
+    ================  ================  ==========================================
+    local             remote            outcome
+    ================  ================  ==========================================
+    same as remote    same as local     base advances
+    changed           unchanged         write remote
+    unchanged         changed           write local
+    changed           changed           conflict, by policy (sets and consent merge)
+    ================  ================  ==========================================
+
+    A side that the rule does not allow to be written never is; if both changed then, the side that
+    gives the field wins, and the conflict is recorded all the same.
+    """
+    base, local, remote = values
+    if is_same(local, remote, rule.kind):
+        return FieldMerge(agreed=local)
+    if rule.kind is FieldKind.SET:
+        return _write_both(rule, merge_set(base, local, remote), local, remote)
+    if rule.kind is FieldKind.CONSENT:
+        return _write_both(rule, CONSENT_OUT, local, remote)
+    if is_same(remote, base, rule.kind):
+        return FieldMerge(to_remote=local) if rule.to_remote else FieldMerge()
+    if is_same(local, base, rule.kind):
+        return FieldMerge(to_local=remote) if rule.to_local else FieldMerge()
+    return _merge_conflict(rule, local, remote, policy, times)
+
+
+def merge_set(base: str, local: str, remote: str) -> str:
+    """Members added by either side stay, members removed by either side go; local order first."""
+    base_members, local_members, remote_members = (set(split_set(text)) for text in (base, local, remote))
+    removed = (base_members - local_members) | (base_members - remote_members)
+    ordered = [*split_set(local), *split_set(remote)]
+    return join_set(member for member in ordered if member not in removed)
+
+
+def _write_both(rule: FieldRule, merged: str, local: str, remote: str) -> FieldMerge:
+    to_local = merged if rule.to_local and not is_same(merged, local, rule.kind) else None
+    to_remote = merged if rule.to_remote and not is_same(merged, remote, rule.kind) else None
+    return FieldMerge(to_local=to_local, to_remote=to_remote)
+
+
+def choose_winner(rule: FieldRule, policy: ConflictPolicy, times: Times) -> tuple[Side | None, str]:
+    """Who wins a field that both sides changed, and by which policy; nobody wins under `manual`.
+
+    `newest_wins` without both times falls back to the local side: an unknown time must not beat a known
+    edit in the workspace's own table.
+    """
+    if not (rule.to_remote and rule.to_local):
+        return (Side.LOCAL if rule.to_remote else Side.REMOTE), "sync_direction"
+    if policy is ConflictPolicy.MANUAL:
+        return None, policy.value
+    if policy is ConflictPolicy.REMOTE_WINS:
+        return Side.REMOTE, policy.value
+    if policy is ConflictPolicy.NEWEST_WINS and times.is_remote_newer:
+        return Side.REMOTE, policy.value
+    return Side.LOCAL, policy.value
+
+
+def _merge_conflict(rule: FieldRule, local: str, remote: str, policy: ConflictPolicy, times: Times) -> FieldMerge:
+    winner, reason = choose_winner(rule, policy, times)
+    return FieldMerge(
+        to_remote=local if winner is Side.LOCAL and rule.to_remote else None,
+        to_local=remote if winner is Side.REMOTE and rule.to_local else None,
+        is_conflict=True,
+        winner=winner,
+        reason=reason,
+    )
+
+
+def merge_pair(
+    rules: Sequence[FieldRule],
+    values: tuple[Fields, Fields, Fields],
+    policy: ConflictPolicy,
+    times: Times,
+) -> PairMerge:
+    """Merge every field of one pair from its (base, local, remote) fields.
+
+    A field that one of the two sides does not carry at all is absent there and left alone.
+    Conflicts are gathered into one per losing side, so that each write carries what it overrode.
+    """
+    base, local, remote = values
+    outcome = PairMerge()
+    lost: dict[Side | None, dict[str, Mapping[str, str]]] = {}
+    reasons: dict[Side | None, str] = {}
+    for rule in rules:
+        name = rule.name
+        if name not in local or name not in remote:
+            continue
+        triple = (base.get(name, ""), local[name], remote[name])
+        merged = merge_field(rule, triple, policy, times)
+        _collect(outcome, name, merged, is_new=name not in base or triple[0] != merged.agreed)
+        if merged.is_conflict:
+            loser = merged.winner.other if merged.winner else None
+            lost.setdefault(loser, {})[name] = dict(zip(("base", "local", "remote"), triple, strict=True))
+            reasons[loser] = merged.reason
+    for loser, fields in lost.items():
+        conflict = Conflict(
+            policy=reasons[loser],
+            winner=loser.other if loser else None,
+            fields=fields,
+            local_at=times.local_at,
+            remote_at=times.remote_at,
+        )
+        if loser is None:
+            outcome.open = conflict
+        else:
+            outcome.resolved[loser] = conflict
+    return outcome
+
+
+def _collect(outcome: PairMerge, name: str, merged: FieldMerge, *, is_new: bool) -> None:
+    if merged.to_local is not None:
+        outcome.to_local[name] = merged.to_local
+    if merged.to_remote is not None:
+        outcome.to_remote[name] = merged.to_remote
+    if merged.agreed is not None and is_new:
+        outcome.agreed[name] = merged.agreed
+
+
+def is_edited(rules: Sequence[FieldRule], base: Fields, side: Fields, other: Side) -> bool:
+    """Whether a side holds an edit since the base that `other` could take: such an edit beats a delete."""
+    return any(
+        rule.writes(other)
+        and rule.name in side
+        and canonical(side[rule.name], rule.kind) != canonical(base.get(rule.name, ""), rule.kind)
+        for rule in rules
+    )

@@ -1,0 +1,238 @@
+"""The plan: what one run would do to both sides. Read this file first.
+
+    snapshots + base ──► diff (all links, vectorised) ──► pairs that changed ──► merge ──┐
+                    └──► match (records without link) ──► links, creates ────────────────┼──► guards ──► Plan
+                         links with one side gone ──► deletes, or edits that beat them ──┘
+
+Presence of a linked contact (B base, L local, R remote; 0 only from a complete snapshot or a tombstone):
+
+    0 1 0  create remote         1 1 1  merge fields
+    0 0 1  create local          1 1 0  delete local, or recreate remote if local was edited
+    0 1 1  link, merge with an   1 0 1  delete remote, or restore local if remote was edited
+           empty base            1 0 0  unlink
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from integrations_pipeline.engine.diff import LinkedDiff, diff_linked, unlinked_rows
+from integrations_pipeline.engine.frames import Positions, keys_lower
+from integrations_pipeline.engine.guards import guard_deletes
+from integrations_pipeline.engine.match import Matches, Unlinked, match_unlinked
+from integrations_pipeline.engine.pairs import (
+    Pair,
+    create_local,
+    create_remote,
+    plan_gone,
+    plan_pair,
+    unlink,
+)
+from integrations_pipeline.engine.reader import PairReader, World
+from integrations_pipeline.model import (
+    Agreement,
+    Change,
+    ChangeKind,
+    Direction,
+    Plan,
+    Side,
+    Snapshot,
+)
+
+
+@dataclass(slots=True)
+class _Draft:
+    changes: list[Change] = field(default_factory=list)
+    agreements: list[Agreement] = field(default_factory=list)
+    conflicts: list[Change] = field(default_factory=list)
+    skipped: list[Change] = field(default_factory=list)
+    deletes: list[Change] = field(default_factory=list)
+
+    def add_pair(self, pair: Pair, world: World) -> None:
+        planned = plan_pair(pair, world.rules, world.policy)
+        self.changes.extend(planned.changes)
+        if planned.agreement:
+            self.agreements.append(planned.agreement)
+        if planned.conflict:
+            self.conflicts.append(planned.conflict)
+
+
+def plan_sync(world: World) -> Plan:
+    """Plan one run. Pure and independent of the order of rows.
+
+    `world.base` has the shape told in `diff.diff_linked`, the snapshots that of `model.Snapshot`.
+    The changes come sorted by side, kind and id; `Plan.considered` counts the contacts of each direction.
+    """
+    diff = diff_linked(world.base, world.local, world.remote, world.columns)
+    reader = PairReader(world, diff)
+    draft = _Draft()
+    free_local = unlinked_rows(len(world.local.frame), diff.local_at)
+    free_remote = unlinked_rows(len(world.remote.frame), diff.remote_at)
+    matches = _match(world, diff, free_local, free_remote)
+    _plan_both_there(draft, reader)
+    _plan_matches(draft, reader, matches)
+    _plan_gone_sides(draft, reader, matches)
+    _plan_unlinked_local(draft, reader, free_local, matches)
+    _plan_unlinked_remote(draft, reader, free_remote, matches)
+    considered = {
+        Direction.TO_EXTERNAL: len(world.base) + len(free_local),
+        Direction.FROM_EXTERNAL: len(world.base) + len(free_remote),
+    }
+    return _guarded(draft, world, considered)
+
+
+def _match(world: World, diff: LinkedDiff, free_local: Positions, free_remote: Positions) -> Matches:
+    """Match unlinked records; links with one side gone take part, so that a merge is not a deletion."""
+    local_keys = _keys(world, world.local.frame, free_local)
+    remote_keys = _keys(world, world.remote.frame, free_remote)
+    orphans_local = np.flatnonzero(diff.is_remote_gone & ~diff.is_local_gone)
+    orphans_remote = np.flatnonzero(diff.is_local_gone & ~diff.is_remote_gone)
+    base_keys = _keys(world, world.base, np.concatenate([orphans_local, orphans_remote]))
+    external_ids = world.base["external_id"]
+    local_keys |= {key: base_keys[key] for key in map(str, world.base.index[orphans_local])}
+    held = zip(world.base.index[orphans_remote], external_ids.iloc[orphans_remote], strict=True)
+    remote_keys |= {str(external_id): base_keys[str(contact_id)] for contact_id, external_id in held}
+    wanted = {*local_keys.values(), *remote_keys.values()} - {""}
+    return match_unlinked(
+        Unlinked(keys=local_keys, linked_keys=_linked_keys(world, diff, world.local, diff.local_at, wanted)),
+        Unlinked(
+            keys=remote_keys,
+            contact_keys=_contact_keys(world.remote.frame, free_remote),
+            linked_keys=_linked_keys(world, diff, world.remote, diff.remote_at, wanted),
+        ),
+    )
+
+
+def _keys(world: World, frame: pd.DataFrame, at: Positions) -> dict[str, str]:
+    ids = [str(key) for key in frame.index[at]]
+    column = world.identity_column
+    if column is None or column not in frame.columns:
+        return dict.fromkeys(ids, "")
+    return dict(zip(ids, keys_lower(frame[column].iloc[at].fillna("")).to_pylist(), strict=True))
+
+
+def _contact_keys(frame: pd.DataFrame, at: Positions) -> dict[str, str]:
+    if "contact_key" not in frame.columns:
+        return {}
+    part = frame["contact_key"].iloc[at]
+    return {str(key): value for key, value in part.items() if value}
+
+
+def _linked_keys(world: World, diff: LinkedDiff, snapshot: Snapshot, at: Positions, wanted: set[str]) -> frozenset[str]:
+    """Those of the wanted identity keys that records of complete links hold on one side."""
+    column = world.identity_column
+    if column is None or column not in snapshot.frame.columns or not wanted or not len(world.base):
+        return frozenset()
+    alive = diff.is_both_there
+    values = [snapshot.frame[column].iloc[at[alive & (at >= 0)]]]
+    if column in world.base.columns:
+        values.append(world.base[column].iloc[np.flatnonzero(alive & (at < 0))].fillna(""))
+    targets = pa.array(sorted(wanted), type=pa.large_string())
+    found: set[str] = set()
+    for part in values:
+        keys = keys_lower(part)
+        found.update(keys.filter(pc.is_in(keys, value_set=targets)).to_pylist())
+    return frozenset(found)
+
+
+def _plan_both_there(draft: _Draft, reader: PairReader) -> None:
+    diff = reader.diff
+    changed = diff.is_local_changed | diff.is_remote_changed | diff.is_touched
+    for pair in reader.linked(np.flatnonzero(changed & diff.is_both_there)):
+        draft.add_pair(pair, reader.world)
+
+
+def _plan_matches(draft: _Draft, reader: PairReader, matches: Matches) -> None:
+    for pair in reader.matched(matches.pairs):
+        draft.add_pair(pair, reader.world)
+
+
+def _plan_gone_sides(draft: _Draft, reader: PairReader, matches: Matches) -> None:
+    diff = reader.diff
+    repointed = {contact_id for contact_id, _ in matches.pairs}
+    taken = {external_id for _, external_id in matches.pairs}
+    both_gone = diff.is_local_gone & diff.is_remote_gone
+    for pair in reader.linked(np.flatnonzero(both_gone)):
+        draft.changes.append(unlink(pair.contact_id, pair.external_id, "deleted on both sides", pair.base))
+    for pair in reader.linked(np.flatnonzero(diff.is_remote_gone & ~both_gone)):
+        if pair.contact_id in repointed:
+            continue
+        change = plan_gone(pair, Side.REMOTE, reader.world.rules)
+        if pair.contact_id in matches.local_aside:
+            draft.skipped.append(replace(change, reason=matches.local_aside[pair.contact_id]))
+        else:
+            _sort_gone(draft, change, reader.world)
+    for pair in reader.linked(np.flatnonzero(diff.is_local_gone & ~both_gone)):
+        if pair.external_id in taken:
+            reason = "its e-mail belongs to a new contact of the workspace now"
+            draft.changes.append(unlink(pair.contact_id, pair.external_id, reason, pair.base))
+        else:
+            _sort_gone(draft, plan_gone(pair, Side.LOCAL, reader.world.rules), reader.world)
+
+
+def _sort_gone(draft: _Draft, change: Change, world: World) -> None:
+    if world.policy.direction.allows(change.side):
+        target = draft.deletes if change.kind is ChangeKind.DELETE else draft.changes
+        target.append(change)
+
+
+def _plan_unlinked_local(draft: _Draft, reader: PairReader, at: Positions, matches: Matches) -> None:
+    world = reader.world
+    if not world.policy.direction.allows(Side.REMOTE):
+        return
+    matched = {contact_id for contact_id, _ in matches.pairs}
+    for contact_id, fields, version in reader.unlinked(world.local, at):
+        if contact_id in matched:
+            continue
+        change = create_remote(contact_id, fields, version, world.rules)
+        empty = Change(side=Side.REMOTE, kind=ChangeKind.CREATE, contact_id=contact_id, external_id=None)
+        _sort_create(draft, change, empty, matches.local_aside.get(contact_id, ""))
+
+
+def _plan_unlinked_remote(draft: _Draft, reader: PairReader, at: Positions, matches: Matches) -> None:
+    world = reader.world
+    if not world.policy.direction.allows(Side.LOCAL):
+        return
+    matched = {external_id for _, external_id in matches.pairs}
+    for external_id, fields, _ in reader.unlinked(world.remote, at):
+        if external_id in matched:
+            continue
+        change = create_local(external_id, fields, world.rules)
+        empty = Change(side=Side.LOCAL, kind=ChangeKind.CREATE, contact_id=None, external_id=external_id)
+        _sort_create(draft, change, empty, matches.remote_aside.get(external_id, ""))
+
+
+def _sort_create(draft: _Draft, change: Change | None, empty: Change, reason: str) -> None:
+    if change is None:
+        draft.skipped.append(replace(empty, reason="every mapped field is empty"))
+    elif reason:
+        draft.skipped.append(replace(change, reason=reason))
+    else:
+        draft.changes.append(change)
+
+
+def _guarded(draft: _Draft, world: World, considered: Mapping[Direction, int]) -> Plan:
+    changes, skipped = list(draft.changes), list(draft.skipped)
+    held: list[Change] = []
+    refusals: list[str] = []
+    for side, source in ((Side.LOCAL, world.remote), (Side.REMOTE, world.local)):
+        deletes = sorted((c for c in draft.deletes if c.side is side), key=lambda c: c.sort_key)
+        is_empty = source.is_complete and source.frame.empty
+        guarded = guard_deletes(side, deletes, world.policy, is_source_empty=is_empty)
+        changes.extend(guarded.allowed)
+        held.extend(guarded.held)
+        skipped.extend(guarded.ignored)
+        refusals.extend([guarded.refusal] if guarded.refusal else [])
+    return Plan(
+        changes=tuple(sorted(changes, key=lambda change: change.sort_key)),
+        agreements=tuple(sorted(draft.agreements, key=lambda entry: entry.contact_id)),
+        held=tuple(held),
+        skipped=tuple(sorted(skipped, key=lambda change: change.sort_key)),
+        conflicts=tuple(sorted(draft.conflicts, key=lambda change: change.sort_key)),
+        refusals=tuple(refusals),
+        considered=considered,
+    )

@@ -1,0 +1,137 @@
+"""The planner's input, and its rows as pairs.
+
+Belongs here: turning frame positions into `Pair` values, in bulk. Does not: deciding about them (`plan`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from integrations_pipeline.engine.diff import LinkedDiff
+from integrations_pipeline.engine.frames import Positions, positions, rows
+from integrations_pipeline.engine.guards import Policy
+from integrations_pipeline.engine.merge import Times
+from integrations_pipeline.engine.pairs import Pair
+from integrations_pipeline.model import FieldKind, FieldRule, Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The three trees and the rules by which they are compared."""
+
+    local: Snapshot
+    remote: Snapshot
+    base: pd.DataFrame
+    rules: Sequence[FieldRule]
+    policy: Policy
+
+    @property
+    def columns(self) -> list[str]:
+        return [rule.name for rule in self.rules]
+
+    @property
+    def identity_column(self) -> str | None:
+        return next((rule.name for rule in self.rules if rule.kind is FieldKind.EMAIL), None)
+
+
+class PairReader:
+    """Turns positions into `Pair` values; rows that a snapshot did not report are presumed from the base."""
+
+    def __init__(self, world: World, diff: LinkedDiff) -> None:
+        self.world = world
+        self.diff = diff
+
+    def linked(self, at: Positions) -> list[Pair]:
+        """The links at these base positions, as pairs."""
+        base = self.world.base
+        ids = zip(base.index[at], base["external_id"].iloc[at], strict=True)
+        return self._pairs(list(ids), at, self.diff.local_at[at], self.diff.remote_at[at], is_linked=True)
+
+    def matched(self, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
+        """New pairs; a contact that was linked before keeps its base."""
+        if not pairs:
+            return []
+        contact_ids, external_ids = (pd.Index(ids, dtype="str") for ids in zip(*pairs, strict=True))
+        world = self.world
+        base_at = positions(contact_ids, world.base.index)
+        local_at = positions(contact_ids, world.local.frame.index)
+        remote_at = positions(external_ids, world.remote.frame.index)
+        return self._pairs(pairs, base_at, local_at, remote_at, is_linked=False)
+
+    def unlinked(self, snapshot: Snapshot, at: Positions) -> Iterable[tuple[str, dict[str, str], int]]:
+        """(id, fields, version) of rows without a link; version 0 for remote rows."""
+        frame = snapshot.frame
+        versions = frame["version"].to_numpy()[at] if "version" in frame.columns else np.zeros(len(at))
+        fields = rows(frame, at, self.world.columns)
+        return zip(map(str, frame.index[at]), fields, map(int, versions), strict=True)
+
+    def _pairs(
+        self,
+        ids: Sequence[tuple[str, str]],
+        base_at: Positions,
+        local_at: Positions,
+        remote_at: Positions,
+        *,
+        is_linked: bool,
+    ) -> list[Pair]:
+        world = self.world
+        base: list[dict[str, str]] = _rows_at(world.base, base_at, world.columns, [{}] * len(ids))
+        columns = zip(
+            ids,
+            base,
+            _rows_at(world.local.frame, local_at, world.columns, base),
+            _rows_at(world.remote.frame, remote_at, world.columns, base),
+            _versions(world, base_at, local_at),
+            _values_at(world.local.frame, "updated_at", local_at),
+            _values_at(world.remote.frame, "modified_at", remote_at),
+            strict=True,
+        )
+        return [
+            Pair(
+                contact_id=str(contact_id),
+                external_id=str(external_id),
+                base=base_fields,
+                local=local,
+                remote=remote,
+                version=version,
+                times=Times(local_at=local_time, remote_at=remote_time),
+                is_linked=is_linked,
+            )
+            for (
+                contact_id,
+                external_id,
+            ), base_fields, local, remote, version, local_time, remote_time in columns
+        ]
+
+
+def _rows_at(
+    frame: pd.DataFrame, at: Positions, columns: Sequence[str], fallback: Sequence[dict[str, str]]
+) -> list[dict[str, str]]:
+    """The rows at these positions; where there is none, the fallback, cut to the columns the frame has."""
+    known = [column for column in columns if column in frame.columns]
+    read = iter(rows(frame, at[at >= 0], known))
+    return [
+        next(read) if position >= 0 else {name: presumed.get(name, "") for name in known} if presumed else {}
+        for position, presumed in zip(at, fallback, strict=True)
+    ]
+
+
+def _versions(world: World, base_at: Positions, local_at: Positions) -> list[int | None]:
+    local = world.local.frame["version"].to_numpy()
+    agreed = world.base["contact_version"].to_numpy()
+    return [
+        int(local[there]) if there >= 0 else int(agreed[before]) if before >= 0 else None
+        for there, before in zip(local_at, base_at, strict=True)
+    ]
+
+
+def _values_at(frame: pd.DataFrame, column: str, at: Positions) -> list[datetime | None]:
+    values: list[datetime | None] = [None] * len(at)
+    if column in frame.columns:
+        there = np.flatnonzero(at >= 0)
+        for i, value in zip(there, frame[column].iloc[at[there]], strict=True):
+            values[i] = None if pd.isna(value) else value.to_pydatetime()
+    return values
