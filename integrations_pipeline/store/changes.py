@@ -1,0 +1,366 @@
+"""The journal `integration_changes`: every change is written here before it is tried.
+
+Belongs here: statements on the journal. Does not: deciding states (`sync`). One table is preview (planned),
+write-ahead log (intended), dead letters (failed), approval queue (held), conflicts and audit.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, text
+
+from integrations_pipeline.model import Change, ChangeKind, ChangeState, Side
+from integrations_pipeline.store.rows import dump, from_json, to_json
+
+#: What `approve` writes: the next run applies the delete past policy and guards.
+APPROVED = "approved"
+_STALE = "the run ended before it was done; planned again"
+
+_INSERT = text(
+    """
+    insert into integration_changes
+        (id, run_id, plan_id, sync_log_id, connection_id, workspace_id, contact_id, external_id, side, kind,
+         before, after, base, conflict, state, reason)
+    select r.id, :run_id, :plan_id, r.sync_log_id, :connection_id, :workspace_id, r.contact_id, r.external_id,
+        r.side, r.kind, r.before, r.after, r.base, r.conflict, r.state, nullif(r.reason, '')
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, sync_log_id uuid, contact_id uuid,
+        external_id text, side text, kind text, before jsonb, after jsonb, base jsonb, conflict jsonb,
+        state text, reason text)
+    """
+)
+_SET_STATES = text(
+    """
+    update integration_changes c set
+        state = r.state,
+        reason = coalesce(nullif(r.reason, ''), c.reason),
+        error_class = nullif(r.error_class, ''),
+        external_id = coalesce(r.external_id, c.external_id),
+        contact_id = coalesce(r.contact_id, c.contact_id),
+        attempts = c.attempts + case when r.state = 'intended' then 1 else 0 end
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(id uuid, state text, reason text, error_class text, external_id text, contact_id uuid)
+    where c.id = r.id
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalScope:
+    """Whose rows they are: connection and workspace, the run or the preview, a log row per side."""
+
+    connection_id: UUID
+    workspace_id: UUID
+    run_id: UUID | None = None
+    plan_id: UUID | None = None
+    log_ids: Mapping[Side, UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    change_id: UUID
+    state: ChangeState
+    reason: str = ""
+    error_class: str = ""
+    external_id: str | None = None
+    contact_id: str | None = None
+
+
+def record_changes(
+    connection: Connection, scope: JournalScope, changes: Sequence[Change], state: ChangeState
+) -> list[UUID]:
+    """Insert one row per change, in this state; returns their ids in order."""
+    ids = [uuid4() for _ in changes]
+    rows = [_row(change_id, change, state, scope) for change_id, change in zip(ids, changes, strict=True)]
+    if rows:
+        connection.execute(
+            _INSERT,
+            {
+                "rows": dump(rows),
+                "run_id": scope.run_id,
+                "plan_id": scope.plan_id,
+                "connection_id": scope.connection_id,
+                "workspace_id": scope.workspace_id,
+            },
+        )
+    return ids
+
+
+def _row(change_id: UUID, change: Change, state: ChangeState, scope: JournalScope) -> dict[str, Any]:
+    return {
+        "id": change_id,
+        "sync_log_id": (scope.log_ids or {}).get(change.side),
+        "contact_id": change.contact_id,
+        "external_id": change.external_id,
+        "side": change.side.value,
+        "kind": change.kind.value,
+        "before": to_json(change.before),
+        "after": to_json(change.after),
+        "base": to_json(change.base),
+        "conflict": change.conflict.to_dict() if change.conflict else None,
+        "state": state.value,
+        "reason": change.reason,
+    }
+
+
+def record_states(connection: Connection, changes: Sequence[StateChange]) -> None:
+    """Move rows to another state; moving to `intended` counts an attempt."""
+    if changes:
+        rows = [
+            {
+                "id": change.change_id,
+                "state": change.state.value,
+                "reason": change.reason,
+                "error_class": change.error_class,
+                "external_id": change.external_id,
+                "contact_id": change.contact_id,
+            }
+            for change in changes
+        ]
+        connection.execute(_SET_STATES, {"rows": dump(rows)})
+
+
+def close_stale(connection: Connection, connection_id: UUID) -> int:
+    """Rows that a dead run left planned or intended are superseded: the world is read and planned anew.
+
+    Under the connection's lock no other run can be at work. Previews and approvals stay. Returns their number.
+    """
+    statement = text(
+        "update integration_changes set state = 'superseded', reason = :reason "
+        "where connection_id = :connection_id and state in ('planned', 'intended') "
+        "and run_id is not null and reason is distinct from :approved"
+    )
+    bound = {"connection_id": connection_id, "reason": _STALE, "approved": APPROVED}
+    return connection.execute(statement, bound).rowcount
+
+
+def supersede_failed(connection: Connection, connection_id: UUID, changes: Sequence[Change]) -> None:
+    """A contact that is tried again leaves the dead letters."""
+    statement = text(
+        """
+        update integration_changes c set state = 'superseded'
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r(contact_id uuid, external_id text, side text)
+        where c.connection_id = :connection_id and c.state = 'failed' and c.side = r.side
+            and (c.contact_id = r.contact_id or c.external_id = r.external_id)
+        """
+    )
+    rows = [{"contact_id": c.contact_id, "external_id": c.external_id, "side": c.side.value} for c in changes]
+    if rows:
+        connection.execute(statement, {"rows": dump(rows), "connection_id": connection_id})
+
+
+def replace_open(
+    connection: Connection,
+    scope: JournalScope,
+    changes: Sequence[Change],
+    state: ChangeState,
+    sides: Collection[Side] = tuple(Side),
+) -> None:
+    """Make the open rows of a state (held or skipped) on these sides be exactly these: a run finds the
+    same questions again, asks each only once, and closes those that answered themselves."""
+    open_rows = connection.execute(
+        text(
+            "select id, contact_id::text, external_id, side, kind, after, conflict, reason "
+            "from integration_changes where connection_id = :connection_id and state = :state "
+            "and side = any(:sides)"
+        ),
+        {
+            "connection_id": scope.connection_id,
+            "state": state.value,
+            "sides": [side.value for side in sides],
+        },
+    ).fetchall()
+    known = {_question(*row[1:]): row[0] for row in open_rows}
+    wanted = {
+        _question(
+            change.contact_id,
+            change.external_id,
+            change.side.value,
+            change.kind.value,
+            to_json(change.after),
+            change.conflict.to_dict() if change.conflict else None,
+            change.reason or None,
+        ): change
+        for change in changes
+    }
+    gone = [
+        StateChange(change_id=change_id, state=ChangeState.SUPERSEDED, reason="answered itself")
+        for question, change_id in known.items()
+        if question not in wanted
+    ]
+    record_states(connection, gone)
+    record_changes(connection, scope, [c for q, c in wanted.items() if q not in known], state)
+
+
+def _question(*parts: Any) -> str:
+    *ids, after, conflict, reason = parts
+    timeless = {k: v for k, v in conflict.items() if not k.endswith("_at")} if conflict else None
+    return dump([*ids, sorted((after or {}).items()), timeless and sorted(timeless.items()), reason])
+
+
+def set_aside(connection: Connection, connection_id: UUID) -> list[tuple[str, dict[str, str]]]:
+    """(external id, fields) of remote records that an incremental read does not report but a plan must see:
+    those set aside as ambiguous, and those of open conflicts (only the fields in conflict)."""
+    statement = text(
+        "select external_id, case when state = 'held' then before else after end "
+        "from integration_changes where connection_id = :connection_id and external_id is not null "
+        "and ((state = 'skipped' and kind = 'create' and side = 'local') or (state = 'held' and conflict is not null))"
+    )
+    found = connection.execute(statement, {"connection_id": connection_id})
+    return [(external_id, from_json(fields)) for external_id, fields in found]
+
+
+def held_tombstones(connection: Connection, connection_id: UUID) -> list[str]:
+    """Remote records known to be deleted whose local delete still waits: they stay tombstones."""
+    statement = text(
+        "select external_id from integration_changes where connection_id = :connection_id "
+        "and side = 'local' and kind = 'delete' and external_id is not null "
+        "and (state = 'held' or (state = 'planned' and reason = :approved) "
+        "or (state = 'skipped'))"
+    )
+    bound = {"connection_id": connection_id, "approved": APPROVED}
+    return list(connection.execute(statement, bound).scalars())
+
+
+def deleted_in_last_day(connection: Connection, connection_id: UUID) -> dict[Side, int]:
+    statement = text(
+        "select side, count(*) from integration_changes where connection_id = :connection_id "
+        "and kind = 'delete' and state = 'applied' and updated_at > now() - interval '24 hours' group by side"
+    )
+    return {Side(side): n for side, n in connection.execute(statement, {"connection_id": connection_id})}
+
+
+def approved_deletes(connection: Connection, connection_id: UUID) -> frozenset[tuple[Side, str]]:
+    """(side, contact id) of held deletes that a person approved."""
+    statement = text(
+        "select side, contact_id::text from integration_changes where connection_id = :connection_id "
+        "and kind = 'delete' and state = 'planned' and reason = :approved and contact_id is not null"
+    )
+    found = connection.execute(statement, {"connection_id": connection_id, "approved": APPROVED})
+    return frozenset((Side(side), contact_id) for side, contact_id in found)
+
+
+def finish_approved(connection: Connection, connection_id: UUID) -> None:
+    """Approvals are used up by the run that followed them."""
+    statement = text(
+        "update integration_changes set state = 'superseded', reason = 'approved and taken up by a run' "
+        "where connection_id = :connection_id and state = 'planned' and reason = :approved"
+    )
+    connection.execute(statement, {"connection_id": connection_id, "approved": APPROVED})
+
+
+def read_plan(connection: Connection, connection_id: UUID, plan_id: UUID) -> list[Change]:
+    """The changes of a preview as they were planned; empty if there is no such plan."""
+    statement = text(
+        "select side, kind, contact_id::text, external_id, before, after, base "
+        "from integration_changes where connection_id = :connection_id and plan_id = :plan_id "
+        "and state = 'planned' and run_id is null order by side, kind, contact_id, external_id"
+    )
+    found = connection.execute(statement, {"connection_id": connection_id, "plan_id": plan_id})
+    return [
+        Change(
+            side=Side(row.side),
+            kind=ChangeKind(row.kind),
+            contact_id=row.contact_id,
+            external_id=row.external_id,
+            before=from_json(row.before),
+            after=from_json(row.after),
+            base=from_json(row.base),
+        )
+        for row in found
+    ]
+
+
+def close_plan(connection: Connection, plan_id: UUID) -> None:
+    """A preview that was applied is history; what the run did stands in its own rows."""
+    statement = text(
+        "update integration_changes set state = 'superseded', reason = 'applied by a run' "
+        "where plan_id = :plan_id and state = 'planned' and run_id is null"
+    )
+    connection.execute(statement, {"plan_id": plan_id})
+
+
+def list_changes(
+    connection: Connection,
+    workspace_id: UUID,
+    state: ChangeState,
+    *,
+    conflicts_only: bool = False,
+    limit: int = 200,
+) -> list[dict[str, Any]]:
+    """Journal rows of one state for people, newest first, with the contact's e-mail."""
+    chosen = "and c.conflict is not null" if conflicts_only else ""
+    statement = text(
+        "select c.id::text, c.connection_id::text, i.integration_type, c.contact_id::text, c.external_id, "  # noqa: S608
+        "c.side, c.kind, c.before, c.after, c.base, c.conflict, c.state, c.reason, c.error_class, c.attempts, "
+        "c.created_at, w.email from integration_changes c "
+        "join integration_connections i on i.id = c.connection_id "
+        "left join workspace_contacts w on w.id = c.contact_id "
+        f"where c.workspace_id = :workspace_id and (c.state = :state or :state = '') {chosen} "
+        "order by c.created_at desc, c.id limit :limit"
+    )
+    bound = {"workspace_id": workspace_id, "state": state.value, "limit": limit}
+    return [dict(row._mapping) for row in connection.execute(statement, bound)]
+
+
+def list_conflicts(connection: Connection, workspace_id: UUID, limit: int = 200) -> list[dict[str, Any]]:
+    """Open and resolved conflicts, newest first."""
+    rows: list[dict[str, Any]] = []
+    for state in (ChangeState.HELD, ChangeState.APPLIED):
+        rows += list_changes(connection, workspace_id, state, conflicts_only=True, limit=limit)
+    return sorted(rows, key=lambda row: row["created_at"], reverse=True)[:limit]
+
+
+def decide_delete(connection: Connection, change_id: UUID, *, approve: bool) -> bool:
+    """Decide about a held delete; False if it is not held (any more).
+
+    Approved: the next run applies it. Rejected: the link is dropped and the next run reads everything, so
+    that the record that is still there is taken up anew and created again on the other side.
+    """
+    statement = text(
+        "update integration_changes set state = :state, reason = :reason, run_id = null "
+        "where id = :id and state = 'held' and kind = 'delete' returning connection_id, contact_id"
+    )
+    bound = {
+        "id": change_id,
+        "state": ChangeState.PLANNED.value if approve else ChangeState.SUPERSEDED.value,
+        "reason": APPROVED if approve else "rejected",
+    }
+    row = connection.execute(statement, bound).one_or_none()
+    if row is not None and not approve:
+        _forget_link(connection, row.connection_id, row.contact_id)
+    return row is not None
+
+
+def _forget_link(connection: Connection, connection_id: UUID, contact_id: UUID) -> None:
+    bound = {"connection_id": connection_id, "contact_id": contact_id}
+    connection.execute(
+        text("delete from integration_links where connection_id = :connection_id and contact_id = :contact_id"),
+        bound,
+    )
+    connection.execute(
+        text(
+            "update integration_connections "
+            "set cursor = cursor || '{\"is_full_wanted\": true}' where id = :connection_id"
+        ),
+        bound,
+    )
+
+
+#: What `count_open` gives for a connection without open questions.
+NOTHING_OPEN: Mapping[str, int] = {"held": 0, "conflicts": 0, "failed": 0}
+
+
+def count_open(connection: Connection, workspace_id: UUID) -> dict[str, dict[str, int]]:
+    """Per connection id: held deletes, open conflicts and dead letters."""
+    statement = text(
+        "select connection_id::text, "
+        "count(*) filter (where state = 'held' and kind = 'delete') as held, "
+        "count(*) filter (where state = 'held' and conflict is not null) as conflicts, "
+        "count(*) filter (where state = 'failed') as failed "
+        "from integration_changes where workspace_id = :workspace_id and state in ('held', 'failed') "
+        "group by connection_id"
+    )
+    found = connection.execute(statement, {"workspace_id": workspace_id})
+    return {row.connection_id: {"held": row.held, "conflicts": row.conflicts, "failed": row.failed} for row in found}

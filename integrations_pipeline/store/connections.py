@@ -1,0 +1,231 @@
+"""Connections: one workspace's authorised link to one provider, with its status machine.
+
+Belongs here: statements on `integration_connections` and `integration_field_mappings`, credentials in and
+out of encryption. Does not: checking credentials at the provider.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, text
+
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.model import Direction, IntegrationConfig, MappedField
+from integrations_pipeline.store.encryption import Cipher, is_encrypted
+from integrations_pipeline.store.rows import dump
+
+#: The original's rule: this many failed runs in a row set status `error`.
+MAX_FAILURES = 3
+#: A failing connection is tried again after its frequency times 2, 4, 8 … up to this.
+MAX_BACKOFF_MINUTES = 24 * 60
+_COLUMNS = (
+    "id, workspace_id, integration_type, credentials, settings, status, sync_enabled, last_sync_at, "
+    "error_message, error_count, sync_frequency_minutes, oauth_provider, cursor, next_sync_at, "
+    "created_at, updated_at"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionRow:
+    """One row of `integration_connections`; `credentials` are as stored, that is, encrypted."""
+
+    id: UUID
+    workspace_id: UUID
+    integration_type: str
+    credentials: Mapping[str, Any] = field(repr=False)
+    settings: Mapping[str, Any]
+    status: str
+    sync_enabled: bool
+    last_sync_at: datetime | None
+    error_message: str | None
+    error_count: int
+    sync_frequency_minutes: int
+    oauth_provider: str | None
+    cursor: Mapping[str, Any] | None
+    next_sync_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    def decrypted(self, cipher: Cipher) -> dict[str, Any]:
+        """The credentials; `CredentialsError` if no configured key opens them."""
+        if self.credentials and not is_encrypted(self.credentials):
+            raise ConfigurationError("the credentials are not encrypted yet: run `integrations db upgrade`")
+        return cipher.decrypt(self.credentials, connection_id=self.id) if self.credentials else {}
+
+    def to_config(self, cipher: Cipher) -> IntegrationConfig:
+        return IntegrationConfig(
+            id=str(self.id),
+            workspace_id=str(self.workspace_id),
+            integration_name=self.integration_type,
+            oauth_provider=self.oauth_provider,
+            credentials=self.decrypted(cipher),
+            settings=self.settings,
+            status=self.status,
+            enabled=self.sync_enabled,
+            error_message=self.error_message,
+            error_count=self.error_count,
+            last_sync_at=self.last_sync_at,
+            sync_frequency_minutes=self.sync_frequency_minutes,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConnection:
+    integration_type: str
+    credentials: Mapping[str, Any] = field(repr=False)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    frequency_minutes: int = 15
+
+
+def save_connection(connection: Connection, workspace_id: UUID, new: NewConnection, cipher: Cipher) -> ConnectionRow:
+    """Add the workspace's connection to a provider, or replace credentials and settings of the one there is.
+
+    Replacing resets the status and keeps links, journal and cursor: nothing that was synced is forgotten.
+    """
+    existing = get_connection(connection, workspace_id, new.integration_type)
+    connection_id = existing.id if existing else uuid4()
+    statement = text(
+        "insert into integration_connections "  # noqa: S608 - built from constants only
+        "(id, workspace_id, integration_type, credentials, settings, sync_frequency_minutes) values "
+        "(:id, :workspace_id, :integration_type, cast(:credentials as jsonb), cast(:settings as jsonb), :minutes) "
+        "on conflict (id) do update set credentials = excluded.credentials, settings = excluded.settings, "
+        "sync_frequency_minutes = excluded.sync_frequency_minutes, status = 'active', sync_enabled = true, "
+        f"error_count = 0, error_message = null, next_sync_at = null returning {_COLUMNS}"
+    )
+    row = connection.execute(
+        statement,
+        {
+            "id": connection_id,
+            "workspace_id": workspace_id,
+            "integration_type": new.integration_type,
+            "credentials": dump(cipher.encrypt(new.credentials, connection_id=connection_id)),
+            "settings": dump(dict(new.settings)),
+            "minutes": new.frequency_minutes,
+        },
+    ).one()
+    return ConnectionRow(**row._mapping)
+
+
+def get_connection(connection: Connection, workspace_id: UUID, integration_type: str) -> ConnectionRow | None:
+    statement = text(
+        f"select {_COLUMNS} from integration_connections "  # noqa: S608 - built from constants only
+        "where workspace_id = :workspace_id and integration_type = :integration_type"
+    )
+    bound = {"workspace_id": workspace_id, "integration_type": integration_type}
+    row = connection.execute(statement, bound).one_or_none()
+    return ConnectionRow(**row._mapping) if row else None
+
+
+def find_connection(connection: Connection, workspace_id: UUID, integration_type: str) -> ConnectionRow:
+    """The connection; `ConfigurationError` with the next step where there is none."""
+    row = get_connection(connection, workspace_id, integration_type)
+    if row is None:
+        raise ConfigurationError(
+            f"the workspace has no {integration_type} connection: "
+            f"`integrations connections add {integration_type}` makes one"
+        )
+    return row
+
+
+def list_connections(connection: Connection, workspace_id: UUID) -> list[ConnectionRow]:
+    statement = text(
+        f"select {_COLUMNS} from integration_connections "  # noqa: S608 - built from constants only
+        "where workspace_id = :workspace_id order by integration_type"
+    )
+    found = connection.execute(statement, {"workspace_id": workspace_id})
+    return [ConnectionRow(**row._mapping) for row in found]
+
+
+def set_enabled(connection: Connection, connection_id: UUID, *, is_enabled: bool) -> None:
+    """Enable (which also leaves `error`, so that the next run takes up every edit made meanwhile) or disable."""
+    statement = text(
+        "update integration_connections set sync_enabled = :enabled, "
+        "status = case when :enabled then 'active' when status = 'active' then 'paused' else status end, "
+        "error_count = case when :enabled then 0 else error_count end, "
+        "error_message = case when :enabled then null else error_message end, "
+        "next_sync_at = case when :enabled then null else next_sync_at end where id = :id"
+    )
+    connection.execute(statement, {"id": connection_id, "enabled": is_enabled})
+
+
+def save_cursor(connection: Connection, connection_id: UUID, cursor: Mapping[str, Any]) -> None:
+    statement = text("update integration_connections set cursor = cast(:cursor as jsonb) where id = :id")
+    connection.execute(statement, {"id": connection_id, "cursor": dump(dict(cursor))})
+
+
+def save_credentials(
+    connection: Connection, connection_id: UUID, credentials: Mapping[str, Any], cipher: Cipher
+) -> None:
+    """Replace the credentials, encrypted; status and settings stay."""
+    envelope = cipher.encrypt(credentials, connection_id=connection_id)
+    statement = text("update integration_connections set credentials = cast(:envelope as jsonb) where id = :id")
+    connection.execute(statement, {"id": connection_id, "envelope": dump(envelope)})
+
+
+def record_success(connection: Connection, connection_id: UUID, *, is_due_again: bool) -> None:
+    """A run that did its work: errors are forgotten. `is_due_again`: an edit landed during the run, so the
+    next one is due at once."""
+    statement = text(
+        "update integration_connections set last_sync_at = clock_timestamp(), error_count = 0, "
+        "error_message = null, next_sync_at = clock_timestamp() + case when :again then interval '0' "
+        "else make_interval(mins => sync_frequency_minutes) end where id = :id"
+    )
+    connection.execute(statement, {"id": connection_id, "again": is_due_again})
+
+
+def record_failure(connection: Connection, connection_id: UUID, message: str) -> str:
+    """A failed run: counts toward `error`, and the next try waits longer each time. Returns the status."""
+    statement = text(
+        "update integration_connections set error_count = error_count + 1, error_message = :message, "
+        "status = case when error_count + 1 >= :limit and status = 'active' then 'error' else status end, "
+        "next_sync_at = clock_timestamp() + make_interval("
+        "mins => least(:longest, sync_frequency_minutes * power(2, error_count + 1)::integer)) "
+        "where id = :id returning status"
+    )
+    bound = {
+        "id": connection_id,
+        "message": message[:1000],
+        "limit": MAX_FAILURES,
+        "longest": MAX_BACKOFF_MINUTES,
+    }
+    return str(connection.execute(statement, bound).scalar_one())
+
+
+def encrypt_plain_credentials(connection: Connection, cipher: Cipher) -> int:
+    """Encrypt credentials that an adopted database of the original holds in plain; returns how many."""
+    found = connection.execute(text("select id, credentials from integration_connections for update")).fetchall()
+    plain = [row for row in found if row.credentials and not is_encrypted(row.credentials)]
+    for row in plain:
+        save_credentials(connection, row.id, row.credentials, cipher)
+    return len(plain)
+
+
+def read_field_mappings(connection: Connection, connection_id: UUID) -> Sequence[MappedField]:
+    """Enabled rows of `integration_field_mappings`; empty where the settings alone say what is mapped."""
+    statement = text(
+        "select workspace_field, external_field, sync_direction from integration_field_mappings "
+        "where connection_id = :connection_id and enabled order by workspace_field"
+    )
+    found = connection.execute(statement, {"connection_id": connection_id})
+    return [MappedField(name=name, column=column, direction=Direction(direction)) for name, column, direction in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueConnection:
+    workspace_slug: str
+    integration_type: str
+    next_sync_at: datetime | None
+
+
+def due_connections(connection: Connection, now: datetime, limit: int) -> list[DueConnection]:
+    """Enabled, active connections whose time has come, across workspaces: the scheduler's question."""
+    statement = text(
+        "select workspace_slug, integration_type, next_sync_at from integrations_due_connections(:now, :limit)"
+    )
+    found = connection.execute(statement, {"now": now, "limit": limit})
+    return [DueConnection(workspace_slug=row[0], integration_type=row[1], next_sync_at=row[2]) for row in found]

@@ -1,0 +1,267 @@
+"""Access to Postgres: transactions as the program itself or as the pipeline of one workspace, and locks.
+
+Row-level security decides what a workspace's transaction sees: it runs as the role `integrations_pipeline`
+with `app.workspace_id` set, so a query that forgets its `where` still cannot cross workspaces. Belongs here:
+connections, transactions, locks, applying migrations. Does not: what is read or written.
+
+Locks are session-level advisory locks; a pooler in transaction mode (pgbouncer, Supabase's port 6543) hands
+a session to several clients and breaks them: connect directly or to a pooler in session mode.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import Connection as Connection  # noqa: PLC0414 - the rest of the program takes it from here
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from integrations_pipeline.errors import ConfigurationError, UnavailableError
+
+PIPELINE_ROLE = "integrations_pipeline"
+APPLICATION_NAME = "integrations"
+#: Postgres cuts `application_name` at NAMEDATALEN - 1 bytes, and escapes what is not ASCII.
+HOLDER_BYTES = 63
+CONNECT_SECONDS = 10
+POOL_SIZE, POOL_OVERFLOW = 5, 10
+#: Any fixed number; it only has to differ from other applications' advisory locks in this database.
+MIGRATION_LOCK = 4_702_111_234_474_983_745
+
+#: SQLSTATE classes and codes that mean "no database to talk to": connection exceptions, an operator's
+#: shutdown, too many connections.
+UNAVAILABLE_STATES = ("08", "57P", "53300")
+
+_ENTER = {
+    is_local: text(
+        f"select set_config('role', '{PIPELINE_ROLE}', {is_local}),"
+        f" set_config('app.workspace_id', :workspace_id, {is_local})"
+    )
+    for is_local in ("true", "false")
+}
+_HOLDER = text(
+    "select a.application_name from pg_locks l join pg_stat_activity a on a.pid = l.pid"
+    " where l.locktype = 'advisory' and l.granted and l.objsubid = 1"
+    " and l.database = (select oid from pg_database where datname = current_database())"
+    " and (l.classid::bigint << 32 | l.objid::bigint) = :key"
+)
+
+
+class Database:
+    """One Postgres database, with a bounded pool of connections; safe to share between threads.
+
+    `url` is a libpq URL (`postgresql://`, `postgres://` or `postgresql+psycopg2://`); ConfigurationError if
+    it is not. Nothing connects before the first use. Every method raises UnavailableError when the database
+    cannot be reached or the connection is lost midway; the transaction is then rolled back.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _driver_url(url)
+        self._place = _place(self._url)
+        self._engine = create_engine(
+            self._url,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_pre_ping=True,
+            hide_parameters=True,  # errors are logged; parameters are contacts and credentials
+            connect_args=_connect_arguments(self._url),
+        )
+
+    def upgrade(self) -> tuple[str, ...]:
+        """Apply the migrations that are missing; returns their revisions, () when there was nothing to do.
+
+        One transaction: all or nothing. Two processes at once: one works, the other waits and finds nothing
+        to do. ConfigurationError when rows of an adopted database contradict the new constraints.
+        """
+        applied: list[str] = []
+
+        def note(**event: Any) -> None:
+            applied.append(str(event["step"].up_revision_id))
+
+        with self.admin() as connection:
+            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            connection.execute(text("set local search_path = public"))
+            config = _alembic_config()
+            config.attributes.update(connection=connection, on_version_apply=note)
+            try:
+                command.upgrade(config, "head")
+            except DBAPIError as error:
+                if getattr(error.orig, "pgcode", None) != "23505":
+                    raise
+                raise ConfigurationError(f"cannot upgrade the database: {_first_line(error)}") from error
+        return tuple(applied)
+
+    def is_current(self) -> bool:
+        """Whether every migration has been applied."""
+        with self.admin() as connection:
+            found = set(MigrationContext.configure(connection).get_current_heads())
+        return found == set(ScriptDirectory.from_config(_alembic_config()).get_heads())
+
+    @contextmanager
+    def admin(self) -> Iterator[Connection]:
+        """One transaction as the connecting role, past row-level security; for what is no one workspace's."""
+        with self._reachable(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def workspace(self, workspace_id: UUID) -> Iterator[Connection]:
+        """One transaction that sees and changes this workspace's rows only."""
+        with self.admin() as connection:
+            connection.execute(_ENTER["true"], {"workspace_id": str(workspace_id)})
+            yield connection
+
+    @contextmanager
+    def session(self, workspace_id: UUID) -> Iterator["WorkspaceSession"]:
+        """One connection for a whole sync run: many transactions of one workspace, and its locks.
+
+        At the end the connection is closed rather than given back, so no role, setting or lock survives.
+        """
+        with self._reachable(), self._engine.connect() as connection:
+            try:
+                connection.execute(_ENTER["false"], {"workspace_id": str(workspace_id)})
+                connection.commit()
+                yield WorkspaceSession(self, connection, workspace_id)
+            finally:
+                connection.invalidate()
+
+    def close(self) -> None:
+        """Close the pooled connections; those in use close when they are given back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        """Turn a lost or impossible connection into UnavailableError; other errors pass unchanged."""
+        try:
+            yield
+        except PoolTimeoutError as error:
+            raise UnavailableError(f"all {POOL_SIZE + POOL_OVERFLOW} connections to {self._place} are busy") from error
+        except DBAPIError as error:
+            if not _is_unavailable(error):
+                raise
+            raise UnavailableError(f"{self._place} {_reason(error)}; check INTEGRATIONS_DATABASE_URL") from error
+
+
+class WorkspaceSession:
+    """A dedicated connection for one workspace, made by `Database.session`; not for two threads at once."""
+
+    def __init__(self, database: Database, connection: Connection, workspace_id: UUID) -> None:
+        self.workspace_id = workspace_id
+        self._database = database
+        self._connection = connection
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction; they do not nest."""
+        with self._database._reachable(), self._connection.begin():
+            yield self._connection
+
+    def try_lock(self, connection_id: UUID, holder: str) -> bool:
+        """Take the connection's lock if it is free; it ends with this session, also by a crash.
+
+        `holder` says who we are and is what `lock_holder` shows others: 63 characters, ASCII, others become
+        `?`. Taking a lock that this session holds already succeeds; it must then be unlocked as often.
+        """
+        taken = self._scalar("select pg_try_advisory_lock(:key)", key=_lock_key(connection_id))
+        if taken:
+            self._name(holder)
+        return bool(taken)
+
+    def lock_holder(self, connection_id: UUID) -> str | None:
+        """Who holds the connection's lock now, or None."""
+        with self._transaction():
+            found = self._connection.execute(_HOLDER, {"key": _lock_key(connection_id)}).scalar()
+        return None if found is None else str(found)
+
+    def unlock(self, connection_id: UUID) -> None:
+        """Give the lock back; a lock that is not held is left alone."""
+        if self._scalar("select pg_advisory_unlock(:key)", key=_lock_key(connection_id)):
+            self._name(APPLICATION_NAME)
+
+    def _name(self, holder: str) -> None:
+        name = holder.encode("ascii", "replace")[:HOLDER_BYTES].decode()
+        self._scalar("select set_config('application_name', :name, false)", name=name)
+
+    def _scalar(self, statement: str, **values: object) -> Any:
+        with self._transaction():
+            return self._connection.execute(text(statement), values).scalar()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """A transaction of its own, or the one that the caller is in."""
+        if self._connection.in_transaction():
+            yield
+        else:
+            with self.begin():
+                yield
+
+
+def printable_url(url: str) -> str:
+    """The URL without its password."""
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _driver_url(url: str) -> URL:
+    """The URL with our driver; the parser's own error is dropped because it may repeat the password."""
+    message = "INTEGRATIONS_DATABASE_URL: expected postgresql://user:password@host:port/database"
+    try:
+        parsed = make_url(url.strip())
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(message) from None
+    if parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg2") or not parsed.database:
+        raise ConfigurationError(message)
+    return parsed.set(drivername="postgresql+psycopg2")
+
+
+def _connect_arguments(url: URL) -> dict[str, Any]:
+    defaults = {"connect_timeout": CONNECT_SECONDS, "application_name": APPLICATION_NAME}
+    return {name: value for name, value in defaults.items() if name not in url.query}
+
+
+def _place(url: URL) -> str:
+    """The database as messages name it: host, port and name, nothing secret."""
+    host = url.host or url.query.get("host") or "localhost"
+    port = url.port or url.query.get("port") or 5432
+    return f"the database {url.database} at {host}, port {port}"
+
+
+def _is_unavailable(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "pgcode", None)
+    if error.connection_invalidated or (state or "").startswith(UNAVAILABLE_STATES):
+        return True
+    return state is None and type(error.orig).__name__ in ("OperationalError", "InterfaceError")
+
+
+def _reason(error: DBAPIError) -> str:
+    """Why, in our own words: the driver's text is several lines long."""
+    said = str(error.orig)
+    if "authentication failed" in said or "no password supplied" in said:
+        return "refuses the user or the password"
+    if "does not exist" in said:
+        return "does not exist, or its user does not"
+    if "too many" in said or "remaining connection slots" in said:
+        return "has no free connection"
+    return "cannot be reached"
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0]
+
+
+def _lock_key(connection_id: UUID) -> int:
+    """The connection's advisory lock: 64 bits of a hash, as Postgres's signed integer."""
+    digest = hashlib.sha256(b"integration connection" + connection_id.bytes).digest()
+    return int.from_bytes(digest[:8], signed=True)
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config

@@ -1,0 +1,119 @@
+"""Links and the base snapshot: what both sides of a connection last agreed, per contact.
+
+Belongs here: statements on `integration_links`. Does not: when the base may advance (`sync.load`).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pandas as pd
+from sqlalchemy import Connection, text
+
+from integrations_pipeline.store.rows import base_columns, dump, to_frame, to_json
+
+_UPSERT = text(
+    """
+    insert into integration_links
+        (connection_id, workspace_id, contact_id, external_id, base, contact_version)
+    select :connection_id, :workspace_id, r.contact_id, r.external_id, r.agreed, r.contact_version
+    from jsonb_to_recordset(cast(:rows as jsonb))
+        as r(contact_id uuid, external_id text, agreed jsonb, contact_version bigint)
+    on conflict (connection_id, contact_id) do update set
+        external_id = excluded.external_id,
+        base = integration_links.base || excluded.base,
+        contact_version = coalesce(excluded.contact_version, integration_links.contact_version)
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkWrite:
+    """Fields newly agreed for one link. `contact_version` None leaves the known version as it is."""
+
+    contact_id: str
+    external_id: str
+    agreed: Mapping[str, str] = field(default_factory=dict)
+    contact_version: int | None = None
+
+
+def read_base(
+    connection: Connection,
+    connection_id: UUID,
+    names: Sequence[str],
+    *,
+    only: Mapping[str, Collection[str]] | None = None,
+) -> pd.DataFrame:
+    """The base as `engine.diff.diff_linked` wants it, ordered by contact id.
+
+    `only` narrows to links with one of the `contact_ids`, `external_ids` or identity keys (`emails`).
+    """
+    columns, bound = base_columns(names)
+    chosen, values = _narrow(only)
+    statement = text(
+        "select l.contact_id::text, l.external_id, coalesce(l.contact_version, -1)"  # noqa: S608
+        f"{columns} from integration_links l where l.connection_id = :connection_id {chosen} "
+        "order by l.contact_id"
+    )
+    found = connection.execute(statement, {"connection_id": connection_id, **bound, **values}).fetchall()
+    frame = to_frame(
+        found,
+        ["contact_id", "external_id", "contact_version", *names],
+        index="contact_id",
+        texts=["external_id", *names],
+    )
+    frame["contact_version"] = frame["contact_version"].astype("int64")
+    return frame
+
+
+def _narrow(only: Mapping[str, Collection[str]] | None) -> tuple[str, dict[str, Any]]:
+    if only is None:
+        return "", {}
+    return (
+        "and (l.contact_id = any(cast(:contact_ids as uuid[])) or l.external_id = any(:external_ids) "
+        "or lower(l.base ->> 'email') = any(:emails))",
+        {name: list(only.get(name, ())) for name in ("contact_ids", "external_ids", "emails")},
+    )
+
+
+def count_links(connection: Connection, connection_id: UUID) -> int:
+    statement = text("select count(*) from integration_links where connection_id = :connection_id")
+    return int(connection.execute(statement, {"connection_id": connection_id}).scalar_one())
+
+
+def gone_contact_ids(connection: Connection, connection_id: UUID) -> list[str]:
+    """Linked contacts that the workspace deleted, whether marked or really removed."""
+    statement = text(
+        "select l.contact_id::text from integration_links l "
+        "left join workspace_contacts c on c.id = l.contact_id "
+        "where l.connection_id = :connection_id and (c.id is null or c.deleted_at is not null)"
+    )
+    return list(connection.execute(statement, {"connection_id": connection_id}).scalars())
+
+
+def upsert_links(connection: Connection, connection_id: UUID, workspace_id: UUID, writes: Sequence[LinkWrite]) -> None:
+    """Make links or advance their base by the agreed fields."""
+    if writes:
+        rows = [
+            {
+                "contact_id": write.contact_id,
+                "external_id": write.external_id,
+                "agreed": to_json(write.agreed),
+                "contact_version": write.contact_version,
+            }
+            for write in writes
+        ]
+        connection.execute(
+            _UPSERT,
+            {"connection_id": connection_id, "workspace_id": workspace_id, "rows": dump(rows)},
+        )
+
+
+def delete_links(connection: Connection, connection_id: UUID, contact_ids: Sequence[str]) -> None:
+    statement = text(
+        "delete from integration_links where connection_id = :connection_id "
+        "and contact_id = any(cast(:contact_ids as uuid[]))"
+    )
+    if contact_ids:
+        connection.execute(statement, {"connection_id": connection_id, "contact_ids": list(contact_ids)})

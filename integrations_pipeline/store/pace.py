@@ -1,0 +1,55 @@
+"""The rate limit, shared by every process and machine that uses the same database.
+
+Belongs here: handing out the moments at which requests may be sent. Does not: which limits there are; each
+provider names its own. A limiter library keeps its buckets in one process or in Redis; two runs of two
+workspaces on one Airtable base need a common one, and the database is what they have in common.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy import text
+
+from integrations_pipeline.store.database import Database
+
+#: One statement is the whole algorithm: reserve the next free moment, return how far away it is.
+_RESERVE = text(
+    """
+    insert into provider_rate_limits as r (key, next_free_at)
+    values (:key, clock_timestamp() + make_interval(secs => :interval))
+    on conflict (key) do update set
+        next_free_at = greatest(r.next_free_at, clock_timestamp()) + make_interval(secs => :interval)
+    returning extract(epoch from r.next_free_at - clock_timestamp())::float8 - :interval
+    """
+)
+_PAUSE = text(
+    """
+    insert into provider_rate_limits as r (key, next_free_at)
+    values (:key, clock_timestamp() + make_interval(secs => :seconds))
+    on conflict (key) do update set next_free_at =
+        greatest(r.next_free_at, clock_timestamp() + make_interval(secs => :seconds))
+    """
+)
+
+
+class DatabasePacer:
+    """Implements `providers.base.Pacer` over the table `provider_rate_limits`."""
+
+    def __init__(self, database: Database, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._database = database
+        self._sleep = sleep
+        self._lock = threading.Lock()
+
+    def wait(self, key: str, interval_seconds: float) -> None:
+        """Reserve the next moment for `key` and sleep until it has come."""
+        # One reservation at a time per process: the pool stays small and the order is fair.
+        with self._lock, self._database.admin() as connection:
+            bound = {"key": key, "interval": interval_seconds}
+            delay = float(connection.execute(_RESERVE, bound).scalar_one())
+        if delay > 0:
+            self._sleep(delay)
+
+    def pause(self, key: str, seconds: float) -> None:
+        with self._database.admin() as connection:
+            connection.execute(_PAUSE, {"key": key, "seconds": seconds})

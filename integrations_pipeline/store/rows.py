@@ -1,0 +1,110 @@
+"""Contact fields as SQL and JSON: the one place where field names meet column names.
+
+Belongs here: the allow-list of columns and the conversions between field texts and what tables hold.
+Does not: statements. Sets are arrays in tables and JSON, and `SET_SEPARATOR` text in frames.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.model import CUSTOM_PREFIX, is_contact_field, join_set, split_set
+
+SET_FIELDS = frozenset({"tags"})
+TEXT_FIELDS = ("email", "name", "company", "job_title", "phone")
+#: The separator of `model.SET_SEPARATOR`, in SQL.
+_UNIT = "chr(31)"
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse a name that is no contact field, before it gets near a statement."""
+    for name in names:
+        if not is_contact_field(name):
+            raise ConfigurationError(
+                f"unknown contact field {name!r}: use email, name, company, job_title, phone, tags, "
+                "email_opt_out or custom_fields.KEY"
+            )
+
+
+def contact_columns(names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Select list of these fields of `workspace_contacts c` as texts, and its bound parameters."""
+    check_names(names)
+    parts: list[str] = []
+    bound: dict[str, str] = {}
+    for i, name in enumerate(names):
+        if name in TEXT_FIELDS:
+            parts.append(f"coalesce(c.{name}, '')")
+        elif name in SET_FIELDS:
+            parts.append(f"array_to_string(c.{name}, {_UNIT})")
+        elif name == "email_opt_out":
+            parts.append("case when c.email_opt_out then 'true' else '' end")
+        else:
+            bound[f"key_{i}"] = name.removeprefix(CUSTOM_PREFIX)
+            parts.append(f"coalesce(c.custom_fields ->> :key_{i}, '')")
+    return "".join(f", {part} as f{i}" for i, part in enumerate(parts)), bound
+
+
+def base_columns(names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Select list of these fields of `integration_links l` as texts (null where never agreed)."""
+    check_names(names)
+    parts = []
+    for i, name in enumerate(names):
+        if name in SET_FIELDS:
+            parts.append(
+                f"(select string_agg(m.value, {_UNIT} order by m.ordinality) from "  # noqa: S608 - constants
+                f"jsonb_array_elements_text(l.base -> :name_{i}) with ordinality m) as f{i}"
+            )
+        else:
+            parts.append(f"l.base ->> :name_{i} as f{i}")
+    return "".join(f", {part}" for part in parts), {f"name_{i}": name for i, name in enumerate(names)}
+
+
+def to_frame(
+    found: Sequence[Sequence[Any]], columns: Sequence[str], *, index: str, texts: Iterable[str]
+) -> pd.DataFrame:
+    """Rows as a frame: `texts` become `str` columns with "" for null, `index` a `str` index."""
+    data = dict(zip(columns, zip(*found, strict=True), strict=True)) if found else {name: () for name in columns}
+    wanted = set(texts)
+    return pd.DataFrame(
+        {
+            name: pd.array(["" if v is None else v for v in values], dtype="str") if name in wanted else values
+            for name, values in data.items()
+            if name != index
+        },
+        index=pd.Index(pd.array(list(data[index]), dtype="str"), name=index),
+    )
+
+
+def to_json(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Field texts as the journal and the base hold them: sets as arrays."""
+    return {name: split_set(value) if name in SET_FIELDS else value for name, value in fields.items()}
+
+
+def from_json(fields: Mapping[str, Any] | None) -> dict[str, str]:
+    """The reverse of `to_json`."""
+    return {
+        name: join_set(value) if isinstance(value, list) else str(value or "") for name, value in (fields or {}).items()
+    }
+
+
+def to_patch(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Fields to write on a contact, as the statements of `contacts` take them; "" clears."""
+    check_names(fields)
+    patch: dict[str, Any] = {}
+    custom: dict[str, str | None] = {}
+    for name, value in fields.items():
+        if name.startswith(CUSTOM_PREFIX):
+            custom[name.removeprefix(CUSTOM_PREFIX)] = value or None
+        elif name == "email_opt_out":
+            patch[name] = value.lower() in ("true", "1", "yes")
+        else:
+            patch[name] = split_set(value) if name in SET_FIELDS else value
+    return patch | ({"custom_fields": custom} if custom else {})
+
+
+def dump(values: Any) -> str:
+    """A bound JSON parameter. NUL, which Postgres text cannot hold, is dropped."""
+    return json.dumps(values, ensure_ascii=False, default=str).replace("\\u0000", "")

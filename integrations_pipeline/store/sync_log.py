@@ -1,0 +1,140 @@
+"""What runs did: `integration_sync_logs`, opened before the work and closed after it, and activity.
+
+Belongs here: statements on these two tables. Does not: the counts themselves (`engine.tally`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from integrations_pipeline.model import COUNT_NAMES, Direction, RunStatus
+from integrations_pipeline.store.rows import dump
+
+#: More than this many error lines are counted, not kept.
+MAX_ERRORS = 100
+_CLOSE = text(
+    f"""
+    update integration_sync_logs set
+        {", ".join(f"{name} = :{name}" for name in COUNT_NAMES)},
+        errors = cast(:errors as jsonb), status = :status, api_calls = :api_calls,
+        metadata = metadata || cast(:metadata as jsonb), completed_at = clock_timestamp(),
+        duration_ms = (extract(epoch from clock_timestamp() - started_at) * 1000)::integer
+    where id = :id
+    """  # noqa: S608 - built from constants only
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEnd:
+    """How a direction of a run ended."""
+
+    status: RunStatus
+    counts: Mapping[str, int] = field(default_factory=dict)
+    errors: Sequence[str] = ()
+    api_calls: int = 0
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStart:
+    """Whose run it is, and which of its directions."""
+
+    workspace_id: UUID
+    connection_id: UUID
+    direction: Direction
+    run_id: UUID
+    dagster_run_id: str | None = None
+
+
+def open_log(connection: Connection, start: LogStart) -> UUID:
+    """Open the row of one direction of a run; it says `running` until it is closed."""
+    statement = text(
+        "insert into integration_sync_logs "
+        "(workspace_id, connection_id, direction, run_id, dagster_run_id, status, started_at) values "
+        "(:workspace_id, :connection_id, :direction, :run_id, :dagster_run_id, 'running', clock_timestamp()) "
+        "returning id"
+    )
+    bound = {
+        "workspace_id": start.workspace_id,
+        "connection_id": start.connection_id,
+        "direction": start.direction.value,
+        "run_id": start.run_id,
+        "dagster_run_id": start.dagster_run_id,
+    }
+    found: UUID = connection.execute(statement, bound).scalar_one()
+    return found
+
+
+def close_log(connection: Connection, log_id: UUID, end: LogEnd) -> None:
+    errors = list(end.errors[:MAX_ERRORS])
+    if len(end.errors) > MAX_ERRORS:
+        errors.append(f"and {len(end.errors) - MAX_ERRORS} more")
+    connection.execute(
+        _CLOSE,
+        {
+            "id": log_id,
+            "status": end.status.value,
+            "errors": dump(errors),
+            "api_calls": end.api_calls,
+            "metadata": dump(dict(end.metadata)),
+            **{name: end.counts.get(name, 0) for name in COUNT_NAMES},
+        },
+    )
+
+
+def close_abandoned(connection: Connection, connection_id: UUID, reason: str) -> int:
+    """Close rows that a dead run left open. Only under the connection's lock: then nobody is at work."""
+    statement = text(
+        "update integration_sync_logs set status = 'failed', completed_at = clock_timestamp(), "
+        "errors = errors || to_jsonb(cast(:reason as text)), "
+        "duration_ms = least(2147483647, extract(epoch from clock_timestamp() - started_at) * 1000)::integer "
+        "where connection_id = :connection_id and completed_at is null and status = 'running'"
+    )
+    return connection.execute(statement, {"connection_id": connection_id, "reason": reason}).rowcount
+
+
+def list_logs(connection: Connection, workspace_id: UUID, limit: int = 50) -> list[dict[str, Any]]:
+    """Log rows of a workspace with the provider's name, newest first."""
+    statement = text(
+        "select l.*, i.integration_type from integration_sync_logs l "
+        "join integration_connections i on i.id = l.connection_id "
+        "where l.workspace_id = :workspace_id order by l.started_at desc, l.direction limit :limit"
+    )
+    found = connection.execute(statement, {"workspace_id": workspace_id, "limit": limit})
+    return [dict(row._mapping) for row in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """One row of `integration_activity`; `metadata` holds no personal data."""
+
+    integration_name: str
+    action: str
+    success: bool
+    records_affected: int = 0
+    error_message: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def record_activity(connection: Connection, workspace_id: UUID, activity: Activity) -> None:
+    statement = text(
+        "insert into integration_activity "
+        "(workspace_id, integration_name, action, success, records_affected, error_message, metadata) values "
+        "(:workspace_id, :integration_name, :action, :success, :records_affected, :error_message, "
+        "cast(:metadata as jsonb))"
+    )
+    connection.execute(
+        statement,
+        {
+            "workspace_id": workspace_id,
+            "integration_name": activity.integration_name,
+            "action": activity.action,
+            "success": activity.success,
+            "records_affected": activity.records_affected,
+            "error_message": activity.error_message,
+            "metadata": dump(dict(activity.metadata)),
+        },
+    )

@@ -1,0 +1,1 @@
+"""Tests of `integrations_pipeline`; the folders mirror the package."""

@@ -1,0 +1,240 @@
+"""What the tables themselves promise: triggers, uniqueness, allowed values, functions."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from integrations_pipeline.store.database import Database
+from integrations_pipeline_tests.store.rows import Tenant, add_connection, add_tenant, execute, insert, query
+
+
+@pytest.fixture
+def tenant(database: Database) -> Tenant:
+    with database.admin() as connection:
+        return add_tenant(connection, "acme")
+
+
+CONTACT_STATE = "select version, updated_at, updated_at > created_at as is_later from workspace_contacts where id = :id"
+
+
+@pytest.mark.parametrize(
+    ("change", "is_edit"),
+    [
+        ("name = 'Y'", True),
+        ("tags = '{a}'", True),
+        ("""custom_fields = '{"a": 1}'""", True),
+        ("deleted_at = now()", True),
+        ("name = 'X'", False),
+        ("name = name, email = email", False),
+        ("version = 99", False),
+        ("updated_at = '2000-01-01'", False),
+    ],
+)
+def test_a_contacts_version_and_time_move_exactly_with_real_edits(
+    database: Database, tenant: Tenant, change: str, is_edit: bool
+) -> None:
+    with database.admin() as connection:
+        before = query(connection, CONTACT_STATE, id=tenant.contact_id)[0]
+        execute(connection, f"update workspace_contacts set {change}")
+        after = query(connection, CONTACT_STATE, id=tenant.contact_id)[0]
+    assert after.version == before.version + is_edit
+    assert (after.updated_at != before.updated_at) == is_edit
+    assert after.is_later == is_edit
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("workspaces", "name = name || '!'"),
+        ("integration_connections", "settings = settings || '{\"a\": 1}'"),
+        ("integration_links", "external_revision = coalesce(external_revision, '') || '1'"),
+        ("integration_changes", "attempts = attempts + 1"),
+        ("pitches", "subject = subject || '!'"),
+        ("pitch_emails", "draft_id = coalesce(draft_id, '') || '1'"),
+    ],
+)
+def test_updated_at_moves_exactly_with_real_changes(
+    database: Database, tenant: Tenant, table: str, change: str
+) -> None:
+    column = change.split(" = ", maxsplit=1)[0]
+    with database.admin() as connection:
+        before = query(connection, f"select updated_at from {table}")
+        execute(connection, f"update {table} set {column} = {column}")
+        unchanged = query(connection, f"select updated_at from {table}")
+        execute(connection, f"update {table} set {change}")
+        after = query(connection, f"select updated_at from {table}")
+    assert before == unchanged
+    assert after[0][0] > before[0][0]
+
+
+def test_an_address_is_unique_in_a_workspace_whatever_its_case(database: Database, tenant: Tenant) -> None:
+    with pytest.raises(IntegrityError, match="workspace_contacts_email"), database.admin() as connection:
+        insert(connection, "workspace_contacts", workspace_id=tenant.workspace_id, email="X@EXAMPLE.org")
+
+
+def test_contacts_without_address_and_deleted_ones_do_not_collide(database: Database, tenant: Tenant) -> None:
+    with database.admin() as connection:
+        for _ in range(2):
+            insert(connection, "workspace_contacts", workspace_id=tenant.workspace_id, name="no address")
+        execute(connection, "update workspace_contacts set deleted_at = now()")
+        insert(connection, "workspace_contacts", workspace_id=tenant.workspace_id, email="x@example.org")
+
+
+def test_letters_beyond_ascii_fold_in_the_unique_address(database: Database, tenant: Tenant) -> None:
+    with database.admin() as connection:
+        insert(connection, "workspace_contacts", workspace_id=tenant.workspace_id, email="ÄÉ@example.org")
+    with pytest.raises(IntegrityError), database.admin() as connection:
+        insert(connection, "workspace_contacts", workspace_id=tenant.workspace_id, email="äé@example.org")
+
+
+def test_a_workspace_has_one_connection_per_provider(database: Database, tenant: Tenant) -> None:
+    with pytest.raises(IntegrityError), database.admin() as connection:
+        add_connection(connection, tenant.workspace_id, "gmail")
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("workspace_members", "role = 'god'"),
+        ("integration_connections", "status = 'fine'"),
+        ("integration_connections", "integration_type = ''"),
+        ("integration_connections", "sync_frequency_minutes = 0"),
+        ("integration_field_mappings", "sync_direction = 'up'"),
+        ("integration_sync_logs", "direction = 'up'"),
+        ("integration_sync_logs", "status = 'fine'"),
+        ("integration_changes", "side = 'middle'"),
+        ("integration_changes", "kind = 'upsert'"),
+        ("integration_changes", "state = 'fine'"),
+        ("pitches", "status = 'fine'"),
+        ("pitch_replies", "kind = 'fine'"),
+    ],
+)
+def test_values_outside_the_vocabulary_are_refused(database: Database, tenant: Tenant, table: str, change: str) -> None:
+    with pytest.raises(IntegrityError, match="check constraint"), database.admin() as connection:
+        assert execute(connection, f"update {table} set {change}")
+
+
+@pytest.mark.parametrize("by", ["contact_id", "external_id"])
+def test_a_held_change_is_asked_once(database: Database, tenant: Tenant, by: str) -> None:
+    held = {
+        "connection_id": tenant.connection_id,
+        "workspace_id": tenant.workspace_id,
+        "side": "local",
+        "kind": "delete",
+        by: tenant.contact_id if by == "contact_id" else "rec1",
+    }
+    with database.admin() as connection:
+        first = insert(connection, "integration_changes", state="held", **held)
+        insert(connection, "integration_changes", state="skipped", **held)
+        insert(connection, "integration_changes", state="held", **{**held, "kind": "update"})
+    with pytest.raises(IntegrityError, match="integration_changes_held"), database.admin() as connection:
+        insert(connection, "integration_changes", state="held", **held)
+    with database.admin() as connection:
+        execute(connection, "update integration_changes set state = 'superseded' where id = :id", id=first)
+        insert(connection, "integration_changes", state="held", **held)
+
+
+def test_links_are_one_to_one_per_connection(database: Database, tenant: Tenant) -> None:
+    again = (
+        "insert into integration_links (connection_id, workspace_id, contact_id, external_id)"
+        " values (:c, :w, :contact, :external)"
+    )
+    ids = {"c": tenant.connection_id, "w": tenant.workspace_id}
+    with pytest.raises(IntegrityError), database.admin() as connection:
+        execute(connection, again, contact=uuid4(), external="rec1", **ids)
+    with pytest.raises(IntegrityError), database.admin() as connection:
+        execute(connection, again, contact=tenant.contact_id, external="rec2", **ids)
+
+
+def test_a_link_outlives_its_contacts_row(database: Database, tenant: Tenant) -> None:
+    """Else the next sync would take the remote record for a new one and bring the contact back."""
+    with database.admin() as connection:
+        execute(connection, "delete from workspace_contacts")
+        assert query(connection, "select contact_id from integration_links") == [(tenant.contact_id,)]
+        assert query(connection, "select contact_id from pitches") == [(None,)]
+
+
+def test_old_logs_can_go_without_their_changes(database: Database, tenant: Tenant) -> None:
+    with database.admin() as connection:
+        execute(connection, "delete from integration_sync_logs")
+        assert query(connection, "select sync_log_id from integration_changes") == [(None,)]
+
+
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+
+
+def test_due_connections_are_those_enabled_active_and_past_their_time(database: Database) -> None:
+    connections: dict[str, dict[str, object]] = {
+        "late": {"next_sync_at": NOW - timedelta(hours=1)},
+        "later": {"next_sync_at": NOW - timedelta(hours=2)},
+        "now": {"next_sync_at": NOW},
+        "never-synced": {},
+        "future": {"next_sync_at": NOW + timedelta(seconds=1)},
+        "disabled": {"sync_enabled": False},
+        "in-error": {"status": "error"},
+        "paused": {"status": "paused"},
+    }
+    with database.admin() as connection:
+        for slug, values in connections.items():
+            workspace_id = insert(connection, "workspaces", name=slug, slug=slug)
+            add_connection(connection, workspace_id, "airtable", **values)
+    due = "select workspace_slug from integrations_due_connections(:now, :rows)"
+    with database.workspace(uuid4()) as connection:  # the one question that crosses workspaces
+        assert query(connection, due, now=NOW, rows=10) == [
+            ("never-synced",),
+            ("later",),
+            ("late",),
+            ("now",),
+        ]
+        assert query(connection, due, now=NOW, rows=2) == [("never-synced",), ("later",)]
+        row = query(connection, "select * from integrations_due_connections(:now, 1)", now=NOW)[0]
+    assert row._fields == (
+        "workspace_id",
+        "workspace_slug",
+        "connection_id",
+        "integration_type",
+        "next_sync_at",
+    )
+
+
+def test_the_workspaces_integrations_come_without_credentials(database: Database, tenant: Tenant) -> None:
+    with database.admin() as connection:
+        add_connection(connection, tenant.workspace_id, "airtable", status="paused", error_count=2)
+        found = query(connection, "select * from get_workspace_integrations(:w)", w=tenant.workspace_id)
+    assert [(row.integration_type, row.status, row.error_count) for row in found] == [
+        ("airtable", "paused", 2),
+        ("gmail", "active", 0),
+    ]
+    assert "credentials" not in found[0]._fields
+
+
+def test_the_activity_summary_counts_by_action_within_the_days_asked(database: Database, tenant: Tenant) -> None:
+    def note(days: int, action: str, success: bool, records: int, name: str = "airtable") -> None:
+        insert(
+            connection,
+            "integration_activity",
+            workspace_id=tenant.workspace_id,
+            integration_name=name,
+            action=action,
+            success=success,
+            records_affected=records,
+            created_at=datetime.now(UTC) - timedelta(days=days),
+        )
+
+    with database.admin() as connection:
+        note(1, "sync", True, 5)
+        note(2, "sync", False, 1)
+        note(20, "sync", True, 7)
+        note(3, "oauth_refresh", True, 0)
+        note(40, "sync", True, 100)
+        note(1, "sync", True, 1000, name="mailchimp")
+        summary = (
+            "select action, total_count, success_count, failure_count, records_affected"
+            " from get_integration_activity_summary(:w, 'airtable'"
+        )
+        month = query(connection, summary + ")", w=tenant.workspace_id)
+        week = query(connection, summary + ", 7)", w=tenant.workspace_id)
+    assert month == [("sync", 3, 2, 1, 13), ("oauth_refresh", 1, 1, 0, 0)]
+    assert week == [("sync", 2, 1, 1, 6), ("oauth_refresh", 1, 1, 0, 0)]
