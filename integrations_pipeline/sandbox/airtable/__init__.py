@@ -1,0 +1,1 @@
+"""The sandboxed Airtable: state, cells, formulas, webhooks, limits and its Web API, without sockets."""

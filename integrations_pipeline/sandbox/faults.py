@@ -1,0 +1,116 @@
+"""Fault rules: which requests go wrong, how, and how many times.
+
+Belongs here: the rules, their matching and their counting.
+Does not belong here: carrying a fault out (the server does the generic ones, a provider its own).
+"""
+
+import re
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from integrations_pipeline.sandbox.wire import JsonObject, Request
+
+FaultAction = Literal[
+    "status",
+    "drop_before",
+    "drop_after",
+    "delay",
+    "truncate_page",
+    "empty_page",
+    "expire_iterators",
+    "rate_limit",
+    "billing_limit",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRule:
+    """One kind of trouble for the requests that fit.
+
+    A request fits when its method is `method` (None: any), `path_regex` is found in its decoded path and
+    `body_regex` in its body. The first `skip` fitting requests pass, the next `times` are hit (-1: all).
+
+    Actions: `status` answers `status`, `body` and `headers` and applies nothing; `drop_before` closes the
+    connection and applies nothing; `drop_after` applies the request, then closes the connection; `delay`
+    applies it and holds the answer back for `seconds`; `truncate_page` and `empty_page` answer a list with
+    fewer or no records and no offset; `expire_iterators` forgets all offsets; `rate_limit` answers 429 and
+    starts the penalty; `billing_limit` answers 429 as when the month's calls are used up (schema calls go on
+    working).
+    """
+
+    action: FaultAction
+    method: str | None = None
+    path_regex: str = ""
+    body_regex: str = ""
+    status: int = 500
+    body: JsonObject | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    times: int = 1
+    skip: int = 0
+
+    @classmethod
+    def from_json(cls, document: JsonObject) -> "FaultRule":
+        """Raises ValueError for an unknown action or key, or an expression that does not compile."""
+        unknown = set(document) - {each.name for each in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown keys of a fault rule: {', '.join(sorted(unknown))}")
+        if document.get("action") not in get_args(FaultAction):
+            raise ValueError(f"action must be one of {', '.join(get_args(FaultAction))}")
+        for key in ("path_regex", "body_regex"):
+            _compile(str(document.get(key, "")))
+        return cls(**document)
+
+    def fits(self, request: Request) -> bool:
+        # The facts of the billing limit: schema calls keep working while data calls are refused.
+        if self.action == "billing_limit" and "/meta/" in request.path:
+            return False
+        if self.method is not None and self.method.upper() != request.method:
+            return False
+        if not re.search(self.path_regex, request.path):
+            return False
+        return not self.body_regex or bool(re.search(self.body_regex, request.body.decode("utf-8", "replace")))
+
+
+@dataclass(slots=True)
+class _Counted:
+    rule: FaultRule
+    skips_left: int
+    hits_left: int
+    hit_count: int = 0
+
+
+class FaultBook:
+    """The rules in force, in the order they were added; the first that fits and is not used up counts."""
+
+    def __init__(self) -> None:
+        self._rules: list[_Counted] = []
+
+    def add(self, rule: FaultRule) -> None:
+        self._rules.append(_Counted(rule, rule.skip, rule.times))
+
+    def clear(self) -> None:
+        self._rules.clear()
+
+    def take(self, request: Request) -> FaultRule | None:
+        """The rule that hits this request, counted as used once."""
+        for counted in self._rules:
+            if counted.hits_left == 0 or not counted.rule.fits(request):
+                continue
+            if counted.skips_left > 0:
+                counted.skips_left -= 1
+                continue
+            counted.hits_left -= counted.hits_left > 0
+            counted.hit_count += 1
+            return counted.rule
+        return None
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [asdict(counted.rule) | {"hit_count": counted.hit_count} for counted in self._rules]
+
+
+def _compile(expression: str) -> None:
+    try:
+        re.compile(expression)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error

@@ -1,0 +1,26 @@
+"""The page at `/`, which says what this server is and how to use it."""
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Sandbox</title></head>
+<body style="font: 16px/1.5 system-ui; max-width: 46rem; margin: 2rem auto; padding: 0 1rem">
+<h1>Sandbox</h1>
+<p>This server imitates the providers that contacts are synced with. It runs on this machine only, holds
+invented data, and forgets everything when it stops.</p>
+<h2>Airtable</h2>
+<p>Use <code>http://THIS-HOST/airtable</code> in place of <code>https://api.airtable.com</code>, with the
+token <code>__TOKEN__</code>.</p>
+<h2>Control</h2>
+<p>Everything takes and gives JSON; a refusal is <code>{"error": {"type", "message"}}</code>.</p>
+<pre>
+__ROUTES__
+</pre>
+<p>Start like this:</p>
+<pre>
+curl -X POST THIS-HOST/sandbox/airtable/bases -d '{"name": "CRM", "contacts_table": "Contacts"}'
+</pre>
+</body></html>
+"""
+
+
+def render(token: str, routes: list[str]) -> str:
+    return _PAGE.replace("__TOKEN__", token).replace("__ROUTES__", "\n".join(routes))

@@ -1,0 +1,260 @@
+"""The HTTP server that the sandboxed providers share, on loopback.
+
+Belongs here: sockets, threads, reading requests and sending replies, the faults that any provider can have.
+Does not belong here: what a provider answers, the control API's operations.
+"""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+from urllib.parse import unquote
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route as HttpRoute
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from integrations_pipeline.sandbox.airtable.api import AirtableApi
+from integrations_pipeline.sandbox.airtable.errors import bare_not_found
+from integrations_pipeline.sandbox.airtable.state import Airtable, AirtableOptions
+from integrations_pipeline.sandbox.control import Control
+from integrations_pipeline.sandbox.faults import FaultRule
+from integrations_pipeline.sandbox.stage import Clock, Stage, system_time
+from integrations_pipeline.sandbox.wire import Reply, Request
+
+HOST = "127.0.0.1"
+THREAD_COUNT = 16
+METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOptions:
+    """`port` 0 takes a free one. `rate_limit_scale` multiplies allowed rates and divides penalties; None
+    turns limits off. `clock` gives aware UTC times. `airtable` holds the rest of Airtable's options (its own
+    `rate_limit_scale` is not used). The same `seed` gives the same identifiers.
+    """
+
+    port: int = 0
+    rate_limit_scale: float | None = 1.0
+    clock: Callable[[], datetime] = system_time
+    seed: int = 0
+    airtable: AirtableOptions = field(default_factory=AirtableOptions)
+
+
+class SandboxServer:
+    """A sandbox in a thread of this process; use it as a context manager. It listens on 127.0.0.1 only."""
+
+    def __init__(self, options: SandboxOptions | None = None) -> None:
+        self.options = options or SandboxOptions()
+        self.stage = Stage(Clock(self.options.clock), self.options.seed)
+        scale = self.options.rate_limit_scale
+        self.airtable = Airtable(self.stage, replace(self.options.airtable, rate_limit_scale=scale))
+        self._switchboard = Switchboard(self.stage, self.airtable)
+        self._running: _Running | None = None
+
+    def __enter__(self) -> "SandboxServer":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        if self._running is None:
+            raise RuntimeError("the sandbox is not running; use it as a context manager or call start()")
+        return f"http://{HOST}:{self._running.port}"
+
+    @property
+    def airtable_url(self) -> str:
+        """What stands for https://api.airtable.com."""
+        return self.url + "/airtable"
+
+    def start(self) -> None:
+        """Returns when the server answers. Raises OSError if the port is taken."""
+        if self._running is None:
+            self._running = _Running(self._switchboard, self.options.port)
+
+    def reset(self) -> None:
+        """The state of a new server, on the same port."""
+        with self.stage.lock:
+            self.stage.reset()
+            self.airtable.reset()
+
+    def stop(self) -> None:
+        """Closes the socket and waits for the thread; answers that are held back are abandoned."""
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+
+
+def serve(options: SandboxOptions, announce: Callable[[str], None] | None = None) -> None:
+    """Runs a sandbox in the main thread until SIGINT or SIGTERM; `announce` gets its URL once it listens."""
+    server = SandboxServer(options)
+    listener = socket.create_server((HOST, options.port))
+    if announce is not None:
+        announce(f"http://{HOST}:{listener.getsockname()[1]}")
+    with ThreadPoolExecutor(THREAD_COUNT) as threads:
+        uvicorn.Server(_config(build_app(server._switchboard, threads))).run(sockets=[listener])
+
+
+class Switchboard:
+    """Leads each request to its provider or to the control API, and carries out the faults of the former."""
+
+    def __init__(self, stage: Stage, airtable: Airtable) -> None:
+        self._stage = stage
+        self._airtable = AirtableApi(airtable)
+        self._control = Control(stage, airtable)
+
+    def answer(self, request: Request) -> Reply:
+        if not request.segments:
+            return self._control.page()
+        if request.segments[0] == "sandbox":
+            return self._control.handle(request)
+        with self._stage.lock:
+            fault = self._stage.faults.take(request)
+            reply = self._with_fault(request, fault)
+            self._stage.log.add(request, reply, self._stage.clock.now())
+        return reply
+
+    def _with_fault(self, request: Request, fault: FaultRule | None) -> Reply:
+        if fault is None:
+            return self._provider(request, None)
+        if fault.action == "drop_before":
+            return Reply(is_dropped=True)
+        if fault.action == "status":
+            return Reply(status=fault.status, body=fault.body, headers=tuple(fault.headers.items()))
+        reply = self._provider(request, fault)
+        if fault.action == "drop_after":
+            return replace(reply, is_dropped=True)
+        return replace(reply, delay_seconds=fault.seconds) if fault.action == "delay" else reply
+
+    def _provider(self, request: Request, fault: FaultRule | None) -> Reply:
+        segments = request.segments[1:] if request.segments[0] == "airtable" else request.segments
+        if segments and segments[0] == "v0":
+            return self._airtable.handle(request, segments, fault)
+        refused = bare_not_found()
+        return Reply(status=refused.status, body=refused.body)
+
+
+def build_app(switchboard: Switchboard, threads: Executor) -> Starlette:
+    """`threads` run the handlers, which are synchronous; they are the caller's to shut down."""
+
+    async def endpoint(http: HttpRequest) -> Response:
+        request = read_request(http.scope, await http.body())
+        loop = asyncio.get_running_loop()
+        reply = await loop.run_in_executor(threads, switchboard.answer, request)
+        if reply.delay_seconds and not await _has_waited(reply.delay_seconds):
+            return DroppedConnection()
+        return to_response(reply)
+
+    return Starlette(routes=[HttpRoute("/{path:path}", endpoint, methods=METHODS)])
+
+
+async def _has_waited(seconds: float) -> bool:
+    """False if the server is stopped before the time is over."""
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        return False
+    return True
+
+
+def read_request(scope: Scope, body: bytes) -> Request:
+    raw_path: bytes = scope["raw_path"]
+    http = HttpRequest(scope)
+    scheme, _, token = http.headers.get("authorization", "").partition(" ")
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        segments=tuple(unquote(part) for part in raw_path.decode("ascii").split("/") if part),
+        query=tuple(http.query_params.multi_items()),
+        body=body,
+        token=token.strip() if scheme.lower() == "bearer" and token else None,
+        url_length=len(str(http.url)),
+    )
+
+
+def to_response(reply: Reply) -> Response:
+    if reply.is_dropped:
+        return DroppedConnection()
+    if reply.html is not None:
+        return HTMLResponse(reply.html, status_code=reply.status)
+    if reply.body is None:
+        return Response(status_code=reply.status, headers=dict(reply.headers))
+    content = json.dumps(reply.body, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(content, reply.status, dict(reply.headers), "application/json")
+
+
+class DroppedConnection(Response):
+    """Sends nothing and closes the connection under the client's feet."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+        scope["state"]["transport"].abort()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+class _Protocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn picks the class while it is imported
+    """Hands each connection's transport to the application, which needs it to drop the connection."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.app_state: dict[str, Any] = {"transport": transport}
+        super().connection_made(transport)
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        # Longer than a client's wait for the end of a penalty, so that it finds its connection still open.
+        timeout_keep_alive=75,
+    )
+
+
+class _Running:
+    """One started server: its socket, its thread, its port."""
+
+    def __init__(self, switchboard: Switchboard, port: int) -> None:
+        listener = socket.create_server((HOST, port))
+        self.port: int = listener.getsockname()[1]
+        self._pool = ThreadPoolExecutor(THREAD_COUNT, thread_name_prefix="sandbox")
+        self._server = _NotifyingServer(_config(build_app(switchboard, self._pool)))
+        arguments = {"sockets": [listener]}
+        self._thread = threading.Thread(target=self._server.run, kwargs=arguments, name="sandbox", daemon=True)
+        self._thread.start()
+        while not self._server.is_ready.wait(timeout=0.1):
+            if not self._thread.is_alive():
+                raise RuntimeError("the sandbox's server ended while it was starting")
+
+    def stop(self) -> None:
+        # Without force_exit uvicorn waits for answers that a fault holds back.
+        self._server.force_exit = self._server.should_exit = True
+        self._thread.join()
+        self._pool.shutdown()
+
+
+class _NotifyingServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_ready.set()

@@ -1,0 +1,146 @@
+"""What all sandboxed providers share: the clock, the lock, identifiers, fault rules and the request log.
+
+Belongs here: things that are the same whichever provider is imitated.
+Does not belong here: a provider's state or limits, HTTP.
+"""
+
+import json
+import random
+import string
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from integrations_pipeline.sandbox.faults import FaultBook
+from integrations_pipeline.sandbox.wire import Reply, Request
+
+ALPHABET = string.ascii_letters + string.digits
+LOG_LENGTH = 200_000
+
+
+def system_time() -> datetime:
+    return datetime.now(UTC)
+
+
+class Clock:
+    """Aware UTC time from an injected source, plus what `advance` has added: expiry without waiting."""
+
+    def __init__(self, source: Callable[[], datetime] = system_time) -> None:
+        self._source = source
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        return self._source() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
+
+    def reset(self) -> None:
+        self._ahead = timedelta()
+
+
+class IdSource:
+    """Identifiers in the provider's style; the same seed gives the same identifiers."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._random = random.Random(seed)
+
+    def reset(self) -> None:
+        self._random.seed(self._seed)
+
+    def new(self, prefix: str, length: int = 14) -> str:
+        return prefix + "".join(self._random.choices(ALPHABET, k=length))
+
+    def shuffle(self, items: list[str]) -> None:
+        self._random.shuffle(items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRequest:
+    """One request as it was delivered. `status` is None when the connection was closed without an answer."""
+
+    n: int
+    at: datetime
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    body: Any
+    status: int | None
+    token: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "n": self.n,
+            "time": iso(self.at),
+            "method": self.method,
+            "path": self.path,
+            "query": [list(pair) for pair in self.query],
+            "body": self.body,
+            "status": self.status,
+            "token": self.token,
+        }
+
+
+class RequestLog:
+    """The requests delivered to providers, oldest first; control requests are not among them."""
+
+    def __init__(self) -> None:
+        self._entries: deque[LoggedRequest] = deque(maxlen=LOG_LENGTH)
+        self._count = 0
+
+    def add(self, request: Request, reply: Reply, at: datetime) -> None:
+        self._count += 1
+        entry = LoggedRequest(
+            n=self._count,
+            at=at,
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            body=readable_body(request.body),
+            status=None if reply.is_dropped else reply.status,
+            token=request.token,
+        )
+        self._entries.append(entry)
+
+    def entries(self, after: int = 0) -> list[LoggedRequest]:
+        return [entry for entry in self._entries if entry.n > after]
+
+    def clear(self) -> None:
+        """Forgets the entries; the numbering goes on, so that a reader never sees one number twice."""
+        self._entries.clear()
+
+
+class Stage:
+    """The shared parts, and the one lock that every reader and writer of sandbox state holds."""
+
+    def __init__(self, clock: Clock, seed: int) -> None:
+        self.lock = threading.RLock()
+        self.clock = clock
+        self.ids = IdSource(seed)
+        self.faults = FaultBook()
+        self.log = RequestLog()
+
+    def reset(self) -> None:
+        """No faults, an empty log, the source's own time, and the first identifiers again."""
+        self.clock.reset()
+        self.ids.reset()
+        self.faults.clear()
+        self.log.clear()
+
+
+def readable_body(body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
+def iso(at: datetime) -> str:
+    """UTC with milliseconds and a Z, the form of all of Airtable's times."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

@@ -1,0 +1,1 @@
+"""Tests of the sandbox, driven over HTTP by pyairtable and httpx."""
