@@ -1,0 +1,165 @@
+"""Requests to one Airtable base: records, schema, webhooks. Knows paths and shapes, decides nothing.
+
+Belongs here: one method per endpoint. Does not: contacts, mapping, retries (`providers.http`).
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from integrations_pipeline.errors import (
+    ConfigurationError,
+    CursorExpiredError,
+    PermanentError,
+    RetryableError,
+)
+from integrations_pipeline.providers.airtable import wire
+from integrations_pipeline.providers.base import ProviderContext
+from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule
+
+#: An iterator that expires this often in one read is a fault of its own.
+MAX_ITERATOR_RESTARTS = 5
+
+
+class AirtableClient:
+    """The endpoints of one base and table. `columns` are our own column names, fit to be named in errors."""
+
+    def __init__(
+        self,
+        context: ProviderContext,
+        *,
+        api_url: str,
+        base_id: str,
+        table_id: str,
+        columns: Sequence[str],
+    ) -> None:
+        token = str(context.credentials.get("access_token") or context.credentials.get("api_key") or "")
+        self._table_path = f"v0/{quote(base_id, safe='')}/{quote(table_id, safe='')}"
+        self._base_id = quote(base_id, safe="")
+        endpoint = Endpoint(
+            base_url=api_url,
+            headers={"Authorization": f"Bearer {token}"},
+            read_error=lambda response: wire.read_error(response, columns),
+            pace=_pace_rules(api_url, base_id, token, context.rate_scale),
+        )
+        self.http = HttpClient(endpoint, pacer=context.pacer, transport=context.transport)
+
+    def schema(self) -> Mapping[str, Any]:
+        """GET meta/bases/{base}/tables; a permission error where the token has no schema.bases:read."""
+        body: Mapping[str, Any] = self.http.request("GET", f"v0/meta/bases/{self._base_id}/tables")
+        return body
+
+    def create_text_column(self, table_id: str, name: str) -> None:
+        body = {"name": name, "type": "singleLineText", "description": "Set by integrations_pipeline"}
+        path = f"v0/meta/bases/{self._base_id}/tables/{quote(table_id, safe='')}/fields"
+        self.http.request("POST", path, json=body, is_repeatable=False)
+
+    def pages(self, columns: Sequence[str], formula: str | None = None) -> Iterator[list[Mapping[str, Any]]]:
+        """Pages of records, begun anew when the iterator expires; a record may then come twice."""
+        for restart in range(MAX_ITERATOR_RESTARTS):
+            try:
+                yield from self._pages_once(columns, formula)
+            except CursorExpiredError as error:
+                if restart == MAX_ITERATOR_RESTARTS - 1:
+                    raise RetryableError("Airtable's page iterator expired again and again") from error
+            else:
+                return
+
+    def _pages_once(self, columns: Sequence[str], formula: str | None) -> Iterator[list[Mapping[str, Any]]]:
+        offset: str | None = None
+        while True:
+            body = self._list(columns, formula, offset)
+            yield body.get("records", [])
+            offset = body.get("offset")
+            if not offset:
+                return
+
+    def _list(self, columns: Sequence[str], formula: str | None, offset: str | None) -> Mapping[str, Any]:
+        params = [("pageSize", str(wire.PAGE_SIZE)), *(("fields[]", column) for column in columns)]
+        params += [("filterByFormula", formula)] if formula else []
+        params += [("offset", offset)] if offset else []
+        if self.http.url_length(self._table_path, params) < wire.MAX_URL_LENGTH:
+            return self._list_request("GET", self._table_path, params=params)
+        posted: dict[str, Any] = {"pageSize": wire.PAGE_SIZE, "fields": list(columns)}
+        posted |= {"filterByFormula": formula} if formula else {}
+        posted |= {"offset": offset} if offset else {}
+        return self._list_request("POST", f"{self._table_path}/listRecords", json=posted)
+
+    def _list_request(self, method: str, path: str, **content: Any) -> Mapping[str, Any]:
+        try:
+            body: Mapping[str, Any] = self.http.request(method, path, **content)
+        except PermanentError as error:
+            if error.code in wire.GONE_CODES or error.code == "404":
+                raise ConfigurationError(
+                    f"Airtable has no base or table at {self._table_path}: "
+                    "correct base_id and table_id in the connection's settings"
+                ) from error
+            raise
+        return body
+
+    def update(self, records: Sequence[Mapping[str, Any]], *, typecast: bool) -> list[Mapping[str, Any]]:
+        """PATCH records by id; the same request twice has the same effect."""
+        body = {"records": list(records), "typecast": typecast}
+        answer = self.http.request("PATCH", self._table_path, json=body)
+        return list(answer["records"])
+
+    def upsert(self, records: Sequence[Mapping[str, Any]], key: str, *, typecast: bool) -> list[Mapping[str, Any]]:
+        """PATCH records found by the key column, made where there is none: repeatable creates."""
+        body = {
+            "performUpsert": {"fieldsToMergeOn": [key]},
+            "records": list(records),
+            "typecast": typecast,
+        }
+        answer = self.http.request("PATCH", self._table_path, json=body)
+        return list(answer["records"])
+
+    def create(self, records: Sequence[Mapping[str, Any]], *, typecast: bool) -> list[Mapping[str, Any]]:
+        """POST records; not repeatable, so a lost answer raises `InDoubtError`."""
+        body = {"records": list(records), "typecast": typecast}
+        answer = self.http.request("POST", self._table_path, json=body, is_repeatable=False)
+        return list(answer["records"])
+
+    def delete(self, external_ids: Sequence[str]) -> None:
+        params = [("records[]", record_id) for record_id in external_ids]
+        self.http.request("DELETE", self._table_path, params=params)
+
+    def webhooks(self) -> list[Mapping[str, Any]]:
+        body = self.http.request("GET", f"v0/bases/{self._base_id}/webhooks")
+        return list(body.get("webhooks", []))
+
+    def create_webhook(self, specification: Mapping[str, Any]) -> str:
+        """Make a webhook without notification address: its payloads are polled. Returns its id."""
+        body = {"specification": specification}
+        path = f"v0/bases/{self._base_id}/webhooks"
+        return str(self.http.request("POST", path, json=body, is_repeatable=False)["id"])
+
+    def payloads(self, webhook_id: str, cursor: int) -> Mapping[str, Any]:
+        """One page of payloads; listing them also keeps the webhook alive for another 7 days."""
+        path = f"v0/bases/{self._base_id}/webhooks/{quote(webhook_id, safe='')}/payloads"
+        body: Mapping[str, Any] = self.http.request("GET", path, params=[("cursor", str(cursor))])
+        return body
+
+    def close(self) -> None:
+        self.http.close()
+
+
+def _pace_rules(api_url: str, base_id: str, token: str, scale: float) -> list[PaceRule]:
+    """One rule for the base and one for the token; the keys carry hashes, never the token."""
+    host = httpx.URL(api_url).netloc.decode()
+    digest = hashlib.sha256(token.encode()).hexdigest()[:16]
+    penalty = wire.PENALTY_SECONDS / scale
+    return [
+        PaceRule(
+            key=f"airtable:{host}:base:{base_id}",
+            interval_seconds=wire.BASE_INTERVAL_SECONDS / scale,
+            penalty_seconds=penalty,
+        ),
+        PaceRule(
+            key=f"airtable:{host}:token:{digest}",
+            interval_seconds=wire.TOKEN_INTERVAL_SECONDS / scale,
+            penalty_seconds=penalty,
+        ),
+    ]

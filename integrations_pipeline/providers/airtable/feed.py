@@ -1,0 +1,93 @@
+"""Airtable's change feed: polled webhook payloads, folded into records and tombstones.
+
+Belongs here: webhook bookkeeping and the pure folding of payloads. Does not: reading tables (`provider`).
+Source: https://airtable.com/developers/web/api/list-webhook-payloads. Payloads are kept for 7 days and
+listing them keeps the webhook alive, so a connection that syncs weekly or oftener never loses its feed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from integrations_pipeline.errors import CursorExpiredError, NeedsAttentionError, PermanentError
+from integrations_pipeline.providers.airtable.client import AirtableClient
+from integrations_pipeline.providers.base import Cursor
+
+MODE = "webhook"
+
+
+def specification(table_id: str) -> dict[str, Any]:
+    """What our webhook watches: cells and records of one table, whoever changes them."""
+    return {"options": {"filters": {"dataTypes": ["tableData"], "recordChangeScope": table_id}}}
+
+
+def open_feed(client: AirtableClient, table_id: str) -> Cursor | None:
+    """A cursor at the feed's present end, or None where the token may not use webhooks.
+
+    A webhook of ours for the same table is used again: payloads are read by cursor, so readers do not
+    disturb one another, and a base allows only 10.
+    """
+    try:
+        for hook in client.webhooks():
+            if _is_ours(hook, table_id):
+                return _cursor(str(hook["id"]), int(hook.get("cursorForNextPayload", 1)))
+        return _cursor(client.create_webhook(specification(table_id)), 1)
+    except (NeedsAttentionError, PermanentError):
+        return None
+
+
+def _is_ours(hook: Mapping[str, Any], table_id: str) -> bool:
+    is_polled = not hook.get("notificationUrl")
+    return is_polled and hook.get("isHookEnabled", True) and hook.get("specification") == specification(table_id)
+
+
+def _cursor(webhook_id: str, payload_cursor: int) -> Cursor:
+    return {"mode": MODE, "webhook_id": webhook_id, "payload_cursor": payload_cursor}
+
+
+def read_payloads(client: AirtableClient, cursor: Cursor) -> Iterator[tuple[list[Mapping[str, Any]], int]]:
+    """Pages of (payloads, next payload cursor); `CursorExpiredError` if the webhook is gone."""
+    position = int(cursor["payload_cursor"])
+    while True:
+        try:
+            body = client.payloads(str(cursor["webhook_id"]), position)
+        except PermanentError as error:
+            raise CursorExpiredError("Airtable's webhook is gone: everything is read again") from error
+        payloads = body.get("payloads", [])
+        if any(payload.get("error") for payload in payloads):
+            raise CursorExpiredError("Airtable's webhook reports a gap: everything is read again")
+        position = int(body["cursor"])
+        yield payloads, position
+        if not body.get("mightHaveMore"):
+            return
+
+
+@dataclass(slots=True)
+class FoldedFeed:
+    """What a run of payloads comes to: cells by record and column id, the last value of each."""
+
+    changed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    created: set[str] = field(default_factory=set)
+    destroyed: set[str] = field(default_factory=set)
+
+    def add(self, payloads: Iterable[Mapping[str, Any]], table_id: str) -> None:
+        """Fold payloads in, oldest first, as Airtable lists them."""
+        for payload in payloads:
+            table = (payload.get("changedTablesById") or {}).get(table_id) or {}
+            for record_id, made in (table.get("createdRecordsById") or {}).items():
+                self._create(record_id, made.get("cellValuesByFieldId") or {})
+            for record_id, change in (table.get("changedRecordsById") or {}).items():
+                cells = (change.get("current") or {}).get("cellValuesByFieldId") or {}
+                self.changed.setdefault(record_id, {}).update(cells)
+            self._destroy(table.get("destroyedRecordIds") or [])
+
+    def _create(self, record_id: str, cells: Mapping[str, Any]) -> None:
+        self.destroyed.discard(record_id)
+        self.created.add(record_id)
+        self.changed[record_id] = dict(cells)
+
+    def _destroy(self, record_ids: Sequence[str]) -> None:
+        for record_id in record_ids:
+            self.changed.pop(record_id, None)
+            self.created.discard(record_id)
+            self.destroyed.add(record_id)

@@ -1,0 +1,135 @@
+"""Airtable on the wire: addresses, limits, error bodies, formulas.
+
+Belongs here: what the Web API's pages fix (https://airtable.com/developers/web/api). Does not: contacts.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from integrations_pipeline.errors import (
+    ConfigurationError,
+    CredentialsError,
+    CursorExpiredError,
+    IntegrationError,
+    NeedsAttentionError,
+    PermanentError,
+    RateLimitedError,
+    RetryableError,
+)
+from integrations_pipeline.providers.http import retry_after
+
+#: 5 requests per second and base (API reference, "Rate limits"), less 4 % for jitter on the way.
+BASE_INTERVAL_SECONDS = 0.208
+#: 50 requests per second for all traffic of one user's tokens (same page).
+TOKEN_INTERVAL_SECONDS = 0.0208
+#: After a 429 nothing succeeds for 30 seconds (same page).
+PENALTY_SECONDS = 30.0
+#: Requests longer than this must be sent as POST …/listRecords (API reference, "List records").
+MAX_URL_LENGTH = 16_000
+#: Records per page and per write request.
+PAGE_SIZE = 100
+WRITE_BATCH = 10
+#: Calls over the monthly allowance: waiting does not help before the month turns.
+BILLING_LIMIT = "PUBLIC_API_BILLING_LIMIT_EXCEEDED"
+ITERATOR_EXPIRED = "LIST_RECORDS_ITERATOR_NOT_AVAILABLE"
+#: The record is not there (any more), however the endpoint words it.
+GONE_CODES = frozenset({"ROW_DOES_NOT_EXIST", "MODEL_ID_NOT_FOUND", "NOT_FOUND"})
+_CONFIGURATION_CODES = frozenset({"UNKNOWN_FIELD_NAME", "INVALID_FILTER_BY_FORMULA", "TABLE_NOT_FOUND"})
+
+
+def error_code(response: httpx.Response) -> tuple[str, str]:
+    """(type, message) of an error body, in any of the four forms Airtable uses; empty where there is none."""
+    try:
+        body = response.json()
+    except ValueError:
+        return "", ""
+    error = body.get("error") if isinstance(body, dict) else None
+    if error is None and isinstance(body, dict) and body.get("errors"):
+        error = body["errors"][0]
+    if isinstance(error, str):
+        return error, ""
+    if isinstance(error, dict):
+        return str(error.get("type") or error.get("error") or ""), str(error.get("message") or "")
+    return "", ""
+
+
+def read_error(response: httpx.Response, columns: Sequence[str] = ()) -> IntegrationError:
+    """The exception for a refused request. Names our own columns where the message does, never a value."""
+    status = response.status_code
+    code, message = error_code(response)
+    if status == 429:
+        return _rate_error(code, response)
+    if status >= 500 or status == 408:
+        return RetryableError(f"Airtable answered {status}", retry_after_seconds=retry_after(response))
+    if code == ITERATOR_EXPIRED:
+        return CursorExpiredError("Airtable's page iterator expired")
+    if status == 401:
+        return CredentialsError(
+            "Airtable refuses the token: it is wrong, expired or revoked; add the connection again with a valid one"
+        )
+    if status == 403:
+        return NeedsAttentionError(
+            f"Airtable denies access ({code or status}): share the base with the token and give it "
+            "the scopes data.records:read, data.records:write and schema.bases:read"
+        )
+    named = _named_column(message, columns)
+    if code in _CONFIGURATION_CODES:
+        return ConfigurationError(_configuration_text(code, named))
+    return PermanentError(f"Airtable refused the request ({code or status}){named}", code=code or str(status))
+
+
+def _rate_error(code: str, response: httpx.Response) -> IntegrationError:
+    if code == BILLING_LIMIT:
+        return NeedsAttentionError(
+            "Airtable's monthly API allowance is used up: upgrade the plan or wait for the next month"
+        )
+    return RateLimitedError("Airtable's rate limit was met", retry_after_seconds=retry_after(response))
+
+
+def _configuration_text(code: str, named: str) -> str:
+    if code == "UNKNOWN_FIELD_NAME":
+        return f"Airtable has no such column{named}: run `integrations connections check`"
+    if code == "TABLE_NOT_FOUND":
+        return "Airtable has no such table: correct table_id in the connection's settings"
+    return f"Airtable does not understand the filter ({code}): check the column names{named}"
+
+
+def _named_column(message: str, columns: Sequence[str]) -> str:
+    quoted = set(re.findall(r'"([^"]+)"', message))
+    found = [column for column in columns if column in quoted]
+    return f' in column "{found[0]}"' if found else ""
+
+
+def text_literal(value: str) -> str:
+    """A formula string literal; quotes and backslashes in it cannot end it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def field_reference(column: str) -> str:
+    """A formula reference to a column by name."""
+    return "{" + column.replace("\\", "\\\\").replace("}", "\\}") + "}"
+
+
+def any_of(terms: Iterable[str]) -> str:
+    joined = ",".join(terms)
+    return f"OR({joined})"
+
+
+def ids_formula(external_ids: Sequence[str]) -> str:
+    """Matches exactly the records with these ids."""
+    return any_of(f"RECORD_ID()={text_literal(record_id)}" for record_id in external_ids)
+
+
+def modified_since_formula(since: str) -> str:
+    """Matches records made or modified after an ISO time; computed columns do not count."""
+    moment = f"DATETIME_PARSE({text_literal(since)})"
+    return any_of((f"IS_AFTER(LAST_MODIFIED_TIME(),{moment})", f"IS_AFTER(CREATED_TIME(),{moment})"))
+
+
+def cells_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    cells: Mapping[str, Any] = record.get("fields") or {}
+    return cells

@@ -1,0 +1,153 @@
+"""Writing contacts to Airtable: batches of ten, all or nothing, bisected on refusal.
+
+Belongs here: changes to requests, and answers to outcomes. Does not: which changes there are (`sync.load`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from integrations_pipeline.errors import ConfigurationError, InDoubtError, PermanentError
+from integrations_pipeline.model import Change, ChangeKind, ChangeState, MappedField, Outcome
+from integrations_pipeline.providers.airtable import schema, wire
+from integrations_pipeline.providers.airtable.client import AirtableClient
+
+Send = Callable[[Sequence[Change]], list[Outcome]]
+#: A create whose answer was lost is looked up and, if it is not there, sent again this often.
+MAX_CREATE_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AirtableWriter:
+    """`mapping`: writable fields by workspace name; `key`: the external-id column, None if there is none."""
+
+    client: AirtableClient
+    mapping: Mapping[str, MappedField]
+    columns: Mapping[str, schema.Column]
+    key: str | None
+    is_typecast: bool
+
+    def write(self, batch: Sequence[Change]) -> list[Outcome]:
+        """One outcome per change, in order. Refused records fail alone; other errors pass through."""
+        sends: dict[ChangeKind, Send] = {
+            ChangeKind.CREATE: self._upsert if self.key else self._create,
+            ChangeKind.UPDATE: self._update,
+            ChangeKind.DELETE: self._delete,
+        }
+        fit = {i: change for i, change in enumerate(batch) if not self._misfit(change)}
+        done = iter(bisect(list(fit.values()), sends[batch[0].kind]) if fit else ())
+        return [next(done) if i in fit else failed(change, self._misfit(change)) for i, change in enumerate(batch)]
+
+    def _misfit(self, change: Change) -> PermanentError | None:
+        try:
+            self._cells(change)
+        except PermanentError as error:
+            return error
+        return None
+
+    def _cells(self, change: Change) -> dict[str, Any]:
+        return {
+            mapped.column: schema.to_cell(change.after[name], mapped, self.columns.get(mapped.column))
+            for name, mapped in self.mapping.items()
+            if name in change.after
+        }
+
+    def _update(self, batch: Sequence[Change]) -> list[Outcome]:
+        records = [{"id": change.external_id, "fields": self._cells(change)} for change in batch]
+        self.client.update(records, typecast=self.is_typecast)
+        return [applied(change, change.external_id) for change in batch]
+
+    def _upsert(self, batch: Sequence[Change]) -> list[Outcome]:
+        key = self.key or ""
+        records = [{"fields": {**self._cells(change), key: change.contact_id}} for change in batch]
+        written = self.client.upsert(records, key, typecast=self.is_typecast)
+        by_key = {wire.cells_of(record).get(key): str(record["id"]) for record in written}
+        return [applied(change, by_key[change.contact_id]) for change in batch]
+
+    def _create(self, batch: Sequence[Change]) -> list[Outcome]:
+        """Create without a key column: after a lost answer the records are looked up by e-mail first.
+
+        A contact without e-mail cannot be looked up; it stays failed and in doubt rather than made twice.
+        """
+        found: dict[int, str] = {}
+        for _ in range(MAX_CREATE_ATTEMPTS):
+            missing = [change for change in batch if id(change) not in found]
+            try:
+                records = [{"fields": self._cells(change)} for change in missing]
+                made = self.client.create(records, typecast=self.is_typecast)
+                found |= {id(c): str(r["id"]) for c, r in zip(missing, made, strict=True)}
+                break
+            except InDoubtError:
+                found |= self._look_up(missing)
+                if len(found) == len(batch) or not all(change.after.get("email") for change in missing):
+                    break
+        return [
+            applied(change, found[id(change)])
+            if id(change) in found
+            else failed(change, InDoubtError("the answer was lost and the record cannot be looked up"))
+            for change in batch
+        ]
+
+    def _look_up(self, changes: Sequence[Change]) -> dict[int, str]:
+        mapped = self.mapping.get("email")
+        emails = {change.after.get("email", "").strip().lower(): id(change) for change in changes}
+        emails.pop("", None)
+        if mapped is None or not emails:
+            return {}
+        reference = wire.field_reference(mapped.column)
+        formula = wire.any_of(f"LOWER(TRIM({reference}))={wire.text_literal(email)}" for email in sorted(emails))
+        found: dict[int, str] = {}
+        for records in self.client.pages([mapped.column], formula):
+            for record in records:
+                email = schema.to_value(wire.cells_of(record).get(mapped.column)).strip().lower()
+                if email in emails:
+                    found[emails[email]] = str(record["id"])
+        return found
+
+    def _delete(self, batch: Sequence[Change]) -> list[Outcome]:
+        self.client.delete([change.external_id or "" for change in batch])
+        return [applied(change, change.external_id) for change in batch]
+
+
+def bisect(batch: Sequence[Change], send: Send) -> list[Outcome]:
+    """Send a batch that is applied as a whole or not at all; on refusal halve it until each bad record
+    stands alone. A batch of n with k bad records costs about k·log2(n) more requests."""
+    try:
+        return send(batch)
+    except ConfigurationError:
+        raise
+    except PermanentError as error:
+        if len(batch) == 1:
+            return [refused(batch[0], error)]
+        middle = len(batch) // 2
+        return bisect(batch[:middle], send) + bisect(batch[middle:], send)
+
+
+def refused(change: Change, error: PermanentError) -> Outcome:
+    """A record that is gone is no failure: a delete is done, an update is planned anew."""
+    if error.code not in wire.GONE_CODES or change.kind is ChangeKind.CREATE:
+        return failed(change, error)
+    if change.kind is ChangeKind.DELETE:
+        return applied(change, change.external_id)
+    reason = "the record was deleted at the provider during the run"
+    return Outcome(change=change, state=ChangeState.SUPERSEDED, external_id=change.external_id, reason=reason)
+
+
+def applied(change: Change, external_id: str | None) -> Outcome:
+    return Outcome(
+        change=change,
+        state=ChangeState.APPLIED,
+        external_id=external_id,
+        contact_id=change.contact_id,
+    )
+
+
+def failed(change: Change, error: Exception | None) -> Outcome:
+    return Outcome(
+        change=change,
+        state=ChangeState.FAILED,
+        external_id=change.external_id,
+        contact_id=change.contact_id,
+        reason=str(error),
+        error_class=type(error).__name__,
+    )

@@ -1,0 +1,168 @@
+"""The contract between the sync and a provider. docs/add-a-provider.md walks through it.
+
+Belongs here: the protocol and its values. Does not: HTTP (`http`), any provider.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from integrations_pipeline.model import Change, ConflictPolicy, DeletePolicy, MappedField, Outcome
+
+Cursor = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteRecord:
+    """One record as the provider holds it: `fields` by workspace field name, values as in `model`.
+
+    `is_partial`: only the fields that changed are there; the others are as in the base.
+    `contact_key`: the contact id that a create of ours wrote on it, or "".
+    """
+
+    external_id: str
+    fields: Mapping[str, str]
+    contact_key: str = ""
+    revision: str = ""
+    modified_at: datetime | None = None
+    is_partial: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of a read. A read that ends without an exception has yielded at least one page.
+
+    `cursor`: where the next incremental read begins, taken before the read began; the last page's counts.
+    `is_complete`: the whole read enumerates every record, so that absence means deleted.
+    """
+
+    records: Sequence[RemoteRecord] = ()
+    tombstones: frozenset[str] = frozenset()
+    cursor: Cursor = field(default_factory=dict)
+    is_complete: bool = False
+    #: The cursor leads on in a feed that also tells our own writes: reading on after writing skips them.
+    tells_own_writes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """What `connections check` shows: `problems` stop a sync, `notes` do not."""
+
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What the engine and the shell need to know of a provider, so that they never ask which one it is.
+
+    `max_batch`: records per write call. `max_concurrency`: write calls in flight. `max_read_batch`:
+    ids per `read_records` call. `tells_modified_at`: records carry modification times.
+    """
+
+    max_batch: int = 1
+    max_concurrency: int = 1
+    max_read_batch: int = 100
+    can_delete: bool = True
+    tells_modified_at: bool = False
+
+
+class ConnectionSettings(BaseModel):
+    """Settings that every connection has; providers add theirs. Times in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    conflict_policy: ConflictPolicy | None = None
+    delete_policy: DeletePolicy = DeletePolicy.HOLD
+    delete_limit: int = Field(25, ge=0)
+    delete_limit_fraction: float = Field(0.2, ge=0, le=1)
+    settle_seconds: int = Field(0, ge=0)
+    field_mapping: dict[str, str] | None = None
+
+
+class Provider(Protocol):
+    """One authorised connection to a provider. Methods may raise the errors of `errors`; none retries a
+    record that the provider refused for good."""
+
+    @property
+    def call_count(self) -> int:
+        """HTTP requests sent so far."""
+        ...
+
+    def check(self) -> CheckReport:
+        """Look at credentials and schema without writing anything."""
+        ...
+
+    def read_all(self) -> Iterator[Page]:
+        """Every record, with a cursor for the next incremental read."""
+        ...
+
+    def read_changes(self, cursor: Cursor) -> Iterator[Page]:
+        """What changed since the cursor; raises `CursorExpiredError` if the provider forgot it.
+
+        Where reading everything costs no more calls, pages may be complete.
+        """
+        ...
+
+    def read_records(self, external_ids: Sequence[str]) -> Page:
+        """These records as they are now; ids that do not exist come back as tombstones."""
+        ...
+
+    def prepare_write(self) -> None:
+        """Called once before the first write of a run: refuse here what can never work."""
+        ...
+
+    def write(self, batch: Sequence[Change]) -> list[Outcome]:
+        """Apply changes of one kind, at most `max_batch`; one outcome per change, in order."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Pacer(Protocol):
+    """Spreads requests over time so that a provider's rate limit is never met; shared across processes."""
+
+    def wait(self, key: str, interval_seconds: float) -> None:
+        """Return when the next request for this key may be sent."""
+        ...
+
+    def pause(self, key: str, seconds: float) -> None:
+        """Nobody may send for this key for so long: the limit was met."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderContext:
+    """What a provider is built from. `addresses` maps environment names to base addresses."""
+
+    credentials: Mapping[str, Any] = field(repr=False)
+    settings: Mapping[str, Any]
+    mapping: Sequence[MappedField]
+    addresses: Mapping[str, str]
+    pacer: Pacer
+    workspace_id: str = ""
+    #: Divides the pause between requests; more than 1 only against a sandbox on loopback.
+    rate_scale: float = 1.0
+    #: An `httpx.BaseTransport`, for tests; None for the network.
+    transport: Any = None
+
+
+class ProviderFactory(Protocol):
+    def __call__(self, context: ProviderContext) -> Provider: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSpec:
+    """A provider as the rest of the program sees it. `addresses`: environment name → default address."""
+
+    name: str
+    title: str
+    capabilities: Capabilities
+    settings_model: type[ConnectionSettings]
+    default_mapping: Mapping[str, str]
+    addresses: Mapping[str, str]
+    credential_keys: Sequence[str]
+    build: ProviderFactory

@@ -1,0 +1,197 @@
+"""The one HTTP client: timeouts by construction, paced, retried as a policy, classified once.
+
+Belongs here: sending a request to a provider and turning what comes back into JSON or an exception of
+`errors`. Does not: what a provider's error body means; each provider hands in its own `read_error`.
+"""
+
+import email.utils
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import tenacity
+
+from integrations_pipeline.errors import (
+    InDoubtError,
+    IntegrationError,
+    RateLimitedError,
+    RetryableError,
+)
+from integrations_pipeline.providers.base import Pacer
+
+# httpx logs full addresses at INFO, and those carry record ids and formulas with e-mail addresses.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=60.0)
+
+#: Errors raised before anything was sent: trying again cannot apply a request twice.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+ErrorReader = Callable[[httpx.Response], IntegrationError]
+Params = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How long to go on: `budget_seconds` in all, waits doubling from `first_wait_seconds` with jitter.
+
+    A wait that the provider asks for is obeyed up to `longest_wait_seconds`.
+    """
+
+    budget_seconds: float = 180.0
+    first_wait_seconds: float = 0.5
+    longest_wait_seconds: float = 60.0
+
+    def wait_seconds(self, attempt: int, error: BaseException | None) -> float:
+        asked = error.retry_after_seconds if isinstance(error, RetryableError) else None
+        if asked is not None:
+            return min(asked, self.longest_wait_seconds)
+        ceiling = min(self.first_wait_seconds * 2**attempt, self.longest_wait_seconds)
+        return random.uniform(ceiling / 2, ceiling)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceRule:
+    """One request per `interval_seconds` for `key`; after a 429 nobody sends for `penalty_seconds`."""
+
+    key: str
+    interval_seconds: float
+    penalty_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where requests go and how: one address, one credential, one way to read errors."""
+
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+    read_error: ErrorReader
+    pace: Sequence[PaceRule] = ()
+    retry: RetryPolicy = RetryPolicy()
+
+
+class HttpClient:
+    """Requests to one endpoint. Safe to use from several threads; `close` also ends their waits."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        pacer: Pacer,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._client = httpx.Client(
+            base_url=endpoint.base_url.rstrip("/") + "/",
+            headers=dict(endpoint.headers),
+            timeout=TIMEOUT,
+            follow_redirects=False,
+            transport=transport,
+        )
+        self._pacer = pacer
+        self._closed = threading.Event()
+        self._sleep = sleep or self._closed.wait
+        self._lock = threading.Lock()
+        self.call_count = 0
+        #: The provider's clock at the last answer, from its `Date` header; None before the first.
+        self.server_time: datetime | None = None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params = (),
+        json: Any = None,
+        is_repeatable: bool = True,
+    ) -> Any:
+        """Send and return the parsed JSON body (None if there is none).
+
+        Raises what `read_error` makes of a refusal, `RetryableError` once the retry budget is spent, and
+        `InDoubtError` at once if a request that must not be repeated may have been applied.
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(self._is_worth_retrying),
+            wait=lambda state: self._endpoint.retry.wait_seconds(
+                state.attempt_number, state.outcome.exception() if state.outcome else None
+            ),
+            stop=tenacity.stop_after_delay(self._endpoint.retry.budget_seconds),
+            sleep=self._pause,
+            reraise=True,
+        )
+        return retrying(self._send_once, method, path, params, json, is_repeatable)
+
+    def url_length(self, path: str, params: Params) -> int:
+        """Characters of the whole address, for providers that limit it."""
+        return len(str(self._client.build_request("GET", path, params=list(params)).url))
+
+    def close(self) -> None:
+        self._closed.set()
+        self._client.close()
+
+    def _pause(self, seconds: float) -> None:
+        self._sleep(seconds)
+
+    def _is_worth_retrying(self, error: BaseException) -> bool:
+        is_passing = isinstance(error, RetryableError) and not isinstance(error, InDoubtError)
+        return is_passing and not self._closed.is_set()
+
+    def _send_once(self, method: str, path: str, params: Params, json: Any, is_repeatable: bool) -> Any:
+        for rule in self._endpoint.pace:
+            self._pacer.wait(rule.key, rule.interval_seconds)
+        response = self._exchange(method, path, params, json, is_repeatable)
+        if response.is_success:
+            return self._parse(response, is_repeatable=is_repeatable)
+        error = self._endpoint.read_error(response)
+        if isinstance(error, RateLimitedError):
+            for rule in self._endpoint.pace:
+                self._pacer.pause(rule.key, error.retry_after_seconds or rule.penalty_seconds)
+        elif isinstance(error, RetryableError) and not is_repeatable:
+            raise InDoubtError(f"{method} answered {response.status_code}; it may have been applied")
+        raise error
+
+    def _exchange(self, method: str, path: str, params: Params, json: Any, is_repeatable: bool) -> httpx.Response:
+        with self._lock:
+            self.call_count += 1
+        try:
+            response = self._client.request(method, path, params=list(params), json=json)
+        except _NOT_SENT as error:
+            raise RetryableError(f"{self._host} cannot be reached ({type(error).__name__})") from error
+        except httpx.TransportError as error:
+            kind = RetryableError if is_repeatable else InDoubtError
+            raise kind(f"{self._host} did not answer ({type(error).__name__})") from error
+        self.server_time = _parse_date(response.headers.get("date")) or self.server_time
+        return response
+
+    def _parse(self, response: httpx.Response, *, is_repeatable: bool) -> Any:
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError as error:
+            kind = RetryableError if is_repeatable else InDoubtError
+            raise kind(f"{self._host} answered {response.status_code} with a body that is no JSON") from error
+
+    @property
+    def _host(self) -> str:
+        return self._client.base_url.host
+
+
+def _parse_date(text: str | None) -> datetime | None:
+    try:
+        return email.utils.parsedate_to_datetime(text).astimezone(UTC) if text else None
+    except ValueError:
+        return None
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Seconds of a numeric `Retry-After` header, or None."""
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.replace(".", "", 1).isdigit() else None
