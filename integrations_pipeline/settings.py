@@ -1,0 +1,87 @@
+"""The only reader of the environment: validated once, frozen, one clear line per mistake.
+
+Belongs here: names and defaults of environment variables. Does not: opening anything (`wiring`).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from integrations_pipeline.errors import ConfigurationError
+
+DATABASE_URL = "INTEGRATIONS_DATABASE_URL"
+HOME = "INTEGRATIONS_HOME"
+ENCRYPTION_KEYS = "INTEGRATIONS_ENCRYPTION_KEYS"
+#: Speeds a loopback provider up by this factor; refused for any other address.
+RATE_SCALE = "INTEGRATIONS_SANDBOX_RATE_SCALE"
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """`database_url` None means the embedded Postgres under `home`; `addresses` by environment name."""
+
+    home: Path
+    database_url: str | None = field(default=None, repr=False)
+    encryption_keys: str | None = field(default=None, repr=False)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    rate_scale: float = 1.0
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.database_url is None
+
+    @classmethod
+    def from_environment(cls, defaults: Mapping[str, str], environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read the environment. `defaults` are the providers' addresses by environment name.
+
+        `ConfigurationError` names every variable that is wrong, one line each.
+        """
+        values = os.environ if environment is None else environment
+        addresses = {name: values.get(name) or default for name, default in defaults.items()}
+        mistakes = [problem for name, url in addresses.items() if (problem := _address_problem(name, url))]
+        scale, problem = _rate_scale(values.get(RATE_SCALE, ""), addresses)
+        mistakes += [problem] if problem else []
+        if values.get(DATABASE_URL) and not values.get(ENCRYPTION_KEYS):
+            mistakes.append(
+                f"{ENCRYPTION_KEYS} is not set: with {DATABASE_URL} the keys that encrypt credentials must be "
+                "given; `integrations db new-key` makes one"
+            )
+        if mistakes:
+            raise ConfigurationError("\n".join(mistakes))
+        return cls(
+            home=Path(values.get(HOME) or ".integrations").absolute(),
+            database_url=values.get(DATABASE_URL) or None,
+            encryption_keys=values.get(ENCRYPTION_KEYS) or None,
+            addresses=addresses,
+            rate_scale=scale,
+        )
+
+
+def _address_problem(name: str, url: str) -> str:
+    if "{dc}" in url:
+        url = url.replace("{dc}", "us1")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return f"{name}: {url!r} is no address; expected https://host"
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        return f"{name}: tokens are sent over https only; http is for loopback"
+    return ""
+
+
+def _rate_scale(text: str, addresses: Mapping[str, str]) -> tuple[float, str]:
+    if not text:
+        return 1.0, ""
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if scale <= 0:
+        return 1.0, f"{RATE_SCALE}: {text!r} is no positive number"
+    is_local = any(urlsplit(url).hostname in _LOOPBACK for url in addresses.values())
+    if not is_local:
+        return 1.0, f"{RATE_SCALE} is only for providers on loopback; unset it"
+    return scale, ""

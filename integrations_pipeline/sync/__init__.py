@@ -1,0 +1,1 @@
+"""The imperative shell, one file per stage, in the order they run: extract, (plan), load, run."""

@@ -1,0 +1,119 @@
+"""The ledger of one run: journal rows of its changes, and how far each contact has come.
+
+Belongs here: turning outcomes into journal states and base advances, in the caller's transaction. Does not:
+making the writes (`load`, `deliver`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome, Plan
+from integrations_pipeline.store import changes as journal
+from integrations_pipeline.store import links
+from integrations_pipeline.store.changes import JournalScope, StateChange
+from integrations_pipeline.store.database import Connection
+from integrations_pipeline.store.links import LinkWrite
+
+_WRITES = (ChangeKind.CREATE, ChangeKind.UPDATE)
+
+
+class Ledger:
+    """Follows every change of a plan from `planned` to its end.
+
+    A link's `contact_version` moves only once nothing of that version is left to sync: all writes of the
+    contact acknowledged, none failed, no conflict open. Until then the contact counts as changed.
+    """
+
+    def __init__(self, scope: JournalScope, plan: Plan) -> None:
+        self.scope = scope
+        self.outcomes: list[Outcome] = []
+        self._plan = plan
+        self._ids: dict[int, UUID] = {}
+        self._versions = {
+            change.contact_id: change.expected_version
+            for change in plan.changes
+            if change.contact_id and change.expected_version is not None
+        }
+        self._open: Counter[str | None] = Counter(
+            change.contact_id for change in plan.changes if change.contact_id and change.kind in _WRITES
+        )
+        self._blocked = {change.contact_id for change in plan.changes if not change.is_settling}
+
+    def record_planned(self, connection: Connection) -> None:
+        """Write every change of the plan down before anything is tried."""
+        changes = list(self._plan.changes)
+        journal.supersede_failed(connection, self.scope.connection_id, changes)
+        ids = journal.record_changes(connection, self.scope, changes, ChangeState.PLANNED)
+        self._ids = {id(change): row for change, row in zip(changes, ids, strict=True)}
+
+    def record_intents(self, connection: Connection, changes: Iterable[Change]) -> None:
+        """The write-ahead mark: from here on the provider may have seen the change."""
+        rows = [StateChange(change_id=self._ids[id(change)], state=ChangeState.INTENDED) for change in changes]
+        journal.record_states(connection, rows)
+
+    def note_version(self, contact_id: str, version: int) -> None:
+        """A local write of ours moved the contact to this version."""
+        self._versions[contact_id] = version
+
+    def acknowledge(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
+        """Record what became of changes, and advance the base of those applied, all in one transaction."""
+        for outcome in outcomes:
+            self._count_down(outcome)
+        applied = [outcome for outcome in outcomes if outcome.state is ChangeState.APPLIED]
+        self._advance(connection, applied)
+        journal.record_states(connection, [self._state(outcome) for outcome in outcomes])
+        self.outcomes.extend(outcomes)
+
+    def untried(self, reason: str) -> list[Outcome]:
+        """Outcomes for the changes that a run which stopped early never got to."""
+        done = {id(outcome.change) for outcome in self.outcomes}
+        return [
+            Outcome(change=change, state=ChangeState.SUPERSEDED, reason=reason)
+            for change in self._plan.changes
+            if id(change) not in done
+        ]
+
+    def _count_down(self, outcome: Outcome) -> None:
+        contact_id = outcome.change.contact_id
+        if outcome.change.kind in _WRITES:
+            self._open[contact_id] -= 1
+        if outcome.state is not ChangeState.APPLIED:
+            self._blocked.add(contact_id)
+
+    def _advance(self, connection: Connection, applied: Sequence[Outcome]) -> None:
+        gone = [
+            outcome.change.contact_id
+            for outcome in applied
+            if outcome.change.kind in (ChangeKind.DELETE, ChangeKind.UNLINK) and outcome.change.contact_id
+        ]
+        links.delete_links(connection, self.scope.connection_id, gone)
+        writes = [
+            self._link(outcome)
+            for outcome in applied
+            if outcome.change.kind not in (ChangeKind.DELETE, ChangeKind.UNLINK)
+        ]
+        links.upsert_links(connection, self.scope.connection_id, self.scope.workspace_id, writes)
+
+    def _link(self, outcome: Outcome) -> LinkWrite:
+        change = outcome.change
+        contact_id = change.contact_id or outcome.contact_id or ""
+        is_settled = self._open[change.contact_id] <= 0 and change.contact_id not in self._blocked
+        if change.contact_id is None:
+            is_settled = True
+        return LinkWrite(
+            contact_id=contact_id,
+            external_id=outcome.external_id or change.external_id or "",
+            agreed=change.agreed,
+            contact_version=self._versions.get(contact_id) if is_settled else None,
+        )
+
+    def _state(self, outcome: Outcome) -> StateChange:
+        return StateChange(
+            change_id=self._ids[id(outcome.change)],
+            state=outcome.state,
+            reason=outcome.reason,
+            error_class=outcome.error_class,
+            external_id=outcome.external_id,
+            contact_id=outcome.contact_id,
+        )

@@ -1,0 +1,227 @@
+"""Stage 1: read what changed on each side since the last checkpoint, or everything.
+
+Belongs here: reading both sides and the base into the planner's `World`. Does not: deciding anything about
+them. Remote first, its cursor taken before reading; then local: an edit that lands later is found by the
+version guard or by the next run.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from integrations_pipeline.engine.canonical import identity_key
+from integrations_pipeline.engine.guards import Policy
+from integrations_pipeline.engine.reader import World
+from integrations_pipeline.errors import CursorExpiredError
+from integrations_pipeline.model import ConflictPolicy, Direction, FieldKind, Side, Snapshot
+from integrations_pipeline.providers.base import Page, RemoteRecord
+from integrations_pipeline.store import changes as journal
+from integrations_pipeline.store import contacts, links
+from integrations_pipeline.store.database import Connection
+from integrations_pipeline.sync.runtime import Run
+
+#: More records than this to read again one by one, and reading everything is cheaper.
+MAX_RETRY = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """Both sides and the base, and the cursor to store once the plan is applied."""
+
+    world: World
+    cursor: Mapping[str, Any]
+    is_complete: bool
+    tells_own_writes: bool
+
+
+@dataclass(slots=True)
+class RemoteRead:
+    """Records of a read, by id: a record that comes twice counts as it came last."""
+
+    records: dict[str, RemoteRecord] = field(default_factory=dict)
+    tombstones: set[str] = field(default_factory=set)
+    cursor: Mapping[str, Any] = field(default_factory=dict)
+    is_complete: bool = False
+    tells_own_writes: bool = False
+
+    def add(self, page: Page) -> None:
+        for record in page.records:
+            self.records[record.external_id] = record
+            self.tombstones.discard(record.external_id)
+        for external_id in page.tombstones:
+            self.tombstones.add(external_id)
+            self.records.pop(external_id, None)
+        self.cursor = page.cursor or self.cursor
+        self.is_complete = page.is_complete or self.is_complete
+        self.tells_own_writes = page.tells_own_writes or self.tells_own_writes
+
+
+def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
+    """Read both sides. A read that fails raises; it is never taken for an empty side."""
+    stored = run.connection.cursor or {}
+    is_changed = bool(stored) and stored.get("fingerprint") != run.fingerprint
+    remote = _read_remote(run, stored, is_full=is_full or is_changed or not stored)
+    with run.session.begin() as connection:
+        if remote.is_complete:
+            local, base = _read_everything(run, connection)
+            tombstones: frozenset[str] = frozenset()
+        else:
+            complete_partials(run, connection, remote)
+            _remember(run, connection, remote)
+            local, base = _read_affected(run, connection, remote)
+            tombstones = frozenset(links.gone_contact_ids(connection, run.connection.id))
+        policy = _policy(run, connection, direction, is_changed=is_changed)
+    world = World(
+        local=Snapshot(side=Side.LOCAL, frame=local, is_complete=remote.is_complete, tombstones=tombstones),
+        remote=Snapshot(
+            side=Side.REMOTE,
+            frame=_to_frame(remote.records.values(), run.names),
+            is_complete=remote.is_complete,
+            tombstones=frozenset(remote.tombstones),
+        ),
+        base=base,
+        rules=run.rules,
+        policy=policy,
+    )
+    cursor = {"remote": dict(remote.cursor), "fingerprint": run.fingerprint}
+    return Extracted(
+        world=world,
+        cursor=cursor,
+        is_complete=remote.is_complete,
+        tells_own_writes=remote.tells_own_writes,
+    )
+
+
+def _read_remote(run: Run, stored: Mapping[str, Any], *, is_full: bool) -> RemoteRead:
+    retry = list(stored.get("retry", ()))
+    if is_full or stored.get("is_full_wanted") or len(retry) > MAX_RETRY:
+        return gather(run, run.provider.read_all())
+    try:
+        remote = gather(run, run.provider.read_changes(stored["remote"]))
+    except CursorExpiredError:
+        return gather(run, run.provider.read_all())
+    again = [external_id for external_id in retry if external_id not in remote.records]
+    if not remote.is_complete:
+        read_again(run, remote, again)
+    return remote
+
+
+def gather(run: Run, pages: Iterator[Page]) -> RemoteRead:
+    remote = RemoteRead()
+    for page in pages:
+        remote.add(page)
+        run.progress("read", len(remote.records), 0)
+    return remote
+
+
+def read_again(run: Run, remote: RemoteRead, external_ids: list[str]) -> None:
+    """Read single records as they are now, into `remote`; those that do not exist become tombstones."""
+    cursor = remote.cursor
+    size = run.spec.capabilities.max_read_batch
+    for start in range(0, len(external_ids), size):
+        remote.add(run.provider.read_records(external_ids[start : start + size]))
+    remote.cursor = cursor
+
+
+def complete_partials(run: Run, connection: Connection, remote: RemoteRead) -> None:
+    """Fill the fields that a change feed left out: from the base, or by reading the record."""
+    partial = [external_id for external_id, record in remote.records.items() if record.is_partial]
+    if not partial:
+        return
+    base = links.read_base(connection, run.connection.id, run.names, only={"external_ids": partial})
+    known = dict(zip(base["external_id"], base[run.names].to_dict("records"), strict=True))
+    for external_id in partial:
+        record = remote.records[external_id]
+        if external_id in known:
+            fields = {**known[external_id], **record.fields}
+            remote.records[external_id] = RemoteRecord(
+                external_id=external_id,
+                fields=fields,
+                contact_key=record.contact_key,
+                modified_at=record.modified_at,
+            )
+    read_again(run, remote, [external_id for external_id in partial if external_id not in known])
+
+
+def _remember(run: Run, connection: Connection, remote: RemoteRead) -> None:
+    """Add the remote records that wait for a decision: the incremental read does not tell them again."""
+    aside = dict(journal.set_aside(connection, run.connection.id))
+    missing = {key: fields for key, fields in aside.items() if key not in remote.records}
+    base = links.read_base(connection, run.connection.id, run.names, only={"external_ids": list(missing)})
+    known = dict(zip(base["external_id"], base[run.names].to_dict("records"), strict=True))
+    for external_id, fields in missing.items():
+        if external_id not in remote.tombstones:
+            whole = {**dict.fromkeys(run.names, ""), **known.get(external_id, {}), **fields}
+            kept = {name: whole[name] for name in run.names}
+            remote.records[external_id] = RemoteRecord(external_id=external_id, fields=kept)
+    waiting = journal.held_tombstones(connection, run.connection.id)
+    remote.tombstones.update(key for key in waiting if key not in remote.records)
+
+
+def _read_everything(run: Run, connection: Connection) -> tuple[pd.DataFrame, pd.DataFrame]:
+    local = contacts.read_contacts(connection, run.connection.workspace_id, run.names)
+    return local, links.read_base(connection, run.connection.id, run.names)
+
+
+def _read_affected(run: Run, connection: Connection, remote: RemoteRead) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The local rows and links that the plan may touch: what changed on either side, the counterparts of
+    both, and whoever holds an e-mail that an unlinked record brings."""
+    workspace_id, connection_id = run.connection.workspace_id, run.connection.id
+    touched = [*remote.records, *remote.tombstones]
+    changed = contacts.changed_contact_ids(connection, workspace_id, connection_id)
+    gone = links.gone_contact_ids(connection, connection_id)
+    if not touched and not changed and not gone:
+        nobody: dict[str, list[str]] = {}
+        return (
+            contacts.read_contacts(connection, workspace_id, run.names, ids=[]),
+            links.read_base(connection, connection_id, run.names, only=nobody),
+        )
+    local = contacts.read_contacts(connection, workspace_id, run.names, ids=changed)
+    emails = set(_emails(run, (record.fields for record in remote.records.values())))
+    emails.update(_emails(run, local.to_dict("records")))
+    by_email = contacts.contact_ids_by_email(connection, workspace_id, emails)
+    only = {
+        "contact_ids": [*changed, *gone, *by_email],
+        "external_ids": touched,
+        "emails": sorted(emails),
+    }
+    base = links.read_base(connection, connection_id, run.names, only=only)
+    wanted = {*changed, *by_email, *base.index}
+    return contacts.read_contacts(connection, workspace_id, run.names, ids=sorted(wanted)), base
+
+
+def _emails(run: Run, rows: Iterable[Mapping[Any, Any]]) -> Iterator[str]:
+    column = next((mapped.name for mapped in run.mapping if mapped.kind is FieldKind.EMAIL), None)
+    if column is not None:
+        yield from (key for row in rows if (key := identity_key(str(row.get(column, "")))))
+
+
+def _to_frame(records: Iterable[RemoteRecord], names: list[str]) -> pd.DataFrame:
+    """A REMOTE snapshot frame (`model.Snapshot`), column by column."""
+    rows = list(records)
+    frame = pd.DataFrame(
+        {name: pd.array([row.fields.get(name, "") for row in rows], dtype="str") for name in names},
+        index=pd.Index(pd.array([row.external_id for row in rows], dtype="str"), name="external_id"),
+    )
+    frame["contact_key"] = pd.array([row.contact_key for row in rows], dtype="str")
+    frame["modified_at"] = pd.array([row.modified_at for row in rows], dtype="datetime64[us, UTC]")
+    return frame
+
+
+def _policy(run: Run, connection: Connection, direction: Direction, *, is_changed: bool) -> Policy:
+    settings = run.settings
+    default = ConflictPolicy.NEWEST_WINS if run.spec.capabilities.tells_modified_at else ConflictPolicy.LOCAL_WINS
+    connection_id = run.connection.id
+    return Policy(
+        conflict_policy=settings.conflict_policy or default,
+        delete_policy=settings.delete_policy,
+        delete_limit=settings.delete_limit,
+        delete_limit_fraction=settings.delete_limit_fraction,
+        direction=direction,
+        linked_count=links.count_links(connection, connection_id),
+        deleted_today=journal.deleted_in_last_day(connection, connection_id),
+        approved=journal.approved_deletes(connection, connection_id),
+        is_configuration_changed=is_changed,
+    )

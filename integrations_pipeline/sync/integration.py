@@ -1,0 +1,282 @@
+"""The original's base class in Python: a sync that a developer writes, on this product's database.
+
+Belongs here: `BaseIntegrationSync` and the ready-made `ProviderSync`. Does not: how syncs work; the
+ready-made classes run `sync.run` like the command line and Dagster.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from integrations_pipeline.errors import ConfigurationError, IntegrationError, NeedsAttentionError
+from integrations_pipeline.model import CONTACT_FIELDS, Direction, IntegrationConfig, RunStatus, SyncResult
+from integrations_pipeline.store import connections, contacts, sync_log, workspaces
+from integrations_pipeline.store.connections import ConnectionRow, NewConnection
+from integrations_pipeline.store.sync_log import Activity, LogEnd, LogStart
+from integrations_pipeline.sync.run import SyncRequest, run_sync
+from integrations_pipeline.sync.runtime import Runtime, build_provider, parse_settings, read_mapping
+
+#: A token is refreshed this long before it expires.
+REFRESH_MARGIN = timedelta(minutes=5)
+
+
+class BaseIntegrationSync(ABC):
+    """One workspace's sync with one service. Subclasses say how; this class knows config, log and status.
+
+    `workspace_id` is the workspace's id; `runtime` comes from `integrations_pipeline.wiring.Wiring`.
+    Call `initialize` first. A sync that fails returns `SyncResult(success=False)` made by
+    `create_failed_result`, after `handle_sync_error` has logged it; the third failure in a row sets the
+    connection's status to `error`.
+    """
+
+    def __init__(self, workspace_id: UUID | str, runtime: Runtime) -> None:
+        self.workspace_id = UUID(str(workspace_id))
+        self.runtime = runtime
+        self.config: IntegrationConfig | None = None
+
+    @abstractmethod
+    def get_integration_name(self) -> str:
+        """The service's name, as in `integration_connections.integration_type`."""
+
+    @abstractmethod
+    def validate_credentials(self) -> bool:
+        """Whether the service accepts the credentials."""
+
+    @abstractmethod
+    def sync_to_external(self, data: Sequence[Mapping[str, Any]]) -> SyncResult:
+        """Push data to the service."""
+
+    @abstractmethod
+    def sync_from_external(self) -> SyncResult:
+        """Fetch data from the service."""
+
+    def initialize(self) -> None:
+        """Load the configuration, and refresh the token if it expires within 5 minutes."""
+        self.load_config()
+        if self.ensure_initialized().access_token:
+            self.ensure_valid_token()
+
+    def get_status(self) -> str | None:
+        """The connection's status, or None if there is no connection."""
+        row = self._row()
+        return row.status if row else None
+
+    def is_enabled(self) -> bool:
+        row = self._row()
+        return bool(row and row.sync_enabled)
+
+    def get_last_sync_at(self) -> datetime | None:
+        row = self._row()
+        return row.last_sync_at if row else None
+
+    def disable(self) -> None:
+        self._set_enabled(is_enabled=False)
+
+    def enable(self) -> None:
+        self._set_enabled(is_enabled=True)
+
+    def load_config(self) -> IntegrationConfig:
+        """Read the connection, decrypted, into `config`; `ConfigurationError` if there is none."""
+        self.config = self._require_row().to_config(self.runtime.cipher)
+        return self.config
+
+    def save_config(self, config: IntegrationConfig) -> IntegrationConfig:
+        """Add or update the connection with the config's credentials, settings and frequency."""
+        new = NewConnection(
+            integration_type=self.get_integration_name(),
+            credentials=config.credentials,
+            settings=config.settings,
+            frequency_minutes=config.sync_frequency_minutes,
+        )
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            connections.save_connection(connection, self.workspace_id, new, self.runtime.cipher)
+        return self.load_config()
+
+    def ensure_initialized(self) -> IntegrationConfig:
+        """The loaded configuration; `ConfigurationError` before `initialize`."""
+        if self.config is None:
+            raise ConfigurationError(f"{type(self).__name__} is not initialised: call initialize() first")
+        return self.config
+
+    def ensure_valid_token(self) -> str | None:
+        """The access token, refreshed if it expires within 5 minutes; None where no OAuth is used."""
+        config = self.ensure_initialized()
+        expires_at = config.token_expires_at
+        if expires_at is None or expires_at - self.runtime.clock() > REFRESH_MARGIN:
+            return config.access_token
+        return self.refresh_oauth_token()
+
+    def refresh_oauth_token(self) -> str:
+        """Exchange the refresh token for a new access token; services with OAuth override it."""
+        raise NotImplementedError(f"{self.get_integration_name()} does not say how its tokens are refreshed")
+
+    def update_oauth_tokens(self, tokens: Mapping[str, Any]) -> None:
+        """Store new tokens, encrypted. Keys: `access_token`, `refresh_token` (optional), `expires_in` (s)."""
+        config = self.ensure_initialized()
+        credentials = {**config.credentials, "access_token": tokens["access_token"]}
+        if tokens.get("refresh_token"):
+            credentials["refresh_token"] = tokens["refresh_token"]
+        if tokens.get("expires_in"):
+            expires_at = self.runtime.clock() + timedelta(seconds=float(tokens["expires_in"]))
+            credentials["token_expires_at"] = expires_at.isoformat()
+        row = self._require_row()
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            connections.save_credentials(connection, row.id, credentials, self.runtime.cipher)
+        self.config = replace(config, credentials=credentials)
+        self.log_activity(action="oauth_refreshed", success=True)
+
+    def get_workspace_contacts(self) -> list[dict[str, str]]:
+        """The live contacts of the workspace, by e-mail; keys are `model.CONTACT_FIELDS`."""
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            return contacts.list_contacts(connection, self.workspace_id, CONTACT_FIELDS)
+
+    def get_app_contacts(self, table_name: str) -> list[dict[str, Any]]:
+        """Rows of an application's table for this workspace; only tables with a `workspace_id` column."""
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            return contacts.read_app_table(connection, self.workspace_id, table_name)
+
+    def log_sync_activity(self, result: SyncResult) -> None:
+        """Write a result to `integration_sync_logs`; a successful one also resets the error count."""
+        row = self._require_row()
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            for direction in _directions(result.direction):
+                start = LogStart(
+                    workspace_id=self.workspace_id,
+                    connection_id=row.id,
+                    direction=direction,
+                    run_id=uuid4(),
+                )
+                log_id = sync_log.open_log(connection, start)
+                sync_log.close_log(connection, log_id, _log_end(result))
+            if result.success:
+                connections.record_success(connection, row.id, is_due_again=False)
+
+    def log_activity(
+        self,
+        *,
+        action: str,
+        success: bool,
+        records_affected: int = 0,
+        error_message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a row to `integration_activity`."""
+        activity = Activity(
+            integration_name=self.get_integration_name(),
+            action=action,
+            success=success,
+            records_affected=records_affected,
+            error_message=error_message,
+            metadata=metadata or {},
+        )
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            sync_log.record_activity(connection, self.workspace_id, activity)
+
+    def handle_sync_error(self, error: Exception) -> None:
+        """Log a failed sync and count it; the third in a row sets status `error`."""
+        message = str(error) if isinstance(error, IntegrationError) else type(error).__name__
+        row = self._row()
+        if row is not None:
+            with self.runtime.database.workspace(self.workspace_id) as connection:
+                connections.record_failure(connection, row.id, message)
+        self.log_activity(action="sync_failed", success=False, error_message=message)
+
+    def create_failed_result(self, direction: str | Direction, error: Exception, start_time: datetime) -> SyncResult:
+        """The result of a sync that failed."""
+        now = self.runtime.clock()
+        return SyncResult(
+            success=False,
+            direction=Direction(direction).value,
+            records_synced=0,
+            errors=(str(error),),
+            duration_ms=int((now - start_time).total_seconds() * 1000),
+            started_at=start_time,
+            completed_at=now,
+        )
+
+    def _row(self) -> ConnectionRow | None:
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            return connections.get_connection(connection, self.workspace_id, self.get_integration_name())
+
+    def _require_row(self) -> ConnectionRow:
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            return connections.find_connection(connection, self.workspace_id, self.get_integration_name())
+
+    def _set_enabled(self, *, is_enabled: bool) -> None:
+        row = self._require_row()
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            connections.set_enabled(connection, row.id, is_enabled=is_enabled)
+
+
+class ProviderSync(BaseIntegrationSync):
+    """A ready-made sync: subclasses only name their provider.
+
+    `sync_to_external` takes its data from the workspace's contacts; rows passed in are saved there first,
+    by e-mail, so that nothing is pushed that the workspace does not hold.
+    """
+
+    provider_name = ""
+
+    def get_integration_name(self) -> str:
+        return self.provider_name
+
+    def validate_credentials(self) -> bool:
+        row = self._require_row()
+        spec = self.runtime.spec(row.integration_type)
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            mapping = read_mapping(connection, spec, parse_settings(spec, row.settings), row.id)
+        provider = build_provider(self.runtime, row, mapping)
+        try:
+            return not provider.check().problems
+        except NeedsAttentionError:
+            return False
+        finally:
+            provider.close()
+
+    def sync_to_external(self, data: Sequence[Mapping[str, Any]] = ()) -> SyncResult:
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            rows = [{name: str(value) for name, value in row.items() if value is not None} for row in data]
+            contacts.upsert_contacts(connection, self.workspace_id, rows)
+        return self._run(Direction.TO_EXTERNAL)
+
+    def sync_from_external(self) -> SyncResult:
+        return self._run(Direction.FROM_EXTERNAL)
+
+    def sync(self) -> tuple[SyncResult, ...]:
+        """Both directions in one run: fewer requests, and the three-way merge sees both sides at once."""
+        return run_sync(self.runtime, self._request(Direction.BIDIRECTIONAL)).results
+
+    def _run(self, direction: Direction) -> SyncResult:
+        return run_sync(self.runtime, self._request(direction)).results[0]
+
+    def _request(self, direction: Direction) -> SyncRequest:
+        with self.runtime.database.admin() as connection:
+            slug = workspaces.get_slug(connection, self.workspace_id)
+        return SyncRequest(workspace=slug, provider=self.get_integration_name(), direction=direction)
+
+
+class AirtableSync(ProviderSync):
+    """Contacts and Airtable."""
+
+    provider_name = "airtable"
+
+
+def _directions(direction: str) -> list[Direction]:
+    wanted = Direction(direction)
+    if wanted is Direction.BIDIRECTIONAL:
+        return [Direction.TO_EXTERNAL, Direction.FROM_EXTERNAL]
+    return [wanted]
+
+
+def _log_end(result: SyncResult) -> LogEnd:
+    status = RunStatus.SUCCESS if result.success else RunStatus.FAILED
+    if result.success and result.records_failed:
+        status = RunStatus.PARTIAL
+    counts = {
+        name: getattr(result, name)
+        for name in ("records_created", "records_updated", "records_failed", "records_deleted")
+    }
+    return LogEnd(status=status, counts=counts, errors=result.errors, metadata=result.metadata)

@@ -1,0 +1,205 @@
+"""One sync of one connection, whole: lock, extract, plan, load, checkpoint, record.
+
+Belongs here: the order of the stages and what happens when one fails. Does not: any stage's work.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from uuid import UUID, uuid4
+
+from integrations_pipeline.engine.plan import plan_sync
+from integrations_pipeline.errors import BusyError, ConfigurationError, IntegrationError
+from integrations_pipeline.model import Change, ChangeState, Direction, Plan
+from integrations_pipeline.store import changes as journal
+from integrations_pipeline.store import connections, sync_log, workspaces
+from integrations_pipeline.store.changes import JournalScope
+from integrations_pipeline.store.database import WorkspaceSession
+from integrations_pipeline.store.workspaces import Workspace
+from integrations_pipeline.sync.acknowledge import Ledger
+from integrations_pipeline.sync.checkpoint import checkpoint
+from integrations_pipeline.sync.extract import Extracted, extract
+from integrations_pipeline.sync.load import load
+from integrations_pipeline.sync.report import LogBook, SyncReport
+from integrations_pipeline.sync.runtime import (
+    Progress,
+    Run,
+    Runtime,
+    build_provider,
+    no_progress,
+    parse_settings,
+    read_mapping,
+)
+
+#: How often a waiting run asks for the lock again.
+LOCK_POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRequest:
+    """What to sync. `plan_id` applies exactly that preview; `wait_seconds` is how long to wait for a sync of
+    the same connection that is under way before giving up with `BusyError`."""
+
+    workspace: str
+    provider: str
+    direction: Direction = Direction.BIDIRECTIONAL
+    is_full: bool = False
+    plan_id: UUID | None = None
+    dagster_run_id: str | None = None
+    wait_seconds: float = 0.0
+
+
+def run_sync(runtime: Runtime, request: SyncRequest, progress: Progress = no_progress) -> SyncReport:
+    """Sync one connection both ways, or one way.
+
+    A failed run comes back as a report with `success=False`, is in the log and counts toward `error_count`.
+    Raises only what keeps a run from starting: `ConfigurationError`, `BusyError`, `UnavailableError`.
+    """
+    run_id = uuid4()
+    with _opened(runtime, request, run_id, progress, is_locking=True) as (run, workspace):
+        book = LogBook.open(run, request.direction, request.dagster_run_id)
+        scope = JournalScope(
+            connection_id=run.connection.id,
+            workspace_id=run.connection.workspace_id,
+            run_id=run_id,
+            log_ids=book.log_ids_by_side,
+        )
+        plan, ledger = Plan(), Ledger(scope, Plan())
+        try:
+            extracted = extract(run, direction=request.direction, is_full=request.is_full)
+            book.note_read(run.provider.call_count, is_complete=extracted.is_complete)
+            plan, left_out = _chosen(run, plan_sync(extracted.world), request.plan_id)
+            ledger = Ledger(scope, plan)
+            load(run, plan, ledger)
+            _finish(run, request, extracted, plan, ledger)
+        except IntegrationError as error:
+            book.close_failed(run, plan, ledger, str(error))
+            return book.report(workspace, request, plan, run_id)
+        except BaseException as error:
+            # Ctrl-C, a kill that Python sees, a defect of ours: the log says so and the error goes on.
+            book.close_failed(run, plan, ledger, f"stopped by {type(error).__name__}")
+            raise
+        book.close(run, plan, ledger, left_out)
+        return book.report(workspace, request, plan, run_id)
+
+
+def plan_only(runtime: Runtime, request: SyncRequest, progress: Progress = no_progress) -> SyncReport:
+    """Preview: read and plan, apply nothing. Only the journal gets rows, state `planned`, under a plan id
+    that `run_sync` takes. Raises `IntegrationError` where a run would have failed."""
+    with _opened(runtime, request, uuid4(), progress, is_locking=False) as (run, workspace):
+        started_at = runtime.clock()
+        extracted = extract(run, direction=request.direction, is_full=request.is_full)
+        plan = plan_sync(extracted.world)
+        plan_id = uuid4()
+        scope = JournalScope(connection_id=run.connection.id, workspace_id=run.connection.workspace_id, plan_id=plan_id)
+        with run.session.begin() as connection:
+            journal.record_changes(connection, scope, plan.changes, ChangeState.PLANNED)
+        return SyncReport.of_preview(run, workspace, request.direction, plan, plan_id, started_at)
+
+
+@contextmanager
+def _opened(
+    runtime: Runtime, request: SyncRequest, run_id: UUID, progress: Progress, *, is_locking: bool
+) -> Iterator[tuple[Run, Workspace]]:
+    """The run with its session, lock, settings and provider; everything is given back at the end."""
+    spec = runtime.spec(request.provider)
+    with runtime.database.admin() as connection:
+        workspace = workspaces.find_workspace(connection, request.workspace)
+    with runtime.database.session(workspace.id) as session:
+        row = _find(session, workspace, request.provider)
+        if is_locking:
+            _require_ready(row)
+            _lock(session, row.id, run_id, request)
+            row = _recover(session, workspace, request.provider)
+        settings = parse_settings(spec, row.settings)
+        with session.begin() as connection:
+            mapping = read_mapping(connection, spec, settings, row.id)
+        provider = build_provider(runtime, row, mapping)
+        try:
+            yield (
+                Run(
+                    runtime=runtime,
+                    session=session,
+                    connection=row,
+                    spec=spec,
+                    settings=settings,
+                    mapping=mapping,
+                    provider=provider,
+                    run_id=run_id,
+                    progress=progress,
+                ),
+                workspace,
+            )
+        finally:
+            provider.close()
+
+
+def _find(session: WorkspaceSession, workspace: Workspace, provider: str) -> connections.ConnectionRow:
+    with session.begin() as connection:
+        return connections.find_connection(connection, workspace.id, provider)
+
+
+def _require_ready(row: connections.ConnectionRow) -> None:
+    if not row.sync_enabled or row.status != "active":
+        why = f" ({row.error_message})" if row.error_message else ""
+        state = row.status if row.status != "active" else "disabled"
+        raise ConfigurationError(
+            f"the {row.integration_type} connection is {state}{why}: "
+            f"`integrations connections enable {row.integration_type}` lets it sync again"
+        )
+
+
+def _lock(session: WorkspaceSession, connection_id: UUID, run_id: UUID, request: SyncRequest) -> None:
+    holder = f"run {request.dagster_run_id or run_id}"
+    give_up_at = time.monotonic() + request.wait_seconds
+    while not session.try_lock(connection_id, holder):
+        if time.monotonic() >= give_up_at:
+            who = session.lock_holder(connection_id) or "another run"
+            raise BusyError(
+                f"{request.provider} of workspace {request.workspace} is being synced by {who}: "
+                "try again when it is done"
+            )
+        time.sleep(LOCK_POLL_SECONDS)
+
+
+def _recover(session: WorkspaceSession, workspace: Workspace, provider: str) -> connections.ConnectionRow:
+    """Under the lock: close what a dead run left open, and read the connection as it is now."""
+    with session.begin() as connection:
+        row = connections.find_connection(connection, workspace.id, provider)
+        journal.close_stale(connection, row.id)
+        sync_log.close_abandoned(connection, row.id, "the run ended without a word")
+    return row
+
+
+def _chosen(run: Run, plan: Plan, plan_id: UUID | None) -> tuple[Plan, int]:
+    """The plan, cut down to what a preview showed, and how many of its changes no longer apply.
+
+    Of a contact whose situation changed since the preview nothing at all is applied.
+    """
+    if plan_id is None:
+        return plan, 0
+    with run.session.begin() as connection:
+        shown = {_key(change) for change in journal.read_plan(connection, run.connection.id, plan_id)}
+    if not shown:
+        raise ConfigurationError(f"no preview {plan_id} of this connection waits: run `integrations plan`")
+    fresh = {_key(change) for change in plan.changes}
+    moved = {key[2:4] for key in shown ^ fresh}
+    chosen = [change for change in plan.changes if _key(change)[2:4] not in moved]
+    left_out = len({key for key in shown if key[2:4] in moved})
+    return replace(plan, changes=tuple(chosen)), left_out
+
+
+def _key(change: Change) -> tuple[object, ...]:
+    fields = (tuple(sorted(part.items())) for part in (change.before, change.after))
+    return (change.side, change.kind, change.contact_id, change.external_id, *fields)
+
+
+def _finish(run: Run, request: SyncRequest, extracted: Extracted, plan: Plan, ledger: Ledger) -> None:
+    if request.plan_id is not None:
+        with run.session.begin() as connection:
+            journal.close_plan(connection, request.plan_id)
+            # What the preview did not show waits for a run of its own: the cursor stays before it.
+            connections.record_success(connection, run.connection.id, is_due_again=True)
+        return
+    checkpoint(run, extracted, plan, ledger.outcomes, ledger.scope)

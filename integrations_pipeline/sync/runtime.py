@@ -1,0 +1,149 @@
+"""What a run is given: the wiring that entry points build, and the connection it works on.
+
+Belongs here: values handed down, and building a provider from a connection. Does not: reading the
+environment (`settings`) or any stage's work.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.model import FieldRule, MappedField, is_contact_field
+from integrations_pipeline.providers.base import (
+    ConnectionSettings,
+    Pacer,
+    Provider,
+    ProviderContext,
+    ProviderSpec,
+)
+from integrations_pipeline.store.connections import ConnectionRow, read_field_mappings
+from integrations_pipeline.store.database import Connection, Database, WorkspaceSession
+from integrations_pipeline.store.encryption import Cipher
+
+#: (stage, done, total): called as work goes on; total is 0 while it is not known.
+Progress = Callable[[str, int, int], None]
+
+
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Everything a sync needs from outside; entry points build one and hand it down."""
+
+    database: Database
+    cipher: Cipher
+    specs: Mapping[str, ProviderSpec]
+    addresses: Mapping[str, str]
+    pacer: Pacer
+    rate_scale: float = 1.0
+    transport: Any = None
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    def spec(self, provider: str) -> ProviderSpec:
+        if provider not in self.specs:
+            raise ConfigurationError(f"unknown provider {provider!r}: choose one of {', '.join(sorted(self.specs))}")
+        return self.specs[provider]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of one connection, under its lock."""
+
+    runtime: Runtime
+    session: WorkspaceSession
+    connection: ConnectionRow
+    spec: ProviderSpec
+    settings: ConnectionSettings
+    mapping: Sequence[MappedField]
+    provider: Provider
+    run_id: UUID
+    progress: Progress = no_progress
+
+    @property
+    def rules(self) -> list[FieldRule]:
+        return [mapped.rule for mapped in self.mapping]
+
+    @property
+    def names(self) -> list[str]:
+        return [mapped.name for mapped in self.mapping]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever mapping or the place at the provider does: then everything is compared anew."""
+        place = {name: value for name, value in self.settings.model_dump(mode="json").items() if name not in _POLICIES}
+        pairs = sorted((m.name, m.column, m.direction.value) for m in self.mapping)
+        text = json.dumps([place, pairs], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+#: Settings that say how to decide, not what is compared with what.
+_POLICIES = frozenset(ConnectionSettings.model_fields)
+
+
+def parse_settings(spec: ProviderSpec, settings: Mapping[str, Any]) -> ConnectionSettings:
+    """A connection's settings; `ConfigurationError` with one line per mistake."""
+    try:
+        return spec.settings_model.model_validate(dict(settings))
+    except ValidationError as error:
+        mistakes = "; ".join(f"{'.'.join(map(str, found['loc']))}: {found['msg'].lower()}" for found in error.errors())
+        raise ConfigurationError(f"the settings of the {spec.name} connection are wrong: {mistakes}") from None
+
+
+def effective_mapping(
+    spec: ProviderSpec, settings: ConnectionSettings, rows: Sequence[MappedField]
+) -> tuple[MappedField, ...]:
+    """What is synced: `field_mapping` or the provider's default; the mappings table overrides by field."""
+    pairs = settings.field_mapping if settings.field_mapping is not None else spec.default_mapping
+    mapping = {name: MappedField(name=name, column=column) for name, column in pairs.items()}
+    mapping |= {row.name: row for row in rows}
+    for mapped in mapping.values():
+        if not is_contact_field(mapped.name):
+            raise ConfigurationError(
+                f"field_mapping: {mapped.name!r} is no contact field; use email, name, company, job_title, "
+                "phone, tags, email_opt_out or custom_fields.KEY"
+            )
+        if not mapped.column:
+            raise ConfigurationError(f"field_mapping: {mapped.name} is mapped to no column")
+    if not mapping:
+        raise ConfigurationError("field_mapping is empty: map at least one field")
+    columns = [mapped.column for mapped in mapping.values()]
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice:
+        raise ConfigurationError(f"field_mapping: column {twice[0]!r} is mapped from more than one field")
+    return tuple(mapping.values())
+
+
+def read_mapping(
+    connection: Connection, spec: ProviderSpec, settings: ConnectionSettings, connection_id: UUID
+) -> tuple[MappedField, ...]:
+    return effective_mapping(spec, settings, read_field_mappings(connection, connection_id))
+
+
+def build_provider(runtime: Runtime, connection: ConnectionRow, mapping: Sequence[MappedField]) -> Provider:
+    """The provider of a connection, with its decrypted credentials."""
+    spec = runtime.spec(connection.integration_type)
+    credentials = connection.decrypted(runtime.cipher)
+    if not any(credentials.get(key) for key in spec.credential_keys):
+        raise ConfigurationError(
+            f"the {spec.name} connection has no credentials: expected {' or '.join(spec.credential_keys)}"
+        )
+    context = ProviderContext(
+        credentials=credentials,
+        settings=connection.settings,
+        mapping=mapping,
+        addresses=runtime.addresses,
+        pacer=runtime.pacer,
+        workspace_id=str(connection.workspace_id),
+        rate_scale=runtime.rate_scale,
+        transport=runtime.transport,
+    )
+    return spec.build(context)
