@@ -1,0 +1,46 @@
+"""The command `integrations`: one module per noun.
+
+Belongs here: assembling the commands and turning errors into one line and an exit code. Does not: work.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from integrations_pipeline.cli import connections, contacts, db, decisions, local, sync, workspaces
+from integrations_pipeline.cli.output import Exit, exit_code, print_json, warn
+from integrations_pipeline.errors import IntegrationError
+
+app = typer.Typer(
+    name="integrations",
+    help="Keeps a workspace's contacts the same in Postgres and in the tools its team works in.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(db.app, name="db")
+app.add_typer(workspaces.app, name="workspaces")
+app.add_typer(contacts.app, name="contacts")
+app.add_typer(connections.app, name="connections")
+app.add_typer(decisions.conflicts_app, name="conflicts")
+app.add_typer(decisions.deletes_app, name="deletes")
+sync.register(app)
+local.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command. Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 refused by a guard."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(args=given, prog_name="integrations")
+    except IntegrationError as error:
+        code = exit_code(error)
+        if "--json" in given:
+            print_json({"error": str(error), "exit_code": int(code)})
+        for line in str(error).splitlines():
+            warn(f"error: {line}")
+        sys.exit(code)
+    except KeyboardInterrupt:
+        warn("stopped; what was acknowledged is kept, and the next run finishes the work")
+        sys.exit(Exit.FAILED)

@@ -1,0 +1,234 @@
+"""`integrations connections`: a workspace's links to providers."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from integrations_pipeline.cli.output import (
+    Exit,
+    JsonOption,
+    WorkspaceOption,
+    print_json,
+    print_rows,
+    say,
+    warn,
+    wired,
+)
+from integrations_pipeline.errors import ConfigurationError, IntegrationError
+from integrations_pipeline.providers.base import CheckReport, Provider, ProviderSpec
+from integrations_pipeline.store import connections, sync_log, workspaces
+from integrations_pipeline.store.connections import ConnectionRow, NewConnection
+from integrations_pipeline.store.sync_log import Activity
+from integrations_pipeline.sync.runtime import Runtime, build_provider, parse_settings, read_mapping
+from integrations_pipeline.wiring import Wiring
+
+app = typer.Typer(help="Connections: add, look at, check, switch on and off.", no_args_is_help=True)
+
+ProviderArgument = Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name, as `airtable`.")]
+FileOption = Annotated[str, typer.Option(help="JSON file, or - for stdin.")]
+
+
+@app.command()
+def add(
+    provider: ProviderArgument,
+    workspace: WorkspaceOption,
+    credentials: FileOption,
+    settings: Annotated[str | None, typer.Option(help="JSON file, or - for stdin.")] = None,
+    frequency_minutes: Annotated[int, typer.Option(min=1, help="How often it is synced.")] = 15,
+    create_field: Annotated[
+        bool, typer.Option("--create-field", help="Make the provider's key column where the token may.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a connection, or replace the credentials and settings of the one there is."""
+    if credentials == "-" and settings == "-":
+        raise ConfigurationError("only one of --credentials and --settings can be read from stdin")
+    with wired() as wiring:
+        runtime = wiring.runtime
+        spec = runtime.spec(provider)
+        new = NewConnection(
+            integration_type=provider,
+            credentials=_credentials(spec, _read_json(credentials, "--credentials")),
+            settings=_settings(spec, _read_json(settings, "--settings") if settings else {}),
+            frequency_minutes=frequency_minutes,
+        )
+        row = _save(runtime, workspace, new)
+        if create_field:
+            _create_key_column(runtime, row)
+    if as_json:
+        print_json({"id": str(row.id), "workspace": workspace, "provider": provider, "status": row.status})
+    else:
+        say(f"saved the {provider} connection of {workspace}; `integrations connections check` tries it")
+
+
+def _save(runtime: Runtime, workspace: str, new: NewConnection) -> ConnectionRow:
+    workspace_id = _workspace(runtime, workspace)
+    with runtime.database.workspace(workspace_id) as connection:
+        row = connections.save_connection(connection, workspace_id, new, runtime.cipher)
+        saved = Activity(integration_name=new.integration_type, action="connection_saved", success=True)
+        sync_log.record_activity(connection, workspace_id, saved)
+    return row
+
+
+def _create_key_column(runtime: Runtime, row: ConnectionRow) -> None:
+    provider = _provider(runtime, row)
+    try:
+        create = getattr(provider, "create_key_column", None)
+        if create is None:
+            raise ConfigurationError(f"{row.integration_type} needs no key column: drop --create-field")
+        create()
+    finally:
+        provider.close()
+
+
+@app.command("list")
+def list_all(workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
+    """List the connections of a workspace."""
+    with wired() as wiring:
+        rows = [_summary(row) for row in _rows(wiring, workspace)]
+    columns = (
+        "provider",
+        "status",
+        "enabled",
+        "last_sync_at",
+        "next_sync_at",
+        "error_count",
+        "error_message",
+    )
+    print_rows(rows, columns, title=f"Connections of {workspace}", as_json=as_json)
+
+
+def _summary(row: ConnectionRow) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "provider": row.integration_type,
+        "status": row.status,
+        "enabled": row.sync_enabled,
+        "frequency_minutes": row.sync_frequency_minutes,
+        "last_sync_at": row.last_sync_at,
+        "next_sync_at": row.next_sync_at,
+        "error_count": row.error_count,
+        "error_message": row.error_message,
+        "settings": dict(row.settings),
+    }
+
+
+@app.command()
+def check(
+    workspace: WorkspaceOption,
+    provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="One provider; all if absent.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Try credentials and schema without writing anything."""
+    with wired() as wiring:
+        rows = _rows(wiring, workspace)
+        chosen = [row for row in rows if provider in (None, row.integration_type)]
+        if not chosen:
+            raise ConfigurationError(
+                f"workspace {workspace} has no {provider or ''} connection: `integrations connections add`"
+            )
+        reports = {row.integration_type: _checked(wiring.runtime, row) for row in chosen}
+    if as_json:
+        found = {name: {"problems": r.problems, "notes": r.notes} for name, r in reports.items()}
+        print_json(found)
+    for name, report in reports.items():
+        for problem in report.problems:
+            warn(f"{name}: {problem}")
+        if not as_json:
+            for note in report.notes:
+                say(f"{name}: note: {note}")
+            say(f"{name}: {'not ready' if report.problems else 'ready'}")
+    if any(report.problems for report in reports.values()):
+        raise typer.Exit(Exit.FAILED)
+
+
+def _checked(runtime: Runtime, row: ConnectionRow) -> CheckReport:
+    try:
+        provider = _provider(runtime, row)
+        try:
+            return provider.check()
+        finally:
+            provider.close()
+    except IntegrationError as error:
+        return CheckReport(problems=(str(error),))
+
+
+def _provider(runtime: Runtime, row: ConnectionRow) -> Provider:
+    spec = runtime.spec(row.integration_type)
+    with runtime.database.workspace(row.workspace_id) as connection:
+        mapping = read_mapping(connection, spec, parse_settings(spec, row.settings), row.id)
+    return build_provider(runtime, row, mapping)
+
+
+@app.command()
+def enable(provider: ProviderArgument, workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
+    """Let a connection sync again, also after errors; edits made meanwhile are taken up by the next run."""
+    _switch(provider, workspace, is_enabled=True, as_json=as_json)
+
+
+@app.command()
+def disable(provider: ProviderArgument, workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
+    """Stop syncing a connection; nothing is deleted or forgotten."""
+    _switch(provider, workspace, is_enabled=False, as_json=as_json)
+
+
+def _switch(provider: str, workspace: str, *, is_enabled: bool, as_json: bool) -> None:
+    with wired() as wiring:
+        runtime = wiring.runtime
+        runtime.spec(provider)
+        workspace_id = _workspace(runtime, workspace)
+        with runtime.database.workspace(workspace_id) as connection:
+            row = connections.find_connection(connection, workspace_id, provider)
+            connections.set_enabled(connection, row.id, is_enabled=is_enabled)
+            action = "connection_enabled" if is_enabled else "connection_disabled"
+            switched = Activity(integration_name=provider, action=action, success=True)
+            sync_log.record_activity(connection, workspace_id, switched)
+    if as_json:
+        print_json({"workspace": workspace, "provider": provider, "enabled": is_enabled})
+    else:
+        say(f"{provider} of {workspace} is {'enabled' if is_enabled else 'disabled'}")
+
+
+def _workspace(runtime: Runtime, slug: str) -> Any:
+    with runtime.database.admin() as connection:
+        return workspaces.find_workspace(connection, slug).id
+
+
+def _rows(wiring: Wiring, workspace: str) -> list[ConnectionRow]:
+    workspace_id = _workspace(wiring.runtime, workspace)
+    with wiring.runtime.database.workspace(workspace_id) as connection:
+        return connections.list_connections(connection, workspace_id)
+
+
+def _read_json(source: str, option: str) -> dict[str, Any]:
+    """A JSON object from a file or stdin; the content is never repeated in an error."""
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{option}: cannot read {source} ({type(error).__name__})") from error
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"{option}: no JSON in {source}, line {error.lineno}") from None
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{option}: expected a JSON object in {source}")
+    return document
+
+
+def _credentials(spec: ProviderSpec, document: dict[str, Any]) -> dict[str, Any]:
+    if not any(isinstance(document.get(key), str) and document[key] for key in spec.credential_keys):
+        expected = " or ".join(f'"{key}"' for key in spec.credential_keys)
+        raise ConfigurationError(f"--credentials: {spec.name} needs {expected}")
+    return document
+
+
+def _settings(spec: ProviderSpec, document: dict[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(document) - set(spec.settings_model.model_fields))
+    if unknown:
+        known = ", ".join(sorted(spec.settings_model.model_fields))
+        raise ConfigurationError(f"--settings: unknown setting {unknown[0]!r}; {spec.name} knows {known}")
+    parse_settings(spec, document)
+    return document

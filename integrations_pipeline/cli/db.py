@@ -1,0 +1,55 @@
+"""`integrations db`: the database and its encryption keys."""
+
+import typer
+
+from integrations_pipeline.cli.output import JsonOption, print_json, say, wired
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.store.database import printable_url
+from integrations_pipeline.store.encryption import generate_key_text
+
+app = typer.Typer(help="The database: address, migrations, keys.", no_args_is_help=True)
+
+
+@app.command()
+def upgrade(as_json: JsonOption = False) -> None:
+    """Apply missing migrations, onto an empty database or the original's."""
+    with wired() as wiring:
+        applied = wiring.upgrade()
+    if as_json:
+        print_json({"applied": list(applied)})
+    else:
+        say(f"applied: {', '.join(applied)}" if applied else "the database is up to date")
+
+
+@app.command()
+def url(as_json: JsonOption = False) -> None:
+    """Print the address of the database; the embedded one is started if it does not run.
+
+    A password in INTEGRATIONS_DATABASE_URL is not printed.
+    """
+    with wired() as wiring:
+        text = printable_url(wiring.database_url)
+    if as_json:
+        print_json({"url": text})
+    else:
+        say(text)
+
+
+@app.command("new-key")
+def new_key() -> None:
+    """Print a new key for INTEGRATIONS_ENCRYPTION_KEYS (newest first, separated by commas)."""
+    say(generate_key_text())
+
+
+@app.command()
+def stop(as_json: JsonOption = False) -> None:
+    """Stop the embedded Postgres; the next command starts it again."""
+    with wired() as wiring:
+        if not wiring.settings.is_embedded:
+            raise ConfigurationError("INTEGRATIONS_DATABASE_URL is set: there is no embedded database to stop")
+        was_running = wiring.embedded.is_running()
+        wiring.embedded.stop()
+    if as_json:
+        print_json({"stopped": was_running})
+    else:
+        say("stopped" if was_running else "it was not running")

@@ -1,0 +1,134 @@
+"""What every command shares: options, the program's wiring, tables for people, JSON for programs.
+
+Belongs here: printing and exit codes. Does not: any command.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from integrations_pipeline.errors import (
+    BusyError,
+    ConfigurationError,
+    IntegrationError,
+    RefusedPlan,
+)
+from integrations_pipeline.wiring import Wiring, read_settings
+
+stdout = Console()
+stderr = Console(stderr=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+WorkspaceOption = Annotated[str, typer.Option("--workspace", "-w", help="The workspace's slug.")]
+ProviderOption = Annotated[str, typer.Option("--provider", "-p", help="The provider's name, as `airtable`.")]
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    REFUSED = 3
+
+
+def exit_code(error: IntegrationError) -> Exit:
+    """The code for an error that ends a command."""
+    if isinstance(error, ConfigurationError):
+        return Exit.USAGE
+    return Exit.REFUSED if isinstance(error, (RefusedPlan, BusyError)) else Exit.FAILED
+
+
+@contextmanager
+def wired() -> Iterator[Wiring]:
+    """The program, put together from the environment, and closed afterwards."""
+    wiring = Wiring(read_settings())
+    try:
+        yield wiring
+    finally:
+        wiring.close()
+
+
+def print_json(document: Any) -> None:
+    """The one document of `--json`."""
+    json.dump(document, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write("\n")
+
+
+def say(text: str) -> None:
+    """A line for a person; plain text, never read as markup."""
+    stdout.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    stderr.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table as wide as its content; cells are plain text."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    stdout.print(table)
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return Text("–", style="dim")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if hasattr(value, "strftime"):
+        return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
+    return Text(str(value))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: str, as_json: bool) -> None:
+    """Rows as JSON list or as table of the chosen columns."""
+    if as_json:
+        print_json([dict(row) for row in rows])
+    elif rows:
+        print_table(title, columns, [[row.get(column) for column in columns] for row in rows])
+    else:
+        say(f"{title}: none")
+
+
+class ProgressLine:
+    """Progress of a sync on a terminal; nothing elsewhere. Called as `sync.runtime.Progress`."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if self._progress is None:
+            return
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total or None)
+        self._progress.update(self._tasks[stage], completed=done, total=total or None)
+
+
+@contextmanager
+def progress_line(*, is_quiet: bool) -> Iterator[ProgressLine]:
+    """Records done per stage, with elapsed time, on stderr if it is a terminal."""
+    if is_quiet or not stderr.is_terminal:
+        yield ProgressLine(None)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} records"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=stderr, transient=True) as progress:
+        yield ProgressLine(progress)

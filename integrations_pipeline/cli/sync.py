@@ -1,0 +1,248 @@
+"""`integrations plan | sync | status | logs`: run a sync and see what syncs did."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from integrations_pipeline.cli.output import (
+    Exit,
+    JsonOption,
+    ProviderOption,
+    WorkspaceOption,
+    print_json,
+    print_rows,
+    print_table,
+    progress_line,
+    say,
+    warn,
+    wired,
+)
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.model import COUNT_NAMES, Change, Direction, RunStatus
+from integrations_pipeline.store import changes, connections, sync_log, workspaces
+from integrations_pipeline.sync.report import SyncReport
+from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
+
+#: Preview rows shown to a person; `--json` and the journal have all.
+SHOWN_CHANGES = 50
+_LOG_COLUMNS = (
+    "started_at",
+    "integration_type",
+    "direction",
+    "status",
+    *(name.removeprefix("records_") for name in COUNT_NAMES),
+    "api_calls",
+    "ms",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the root."""
+    for command in (plan, sync, status, logs):
+        app.command()(command)
+
+
+def plan(
+    workspace: WorkspaceOption,
+    provider: ProviderOption,
+    full: Annotated[bool, typer.Option("--full", help="Read everything, not only what changed.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Preview a sync: what it would change on each side. Writes nothing; prints a plan id for `sync --plan`."""
+    with wired() as wiring, progress_line(is_quiet=as_json) as progress:
+        request = SyncRequest(workspace=workspace, provider=provider, is_full=full)
+        report = plan_only(wiring.runtime, request, progress)
+    if as_json:
+        print_json({**report.to_dict(), "changes": [_change_json(change) for change in report.plan.changes]})
+    else:
+        _show_plan(report)
+    if report.status is RunStatus.REFUSED:
+        raise typer.Exit(Exit.REFUSED)
+
+
+def sync(
+    workspace: WorkspaceOption,
+    provider: ProviderOption,
+    direction: Annotated[str, typer.Option(help="both, to_external or from_external.", metavar="DIRECTION")] = "both",
+    plan_id: Annotated[str | None, typer.Option("--plan", help="Apply exactly this preview.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Read everything, not only what changed.")] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a sync that is under way.")] = 60.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Sync one connection. Exit code 0 done, 1 failed wholly or for some records, 3 refused by a guard."""
+    request = SyncRequest(
+        workspace=workspace,
+        provider=provider,
+        direction=_direction(direction),
+        is_full=full,
+        plan_id=_plan_id(plan_id),
+        wait_seconds=wait,
+    )
+    with wired() as wiring, progress_line(is_quiet=as_json) as progress:
+        report = run_sync(wiring.runtime, request, progress)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        show_report(report)
+    code = report_code(report)
+    if code:
+        raise typer.Exit(code)
+
+
+def report_code(report: SyncReport) -> Exit:
+    """The exit code of a run's report."""
+    if report.status is RunStatus.REFUSED:
+        return Exit.REFUSED
+    return Exit.DONE if report.status is RunStatus.SUCCESS else Exit.FAILED
+
+
+def show_report(report: SyncReport) -> None:
+    """A run for a person: counts per direction, then what needs attention."""
+    rows = [[result.direction, *(getattr(result, name) for name in COUNT_NAMES)] for result in report.results]
+    columns = ["direction", *(name.removeprefix("records_") for name in COUNT_NAMES)]
+    print_table(f"{report.workspace} · {report.provider} · {report.status.value}", columns, rows)
+    say(f"{report.conflicts} conflicts, {report.held} deletes held, {report.api_calls} API calls")
+    for refusal in report.refusals:
+        warn(f"refused: {refusal}")
+    shown = list(dict.fromkeys(error for result in report.results for error in result.errors))
+    for error in shown[:20]:
+        warn(f"error: {error}")
+    if len(shown) > 20:
+        warn(f"error: and {len(shown) - 20} more; `integrations logs --json` has them")
+
+
+def _show_plan(report: SyncReport) -> None:
+    shown = report.plan.changes[:SHOWN_CHANGES]
+    rows = [
+        [
+            change.side.value,
+            change.kind.value,
+            change.contact_id or change.external_id,
+            _fields(change),
+            change.reason,
+        ]
+        for change in shown
+    ]
+    title = f"Plan {report.plan_id} · {report.workspace} · {report.provider}"
+    if rows:
+        print_table(title, ("write to", "what", "contact", "fields", "why"), rows)
+    else:
+        say(f"{title}: nothing to do")
+    more = len(report.plan.changes) - len(shown)
+    if more:
+        say(f"and {more} more; --json shows all")
+    say(
+        f"{report.conflicts} conflicts, {report.held} deletes held, {len(report.plan.skipped)} skipped, "
+        f"{report.api_calls} API calls"
+    )
+    if rows:
+        say(
+            f"apply exactly this: integrations sync --workspace {report.workspace} "
+            f"--provider {report.provider} --plan {report.plan_id}"
+        )
+
+
+def _fields(change: Change) -> str:
+    """Field names only: a terminal's scroll-back is no place for an address book."""
+    return ", ".join(change.after) if change.after else ""
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    return {
+        "side": change.side.value,
+        "kind": change.kind.value,
+        "contact_id": change.contact_id,
+        "external_id": change.external_id,
+        "before": dict(change.before),
+        "after": dict(change.after),
+        "conflict": change.conflict.to_dict() if change.conflict else None,
+        "reason": change.reason,
+    }
+
+
+def _direction(text: str) -> Direction:
+    names = {"both": Direction.BIDIRECTIONAL, **{each.value: each for each in Direction}}
+    if text not in names:
+        raise ConfigurationError(f"--direction {text!r}: choose both, to_external or from_external")
+    return names[text]
+
+
+def _plan_id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise ConfigurationError(f"--plan {text!r} is no plan id: `integrations plan` prints one") from None
+
+
+def status(
+    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="One workspace; all if absent.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How every connection is: last and next sync, errors, and what waits for a person."""
+    with wired() as wiring:
+        database = wiring.runtime.database
+        with database.admin() as connection:
+            if workspace:
+                chosen: Sequence[workspaces.Workspace] = [workspaces.find_workspace(connection, workspace)]
+            else:
+                chosen = workspaces.list_workspaces(connection)
+        rows: list[dict[str, Any]] = []
+        for each in chosen:
+            with database.workspace(each.id) as connection:
+                counts = changes.count_open(connection, each.id)
+                rows += [
+                    _status(each.slug, row, counts.get(str(row.id), changes.NOTHING_OPEN))
+                    for row in connections.list_connections(connection, each.id)
+                ]
+    columns = (
+        "workspace",
+        "provider",
+        "status",
+        "last_sync_at",
+        "next_sync_at",
+        "held",
+        "conflicts",
+        "failed",
+    )
+    print_rows(rows, (*columns, "error_message"), title="Connections", as_json=as_json)
+
+
+def _status(slug: str, row: connections.ConnectionRow, open_counts: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "workspace": slug,
+        "provider": row.integration_type,
+        "status": row.status if row.sync_enabled else "disabled",
+        "last_sync_at": row.last_sync_at,
+        "next_sync_at": row.next_sync_at,
+        **open_counts,
+        "error_count": row.error_count,
+        "error_message": row.error_message,
+    }
+
+
+def logs(
+    workspace: WorkspaceOption,
+    limit: Annotated[int, typer.Option(help="At most this many rows.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """The sync log, newest first."""
+    with wired() as wiring:
+        database = wiring.runtime.database
+        with database.admin() as connection:
+            workspace_id = workspaces.find_workspace(connection, workspace).id
+        with database.workspace(workspace_id) as connection:
+            rows = sync_log.list_logs(connection, workspace_id, limit)
+    if as_json:
+        print_json(rows)
+    else:
+        print_log(f"Sync log of {workspace}", rows)
+
+
+def print_log(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Log rows as a table."""
+    shown = [
+        {**row, "ms": row["duration_ms"], **{n.removeprefix("records_"): row[n] for n in COUNT_NAMES}} for row in rows
+    ]
+    print_rows(shown, _LOG_COLUMNS, title=title, as_json=False)

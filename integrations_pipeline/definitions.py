@@ -1,0 +1,32 @@
+"""The Dagster entry point: `build_definitions` assembles, `defs` is what Dagster loads.
+
+Importing it touches no network, database or secret, and needs no environment.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from integrations_pipeline.orchestration.assets import build_provider_assets, registry
+from integrations_pipeline.orchestration.jobs import build_all_job, build_provider_job
+from integrations_pipeline.orchestration.resources import SyncResource
+from integrations_pipeline.orchestration.schedules import build_reconciliation
+from integrations_pipeline.orchestration.sensors import build_due_sensor, workspace_partitions_sensor
+from integrations_pipeline.providers.registry import provider_specs
+
+
+def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Everything Dagster knows of, for every installed provider; `resources` override the default ones."""
+    specs = list(provider_specs().values())
+    return dg.Definitions(
+        assets=[registry, *(build_provider_assets(spec) for spec in specs)],
+        jobs=[*(build_provider_job(spec) for spec in specs), build_all_job([spec.name for spec in specs])],
+        sensors=[workspace_partitions_sensor, *(build_due_sensor(spec) for spec in specs)],
+        schedules=[build_reconciliation(spec) for spec in specs],
+        resources={"sync": SyncResource(), **(resources or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions()

@@ -1,0 +1,246 @@
+"""The story of the demonstration: fill both sides, sync, edit both sides, sync, sync again.
+
+Belongs here: the order of things and the checks. Does not: data (`data`), printing (`show`).
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import dagster as dg
+
+from integrations_pipeline.definitions import build_definitions
+from integrations_pipeline.demo import show
+from integrations_pipeline.demo.data import make_data
+from integrations_pipeline.errors import IntegrationError
+from integrations_pipeline.model import ChangeState
+from integrations_pipeline.orchestration.instance import write_instance
+from integrations_pipeline.orchestration.jobs import job_name
+from integrations_pipeline.orchestration.partitions import follow_workspaces, range_tags
+from integrations_pipeline.sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
+from integrations_pipeline.store import changes, connections, contacts, sync_log, workspaces
+from integrations_pipeline.store.connections import NewConnection
+from integrations_pipeline.store.contacts import ContactWrite
+from integrations_pipeline.wiring import Wiring, read_settings
+
+SLUGS = ("blue-note", "radio-oslo")
+#: The sandbox counts faster than the real Airtable by this factor, and so does the client.
+RATE_SCALE = 4
+MAPPING = {
+    "name": "Name",
+    "email": "Email",
+    "phone": "Phone",
+    "company": "Company",
+    "job_title": "Job Title",
+    "tags": "Tags",
+    "custom_fields.employees": "Employees",
+}
+
+
+def run_demo(*, is_serving: bool, port: int = 3000) -> None:
+    """Tell the story in a home of its own (`INTEGRATIONS_HOME/demo`), which a second telling empties first."""
+    home = Path(os.environ.get("INTEGRATIONS_HOME") or ".integrations").absolute() / "demo"
+    with SandboxServer(SandboxOptions(rate_limit_scale=RATE_SCALE)) as sandbox:
+        _prepare_environment(home, sandbox.airtable_url)
+        wiring = Wiring(read_settings())
+        try:
+            story = Story(wiring, sandbox, _dagster_home(wiring, home))
+            story.tell()
+            if is_serving:
+                _serve(sandbox, port)
+        finally:
+            wiring.close()
+            wiring.embedded.stop()
+
+
+def _prepare_environment(home: Path, airtable_url: str) -> None:
+    """The demonstration never touches a configured database: it has an embedded one of its own."""
+    for name in ("INTEGRATIONS_DATABASE_URL", "INTEGRATIONS_ENCRYPTION_KEYS"):
+        os.environ.pop(name, None)
+    os.environ["INTEGRATIONS_HOME"] = str(home)
+    os.environ["INTEGRATIONS_AIRTABLE_API_URL"] = airtable_url
+    os.environ["INTEGRATIONS_SANDBOX_RATE_SCALE"] = str(RATE_SCALE)
+    if home.exists():
+        Wiring(read_settings()).embedded.remove()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _dagster_home(wiring: Wiring, home: Path) -> Path:
+    wiring.upgrade()
+    folder = write_instance(home / "dagster", wiring.embedded.url("dagster"))
+    os.environ["DAGSTER_HOME"] = str(folder)
+    return folder
+
+
+class Story:
+    """Two workspaces, each with its own Airtable base."""
+
+    def __init__(self, wiring: Wiring, sandbox: SandboxServer, dagster_home: Path) -> None:
+        self._runtime = wiring.runtime
+        self._airtable = sandbox.airtable
+        self._ids: dict[str, UUID] = {}
+        self._bases: dict[str, tuple[str, str]] = {}
+        self._instance = dg.DagsterInstance.from_config(str(dagster_home))
+        self._job = build_definitions().resolve_job_def(job_name("airtable"))
+
+    def tell(self) -> None:
+        show.heading("Two workspaces, 500 contacts in Postgres and 500 in Airtable each")
+        for seed, slug in enumerate(SLUGS):
+            self._fill(slug, seed)
+        follow_workspaces(self._instance, SLUGS)
+        self._sync("First run: one Dagster run over both partitions")
+        show.heading("Edits on both sides of blue-note")
+        self._edit(SLUGS[0])
+        self._sync("Second run: only what changed")
+        self._show_conflicts(SLUGS[0])
+        self._show_held(SLUGS[0])
+        show.heading("The bad value is taken back")
+        self._update_local(SLUGS[0], 252, {"custom_fields.employees": ""})
+        quiet = self._sync("Third run: nothing to do")
+        written = sum(row[f"records_{name}"] for row in quiet for name in ("created", "updated", "deleted", "failed"))
+        if written:
+            raise IntegrationError(f"the last run should have found nothing to do, but wrote {written} records")
+        self._where_next()
+
+    def _fill(self, slug: str, seed: int) -> None:
+        data = make_data(slug, seed)
+        base = self._airtable.create_base(f"CRM of {slug}")
+        table = self._airtable.create_contacts_table(base.id)
+        self._airtable.create_field(
+            base.id, table.id, {"name": "Employees", "type": "number", "options": {"precision": 0}}
+        )
+        self._airtable.create_records(base.id, table.id, data.remote)
+        with self._runtime.database.admin() as connection:
+            self._ids[slug] = workspaces.add_workspace(connection, slug, slug.replace("-", " ").title()).id
+        with self._runtime.database.workspace(self._ids[slug]) as connection:
+            contacts.upsert_contacts(connection, self._ids[slug], data.local)
+            new = NewConnection(
+                integration_type="airtable",
+                credentials={"api_key": DEFAULT_TOKEN},
+                settings={"base_id": base.id, "table_id": table.name, "field_mapping": MAPPING},
+            )
+            connections.save_connection(connection, self._ids[slug], new, self._runtime.cipher)
+        self._bases[slug] = (base.id, table.id)
+        show.line(f"{slug}: {len(data.local)} contacts in Postgres, {len(data.remote)} records in base {base.id}")
+
+    def _sync(self, title: str) -> list[dict[str, Any]]:
+        """One Dagster run over both partitions; returns the log rows it wrote."""
+        show.heading(title)
+        result = self._job.execute_in_process(
+            instance=self._instance,
+            tags=range_tags(SLUGS),
+            run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+            raise_on_error=False,
+        )
+        show.line(f"Dagster run {result.run_id}: {'succeeded' if result.success else 'failed'}")
+        rows = [row for slug in SLUGS for row in self._log_rows(slug) if row["dagster_run_id"] == result.run_id]
+        show.log_rows(rows)
+        if not result.success:
+            raise IntegrationError("a sync of the demonstration failed; the table above says which")
+        return rows
+
+    def _log_rows(self, slug: str) -> list[dict[str, Any]]:
+        with self._runtime.database.workspace(self._ids[slug]) as connection:
+            return [{**row, "workspace": slug} for row in sync_log.list_logs(connection, self._ids[slug])]
+
+    def _edit(self, slug: str) -> None:
+        """Numbers are people who are on both sides."""
+        self._update_local(slug, 250, {"company": "Changed In Postgres"})
+        self._update_remote(slug, 250, {"Phone": "+47 22 00 00 00"})
+        self._update_local(slug, 251, {"job_title": "Editor in chief (Postgres)"})
+        self._update_remote(slug, 251, {"Job Title": "Editor-in-chief (Airtable)"})
+        self._update_local(slug, 252, {"custom_fields.employees": "about forty"})
+        with self._runtime.database.workspace(self._ids[slug]) as connection:
+            write = ContactWrite(contact_id=self._contact_id(slug, 253), fields={})
+            contacts.delete_contacts(connection, [write])
+        base_id, table_id = self._bases[slug]
+        self._airtable.delete_records(base_id, table_id, [self._record_id(slug, 254)])
+        for text in (
+            "person250: company changed in Postgres, phone changed in Airtable – both must survive",
+            "person251: job title changed on both sides – a conflict",
+            "person252: a text where Airtable has a number column – this record must fail alone",
+            "person253: deleted in Postgres; person254: deleted in Airtable – both are held, not carried out",
+        ):
+            show.line(text)
+
+    def _update_local(self, slug: str, number: int, fields: Mapping[str, str]) -> None:
+        contact_id = self._contact_id(slug, number)
+        with self._runtime.database.workspace(self._ids[slug]) as connection:
+            contacts.update_contacts(connection, [ContactWrite(contact_id=contact_id, fields=fields)])
+
+    def _update_remote(self, slug: str, number: int, fields: Mapping[str, str]) -> None:
+        base_id, table_id = self._bases[slug]
+        self._airtable.update_record(base_id, table_id, self._record_id(slug, number), **fields)
+
+    def _contact_id(self, slug: str, number: int) -> str:
+        with self._runtime.database.workspace(self._ids[slug]) as connection:
+            return contacts.contact_ids_by_email(connection, self._ids[slug], [_email(slug, number)])[0]
+
+    def _record_id(self, slug: str, number: int) -> str:
+        records = self._airtable.records(*self._bases[slug])
+        wanted = _email(slug, number)
+        return next(str(r["id"]) for r in records if str(r["fields"].get("Email", "")).lower() == wanted)
+
+    def _show_conflicts(self, slug: str) -> None:
+        with self._runtime.database.workspace(self._ids[slug]) as connection:
+            newest = changes.list_conflicts(connection, self._ids[slug])[0]
+        rows = [
+            [
+                newest["email"],
+                name,
+                values["base"],
+                values["local"],
+                values["remote"],
+                newest["conflict"]["winner"],
+            ]
+            for name, values in newest["conflict"]["fields"].items()
+        ]
+        columns = ("contact", "field", "base", "Postgres", "Airtable", "kept")
+        show.table("The conflict: recorded with both values, nothing lost in silence", columns, rows)
+
+    def _show_held(self, slug: str) -> None:
+        with self._runtime.database.workspace(self._ids[slug]) as connection:
+            held = changes.list_changes(connection, self._ids[slug], ChangeState.HELD)
+        rows = [[row["id"], row["side"], row["before"].get("email"), row["reason"]] for row in held]
+        show.table("The held deletes", ("id", "delete on", "contact", "why held"), rows)
+
+    def _where_next(self) -> None:
+        show.heading("Where to look next")
+        home = os.environ["INTEGRATIONS_HOME"]
+        for text in (
+            "make dev                                             the same data, open in the Dagster UI",
+            f"INTEGRATIONS_HOME={home} .venv/bin/integrations status",
+            f"INTEGRATIONS_HOME={home} .venv/bin/integrations logs --workspace {SLUGS[0]}",
+            f"INTEGRATIONS_HOME={home} .venv/bin/integrations conflicts list --workspace {SLUGS[0]}",
+            f"INTEGRATIONS_HOME={home} .venv/bin/integrations deletes list --workspace {SLUGS[0]}",
+        ):
+            show.line(text)
+
+
+def _email(slug: str, number: int) -> str:
+    return f"person{number}@{slug}.example.org"
+
+
+def _serve(sandbox: SandboxServer, port: int) -> None:
+    """Dagster's UI and daemon on this data, with the sandbox running, until Ctrl-C."""
+    show.heading("Dagster")
+    show.line(f"UI: http://127.0.0.1:{port}   sandbox: {sandbox.url}   stop with Ctrl-C")
+    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
+    module = ["-m", "integrations_pipeline.definitions"]
+    # A session of its own: Ctrl-C reaches it once, from us, and its children are stopped by it in order.
+    process = subprocess.Popen([*command, *module], start_new_session=True)  # noqa: S603 - our own command
+    try:
+        process.wait()
+    except KeyboardInterrupt:
+        show.line("stopping")
+    finally:
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)

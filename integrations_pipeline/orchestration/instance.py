@@ -1,0 +1,46 @@
+"""Dagster's own instance, stored in the same Postgres server as the contacts.
+
+Belongs here: writing `dagster.yaml`. Does not: starting Dagster.
+"""
+
+from pathlib import Path
+
+#: SQLAlchemy 2.1 takes psycopg 3 for `postgresql://`, with which dagster-postgres cannot NOTIFY; hence the
+#: driver is spelled out. Telemetry and the welcome dialog need the internet and are off.
+_TEMPLATE = """\
+storage:
+  postgres:
+    postgres_url: "{url}"
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+concurrency:
+  runs:
+    max_concurrent_runs: 4
+  pools:
+    granularity: run
+    default_limit: 2
+run_monitoring:
+  enabled: true
+  max_runtime_seconds: 7200
+run_retries:
+  enabled: true
+  max_retries: 0
+retention:
+  schedule:
+    purge_after_days: 30
+  sensor:
+    purge_after_days: {{skipped: 1, failure: 7, success: 30}}
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+"""
+
+
+def write_instance(folder: Path, database_url: str) -> Path:
+    """Make `folder` a DAGSTER_HOME whose storage is this database; returns it. An existing file is replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    url = database_url.replace("postgresql://", "postgresql+psycopg2://", 1)
+    (folder / "dagster.yaml").write_text(_TEMPLATE.format(url=url), encoding="utf-8")
+    return folder

@@ -1,0 +1,82 @@
+"""What a materialization shows a person: counts that plot, a masked table of changes, the way to more.
+
+Belongs here: turning a `SyncReport` into Dagster metadata. Does not: personal data; values never appear,
+only field names and our own ids. Everything is a plain int, float or str: Dagster refuses numpy's.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from integrations_pipeline.model import COUNT_NAMES, Change, Direction, SyncResult
+from integrations_pipeline.sync.report import SyncReport
+
+#: Rows of the sample table.
+SAMPLE_SIZE = 20
+
+_COLUMNS = dg.TableSchema(columns=[dg.TableColumn(name) for name in ("write to", "what", "contact", "fields", "why")])
+
+
+def summary(report: SyncReport) -> dict[str, Any]:
+    """What every asset of one run shows."""
+    seconds = max((result.duration_ms for result in report.results), default=0) / 1000
+    found: dict[str, Any] = {
+        "status": report.status.value,
+        "api_calls": report.api_calls,
+        "seconds": float(seconds),
+        "sync_run_id": str(report.run_id or ""),
+    }
+    if report.refusals:
+        found["refused"] = "; ".join(report.refusals)
+    return found
+
+
+def contacts_metadata(report: SyncReport) -> dict[str, Any]:
+    """For `<provider>/contacts`: how many contacts were looked at."""
+    considered = {name.value: int(count) for name, count in report.plan.considered.items()}
+    return {
+        **summary(report),
+        "dagster/row_count": considered.get(Direction.FROM_EXTERNAL.value, 0),
+        "contacts_compared": considered.get(Direction.TO_EXTERNAL.value, 0),
+    }
+
+
+def plan_metadata(report: SyncReport) -> dict[str, Any]:
+    """For `<provider>/plan`: what was planned, with a sample."""
+    plan = report.plan
+    return {
+        **summary(report),
+        "changes": len(plan.changes),
+        "conflicts": report.conflicts,
+        "held_deletes": report.held,
+        "skipped": len(plan.skipped),
+        "sample_changes": dg.MetadataValue.table(
+            records=[_sample(change) for change in (*plan.held, *plan.changes)[:SAMPLE_SIZE]], schema=_COLUMNS
+        ),
+    }
+
+
+def _sample(change: Change) -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "write to": change.side.value,
+            "what": change.kind.value,
+            "contact": change.contact_id or change.external_id or "",
+            "fields": ", ".join(change.after),
+            "why": change.reason,
+        }
+    )
+
+
+def direction_metadata(report: SyncReport, direction: Direction) -> dict[str, Any]:
+    """For `<provider>/to_external` and `from_external`: the counts of the sync log row."""
+    result = next((found for found in report.results if found.direction == direction.value), None)
+    return {**summary(report), **(_counts(result) if result else {})}
+
+
+def _counts(result: SyncResult) -> Mapping[str, Any]:
+    counts: dict[str, Any] = {name: int(getattr(result, name)) for name in COUNT_NAMES}
+    if result.errors:
+        counts["errors"] = dg.MetadataValue.json(list(result.errors[:SAMPLE_SIZE]))
+    return counts

@@ -1,0 +1,38 @@
+"""What assets, sensors and schedules are given: the program's runtime, opened when a run begins.
+
+Belongs here: Dagster resources. Does not: reading the environment; `wiring.read_settings` does, and only
+when a run or tick starts, so that loading the definitions needs no environment at all.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from integrations_pipeline.store import connections, workspaces
+from integrations_pipeline.store.connections import DueConnection
+from integrations_pipeline.sync.runtime import Runtime
+from integrations_pipeline.wiring import Wiring, read_settings
+
+
+class SyncResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Database, credentials and providers, from the environment variables of docs/operations.md."""
+
+    @contextmanager
+    def runtime(self) -> Iterator[Runtime]:
+        """The runtime, closed at the end also if the run fails."""
+        wiring = Wiring(read_settings())
+        try:
+            yield wiring.runtime
+        finally:
+            wiring.close()
+
+    def workspace_slugs(self) -> list[str]:
+        """Every workspace, in the order they were made."""
+        with self.runtime() as runtime, runtime.database.admin() as connection:
+            return [workspace.slug for workspace in workspaces.list_workspaces(connection)]
+
+    def due(self, limit: int = 100_000) -> list[DueConnection]:
+        """Connections whose next sync has come."""
+        with self.runtime() as runtime, runtime.database.admin() as connection:
+            return connections.due_connections(connection, runtime.clock(), limit)
