@@ -27,15 +27,7 @@ from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
 
 #: Preview rows shown to a person; `--json` and the journal have all.
 SHOWN_CHANGES = 50
-_LOG_COLUMNS = (
-    "started_at",
-    "integration_type",
-    "direction",
-    "status",
-    *(name.removeprefix("records_") for name in COUNT_NAMES),
-    "api_calls",
-    "ms",
-)
+_LOG_COLUMNS = ("started", "provider", "direction", "status", "records", "calls", "ms")
 
 
 def register(app: typer.Typer) -> None:
@@ -100,9 +92,8 @@ def report_code(report: SyncReport) -> Exit:
 
 def show_report(report: SyncReport) -> None:
     """A run for a person: counts per direction, then what needs attention."""
-    rows = [[result.direction, *(getattr(result, name) for name in COUNT_NAMES)] for result in report.results]
-    columns = ["direction", *(name.removeprefix("records_") for name in COUNT_NAMES)]
-    print_table(f"{report.workspace} · {report.provider} · {report.status.value}", columns, rows)
+    rows = [[result.direction, count_text(result.to_dict())] for result in report.results]
+    print_table(f"{report.workspace} · {report.provider} · {report.status.value}", ("direction", "records"), rows)
     say(f"{report.conflicts} conflicts, {report.held} deletes held, {report.api_calls} API calls")
     for refusal in report.refusals:
         warn(f"refused: {refusal}")
@@ -217,6 +208,7 @@ def _status(slug: str, row: connections.ConnectionRow, open_counts: Mapping[str,
         "last_sync_at": row.last_sync_at,
         "next_sync_at": row.next_sync_at,
         **open_counts,
+        "waiting": ", ".join(f"{n} {name}" for name, n in open_counts.items() if n) or "nothing",
         "error_count": row.error_count,
         "error_message": row.error_message,
     }
@@ -241,8 +233,23 @@ def logs(
 
 
 def print_log(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Log rows as a table."""
+    """Log rows as a table; counts that are zero are left out."""
     shown = [
-        {**row, "ms": row["duration_ms"], **{n.removeprefix("records_"): row[n] for n in COUNT_NAMES}} for row in rows
+        {
+            "started": row["started_at"],
+            "provider": row["integration_type"],
+            "direction": row["direction"],
+            "status": row["status"],
+            "records": count_text(row),
+            "calls": row["api_calls"],
+            "ms": row["duration_ms"],
+        }
+        for row in rows
     ]
     print_rows(shown, _LOG_COLUMNS, title=title, as_json=False)
+
+
+def count_text(counts: Mapping[str, Any]) -> str:
+    """`3 created, 1 held`, or that nothing changed."""
+    parts = [f"{counts[name]} {name.removeprefix('records_')}" for name in COUNT_NAMES if counts[name]]
+    return ", ".join(parts) or "nothing changed"

@@ -233,9 +233,9 @@ def _serve(sandbox: SandboxServer, port: int) -> None:
     show.heading("Dagster")
     show.line(f"UI: http://127.0.0.1:{port}   sandbox: {sandbox.url}   stop with Ctrl-C")
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
-    module = ["-m", "integrations_pipeline.definitions"]
+    location = ["-w", str(Path(os.environ["DAGSTER_HOME"]) / "workspace.yaml")]
     # A session of its own: Ctrl-C reaches it once, from us, and its children are stopped by it in order.
-    process = subprocess.Popen([*command, *module], start_new_session=True)  # noqa: S603 - our own command
+    process = subprocess.Popen([*command, *location], start_new_session=True)  # noqa: S603 - our own command
     try:
         process.wait()
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ raw text first and comes here only for the rows that differ.
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from integrations_pipeline.model import FieldKind, FieldRule, split_set
+from integrations_pipeline.model import SET_SEPARATOR, FieldKind, FieldRule, split_set
 
 CONSENT_OUT = "true"
 
@@ -23,7 +23,7 @@ def canonical(value: str, kind: FieldKind) -> str:
     if kind is FieldKind.EMAIL:
         return text.lower()
     if kind is FieldKind.SET:
-        return "\n".join(sorted({member.strip() for member in split_set(text)} - {""}))
+        return SET_SEPARATOR.join(sorted({member.strip() for member in split_set(text)} - {""}))
     if kind is FieldKind.CONSENT:
         return CONSENT_OUT if text.lower() in ("true", "1", "yes") else ""
     return text

@@ -43,7 +43,11 @@ def match_unlinked(local: Unlinked, remote: Unlinked) -> Matches:
     included. Records without identity key are never matched by it; they are created on the other side.
     """
     by_key, remote_aside = _match_contact_keys(local, remote)
+    twice = {remote.contact_keys[external_id] for external_id in remote_aside}
     paired_remote = set(by_key.values())
+    # Who is paired already holds its e-mail like a linked record does.
+    local_held = local.linked_keys | {local.keys[contact_id] for contact_id in by_key}
+    remote_held = remote.linked_keys | {remote.keys[external_id] for external_id in paired_remote}
     local_left = {key: value for key, value in local.keys.items() if key not in by_key}
     remote_left = {
         key: value for key, value in remote.keys.items() if key not in paired_remote and key not in remote_aside
@@ -53,12 +57,14 @@ def match_unlinked(local: Unlinked, remote: Unlinked) -> Matches:
     local_aside = {
         contact_id: reason
         for contact_id, key in local_left.items()
-        if (reason := _local_problem(key, local_counts, remote_counts, remote.linked_keys))
+        if (
+            reason := SAME_KEY if contact_id in twice else _local_problem(key, local_counts, remote_counts, remote_held)
+        )
     }
     remote_aside |= {
         external_id: reason
         for external_id, key in remote_left.items()
-        if (reason := _remote_problem(key, local_counts, remote_counts, local.linked_keys))
+        if (reason := _remote_problem(key, local_counts, remote_counts, local_held))
     }
     holder = {key: external_id for external_id, key in remote_left.items() if key}
     by_identity = {

@@ -148,6 +148,8 @@ def merge_pair(
         name = rule.name
         if name not in local or name not in remote:
             continue
+        if local[name] == remote[name] == base.get(name):
+            continue
         triple = (base.get(name, ""), local[name], remote[name])
         merged = merge_field(rule, triple, policy, times)
         _collect(outcome, name, merged, is_new=name not in base or triple[0] != merged.agreed)

@@ -4,7 +4,7 @@ Belongs here: building `Change` values for a single pair or a single unlinked re
 which pairs to look at (`plan`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from integrations_pipeline.engine.guards import Policy
@@ -46,8 +46,10 @@ def plan_pair(pair: Pair, rules: Sequence[FieldRule], policy: Policy) -> PairPla
     # A write that the direction leaves out keeps the pair unsettled, so that a later run makes it.
     is_left_over = any(after and not policy.direction.allows(side) for side, after in wanted.items())
     is_settling = merged.open is None and not is_left_over
+    # A merged set is agreed once both sides have it; if only one may be written now, the base stays.
+    joint = merged.to_local.keys() & merged.to_remote.keys() if is_left_over else set()
     writes = [
-        replace(_update(pair, side, after, merged), is_settling=is_settling)
+        _update(pair, side, after, merged, is_settling=is_settling, unsettled=joint)
         for side, after in wanted.items()
         if after and policy.direction.allows(side)
     ]
@@ -62,7 +64,9 @@ def plan_pair(pair: Pair, rules: Sequence[FieldRule], policy: Policy) -> PairPla
     )
 
 
-def _update(pair: Pair, side: Side, after: Fields, merged: PairMerge) -> Change:
+def _update(
+    pair: Pair, side: Side, after: Fields, merged: PairMerge, *, is_settling: bool, unsettled: Set[str]
+) -> Change:
     seen = pair.local if side is Side.LOCAL else pair.remote
     conflict = merged.resolved.get(side)
     return Change(
@@ -73,8 +77,9 @@ def _update(pair: Pair, side: Side, after: Fields, merged: PairMerge) -> Change:
         before={name: seen[name] for name in after},
         after=dict(after),
         base={name: pair.base.get(name, "") for name in after},
-        agreed=dict(after),
+        agreed={name: value for name, value in after.items() if name not in unsettled},
         expected_version=pair.version,
+        is_settling=is_settling,
         conflict=conflict,
         reason=_conflict_reason(conflict) if conflict else "",
     )
@@ -151,8 +156,9 @@ def create_local(
 ) -> Change | None:
     """A create in the workspace from a remote record; with `contact_id` it restores a deleted contact."""
     names = [rule.name for rule in rules if rule.to_local and rule.name in fields]
-    after = {name: fields[name] for name in names if fields[name]}
-    if not after:
+    # A deleted contact comes back with its old row: there a field that was cleared must be cleared too.
+    after = {name: fields[name] for name in names if fields[name] or contact_id}
+    if not any(after.values()):
         return None
     return Change(
         side=Side.LOCAL,

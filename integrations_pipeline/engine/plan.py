@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from integrations_pipeline.engine.diff import LinkedDiff, diff_linked, unlinked_rows
-from integrations_pipeline.engine.frames import Positions, keys_lower
+from integrations_pipeline.engine.frames import Positions, keys_lower, texts
 from integrations_pipeline.engine.guards import guard_deletes
 from integrations_pipeline.engine.match import Matches, Unlinked, match_unlinked
 from integrations_pipeline.engine.pairs import (
@@ -108,7 +108,7 @@ def _match(world: World, diff: LinkedDiff, free_local: Positions, free_remote: P
 
 
 def _keys(world: World, frame: pd.DataFrame, at: Positions) -> dict[str, str]:
-    ids = [str(key) for key in frame.index[at]]
+    ids = texts(frame.index, at)
     column = world.identity_column
     if column is None or column not in frame.columns:
         return dict.fromkeys(ids, "")

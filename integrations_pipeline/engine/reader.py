@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from integrations_pipeline.engine.diff import LinkedDiff
-from integrations_pipeline.engine.frames import Positions, positions, rows
+from integrations_pipeline.engine.frames import Positions, positions, rows, texts
 from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.merge import Times
 from integrations_pipeline.engine.pairs import Pair
@@ -47,7 +47,7 @@ class PairReader:
     def linked(self, at: Positions) -> list[Pair]:
         """The links at these base positions, as pairs."""
         base = self.world.base
-        ids = zip(base.index[at], base["external_id"].iloc[at], strict=True)
+        ids = zip(texts(base.index, at), texts(base["external_id"], at), strict=True)
         return self._pairs(list(ids), at, self.diff.local_at[at], self.diff.remote_at[at], is_linked=True)
 
     def matched(self, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
@@ -66,7 +66,7 @@ class PairReader:
         frame = snapshot.frame
         versions = frame["version"].to_numpy()[at] if "version" in frame.columns else np.zeros(len(at))
         fields = rows(frame, at, self.world.columns)
-        return zip(map(str, frame.index[at]), fields, map(int, versions), strict=True)
+        return zip(texts(frame.index, at), fields, map(int, versions), strict=True)
 
     def _pairs(
         self,
@@ -91,8 +91,8 @@ class PairReader:
         )
         return [
             Pair(
-                contact_id=str(contact_id),
-                external_id=str(external_id),
+                contact_id=contact_id,
+                external_id=external_id,
                 base=base_fields,
                 local=local,
                 remote=remote,
@@ -120,12 +120,17 @@ def _rows_at(
 
 
 def _versions(world: World, base_at: Positions, local_at: Positions) -> list[int | None]:
-    local = world.local.frame["version"].to_numpy()
-    agreed = world.base["contact_version"].to_numpy()
-    return [
-        int(local[there]) if there >= 0 else int(agreed[before]) if before >= 0 else None
-        for there, before in zip(local_at, base_at, strict=True)
-    ]
+    """The version of the local row, else the one last agreed, else None."""
+    local = _numbers_at(world.local.frame["version"], local_at)
+    agreed = _numbers_at(world.base["contact_version"], base_at)
+    return [there if there is not None else before for there, before in zip(local, agreed, strict=True)]
+
+
+def _numbers_at(column: "pd.Series[int]", at: Positions) -> list[int | None]:
+    if not len(column):
+        return [None] * len(at)
+    taken = column.to_numpy()[np.where(at >= 0, at, 0)].tolist()
+    return [number if there else None for number, there in zip(taken, (at >= 0).tolist(), strict=True)]
 
 
 def _values_at(frame: pd.DataFrame, column: str, at: Positions) -> list[datetime | None]:

@@ -38,9 +38,21 @@ nux:
 """
 
 
+_WORKSPACE = """\
+load_from:
+  - python_module:
+      module_name: integrations_pipeline.definitions
+      location_name: integrations_pipeline
+"""
+
+
 def write_instance(folder: Path, database_url: str) -> Path:
-    """Make `folder` a DAGSTER_HOME whose storage is this database; returns it. An existing file is replaced."""
+    """Make `folder` a DAGSTER_HOME whose storage is this database; returns it. Existing files are replaced.
+
+    `workspace.yaml` beside it names the code location, for an installation without the repository.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     url = database_url.replace("postgresql://", "postgresql+psycopg2://", 1)
     (folder / "dagster.yaml").write_text(_TEMPLATE.format(url=url), encoding="utf-8")
+    (folder / "workspace.yaml").write_text(_WORKSPACE, encoding="utf-8")
     return folder

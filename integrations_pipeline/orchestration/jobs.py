@@ -7,7 +7,6 @@ from typing import Any
 
 import dagster as dg
 
-from integrations_pipeline.orchestration.partitions import workspace_partitions
 from integrations_pipeline.providers.base import ProviderSpec
 
 ALL_JOB = "sync_all"
@@ -21,7 +20,6 @@ def build_provider_job(spec: ProviderSpec) -> Any:
     return dg.define_asset_job(
         name=job_name(spec.name),
         selection=dg.AssetSelection.groups(spec.name),
-        partitions_def=workspace_partitions,
         description=f"Sync the chosen workspaces with {spec.title}, both ways.",
     )
 
@@ -30,6 +28,5 @@ def build_all_job(names: list[str]) -> Any:
     return dg.define_asset_job(
         name=ALL_JOB,
         selection=dg.AssetSelection.groups(*names),
-        partitions_def=workspace_partitions,
         description="Sync the chosen workspaces with every provider.",
     )

@@ -1,5 +1,8 @@
 """The schedules: a nightly reconciliation. Belongs here: when. Does not: what (`jobs`)."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import dagster as dg
 
 from integrations_pipeline.orchestration.assets import FULL
@@ -26,10 +29,14 @@ def build_reconciliation(spec: ProviderSpec) -> dg.ScheduleDefinition:
         partitions = context.instance.get_dynamic_partitions(WORKSPACES_NAME)
         if not partitions:
             return dg.SkipReason("no workspaces")
-        when = context.scheduled_execution_time
-        return [
-            dg.RunRequest(run_key=f"{spec.name}:{when:%Y%m%dT%H%M}:{i}", tags={**range_tags(shard), FULL: "true"})
-            for i, shard in enumerate(shards(partitions))
-        ]
+        return reconciliation_requests(spec.name, partitions, context.scheduled_execution_time)
 
     return reconciliation
+
+
+def reconciliation_requests(provider: str, partitions: Sequence[str], when: datetime) -> list[dg.RunRequest]:
+    """One request per shard; the run key makes a tick that is repeated ask for nothing twice."""
+    return [
+        dg.RunRequest(run_key=f"{provider}:{when:%Y%m%dT%H%M}:{i}", tags={**range_tags(shard), FULL: "true"})
+        for i, shard in enumerate(shards(partitions))
+    ]

@@ -135,19 +135,19 @@ def close_stale(connection: Connection, connection_id: UUID) -> int:
     return connection.execute(statement, bound).rowcount
 
 
-def supersede_failed(connection: Connection, connection_id: UUID, changes: Sequence[Change]) -> None:
-    """A contact that is tried again leaves the dead letters."""
+def supersede_failed(connection: Connection, scope: JournalScope, sides: Collection[Side]) -> None:
+    """Dead letters of earlier runs leave the list: a contact with a failed change counts as changed until it
+    succeeds, so this run has either tried it again, and failed anew, or found that nothing is left to do."""
     statement = text(
-        """
-        update integration_changes c set state = 'superseded'
-        from jsonb_to_recordset(cast(:rows as jsonb)) as r(contact_id uuid, external_id text, side text)
-        where c.connection_id = :connection_id and c.state = 'failed' and c.side = r.side
-            and (c.contact_id = r.contact_id or c.external_id = r.external_id)
-        """
+        "update integration_changes set state = 'superseded' where connection_id = :connection_id "
+        "and state = 'failed' and side = any(:sides) and run_id is distinct from :run_id"
     )
-    rows = [{"contact_id": c.contact_id, "external_id": c.external_id, "side": c.side.value} for c in changes]
-    if rows:
-        connection.execute(statement, {"rows": dump(rows), "connection_id": connection_id})
+    bound = {
+        "connection_id": scope.connection_id,
+        "run_id": scope.run_id,
+        "sides": [side.value for side in sides],
+    }
+    connection.execute(statement, bound)
 
 
 def replace_open(

@@ -5,10 +5,10 @@ making the writes (`load`, `deliver`).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome, Plan
+from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome, Plan, Side
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import links
 from integrations_pipeline.store.changes import JournalScope, StateChange
@@ -39,11 +39,16 @@ class Ledger:
             change.contact_id for change in plan.changes if change.contact_id and change.kind in _WRITES
         )
         self._blocked = {change.contact_id for change in plan.changes if not change.is_settling}
+        self._written: dict[tuple[str | None, Side], Collection[str]] = {
+            (change.contact_id, change.side): change.after.keys()
+            for change in plan.changes
+            if change.kind is ChangeKind.UPDATE
+        }
+        self._applied: set[tuple[str | None, Side]] = set()
 
     def record_planned(self, connection: Connection) -> None:
         """Write every change of the plan down before anything is tried."""
         changes = list(self._plan.changes)
-        journal.supersede_failed(connection, self.scope.connection_id, changes)
         ids = journal.record_changes(connection, self.scope, changes, ChangeState.PLANNED)
         self._ids = {id(change): row for change, row in zip(changes, ids, strict=True)}
 
@@ -61,6 +66,7 @@ class Ledger:
         for outcome in outcomes:
             self._count_down(outcome)
         applied = [outcome for outcome in outcomes if outcome.state is ChangeState.APPLIED]
+        self._applied.update((outcome.change.contact_id, outcome.change.side) for outcome in applied)
         self._advance(connection, applied)
         journal.record_states(connection, [self._state(outcome) for outcome in outcomes])
         self.outcomes.extend(outcomes)
@@ -104,9 +110,19 @@ class Ledger:
         return LinkWrite(
             contact_id=contact_id,
             external_id=outcome.external_id or change.external_id or "",
-            agreed=change.agreed,
+            agreed=self._agreed(change),
             contact_version=self._versions.get(contact_id) if is_settled else None,
         )
+
+    def _agreed(self, change: Change) -> Mapping[str, str]:
+        """What the base takes over. A field written to both sides (a merged set) waits for the second
+        acknowledgement: with the merged value in the base, the side that missed it would look as if it
+        had removed members."""
+        other = (change.contact_id, change.side.other)
+        if change.kind is not ChangeKind.UPDATE or other in self._applied:
+            return change.agreed
+        waiting = self._written.get(other, ())
+        return {name: value for name, value in change.agreed.items() if name not in waiting}
 
     def _state(self, outcome: Outcome) -> StateChange:
         return StateChange(

@@ -30,6 +30,7 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
         held = [*plan.held, *plan.conflicts]
         journal.replace_open(connection, scope, held, ChangeState.HELD, sides)
         journal.replace_open(connection, scope, plan.skipped, ChangeState.SKIPPED, sides)
+        journal.supersede_failed(connection, scope, sides)
         journal.finish_approved(connection, run.connection.id)
         if direction is not Direction.TO_EXTERNAL:
             connections.save_cursor(connection, run.connection.id, cursor)

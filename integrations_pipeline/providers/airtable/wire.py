@@ -63,7 +63,8 @@ def read_error(response: httpx.Response, columns: Sequence[str] = ()) -> Integra
     code, message = error_code(response)
     if status == 429:
         return _rate_error(code, response)
-    if status >= 500 or status == 408:
+    # 501 is no fault that passes: the server does not have the endpoint.
+    if (status >= 500 and status != 501) or status == 408:
         return RetryableError(f"Airtable answered {status}", retry_after_seconds=retry_after(response))
     if code == ITERATOR_EXPIRED:
         return CursorExpiredError("Airtable's page iterator expired")

@@ -61,8 +61,10 @@ class AirtableWriter:
         key = self.key or ""
         records = [{"fields": {**self._cells(change), key: change.contact_id}} for change in batch]
         written = self.client.upsert(records, key, typecast=self.is_typecast)
-        by_key = {wire.cells_of(record).get(key): str(record["id"]) for record in written}
-        return [applied(change, by_key[change.contact_id]) for change in batch]
+        made = {wire.cells_of(record).get(key): str(record["id"]) for record in written}
+        # Answers come in the order of the request; the key in them, where it is shown, is surer still.
+        in_order = [str(record["id"]) for record in written]
+        return [applied(change, made.get(change.contact_id) or in_order[i]) for i, change in enumerate(batch)]
 
     def _create(self, batch: Sequence[Change]) -> list[Outcome]:
         """Create without a key column: after a lost answer the records are looked up by e-mail first.
