@@ -206,6 +206,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecentWrite:
+    """A remote write that was acknowledged a short while ago: what a stale read may not show yet."""
+
+    external_id: str
+    kind: ChangeKind
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """A pair on which both sides already agree: only base and version advance, nothing is written."""
 

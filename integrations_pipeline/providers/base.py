@@ -20,7 +20,8 @@ class RemoteRecord:
     """One record as the provider holds it: `fields` by workspace field name, values as in `model`.
 
     `is_partial`: only the fields that changed are there; the others are as in the base.
-    `contact_key`: the contact id that a create of ours wrote on it, or "".
+    `contact_key`: the contact id that a create of ours wrote on it, or "". `is_certain`: told by a change
+    feed, in order, so it cannot be a stale copy from before a write of ours.
     """
 
     external_id: str
@@ -29,6 +30,7 @@ class RemoteRecord:
     revision: str = ""
     modified_at: datetime | None = None
     is_partial: bool = False
+    is_certain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class Capabilities:
 
     `max_batch`: records per write call. `max_concurrency`: write calls in flight. `max_read_batch`:
     ids per `read_records` call. `tells_modified_at`: records carry modification times.
+    `propagation_seconds`: for so long after a write of ours a read may still show the value before it.
     """
 
     max_batch: int = 1
@@ -68,6 +71,7 @@ class Capabilities:
     max_read_batch: int = 100
     can_delete: bool = True
     tells_modified_at: bool = False
+    propagation_seconds: float = 60.0
 
 
 class ConnectionSettings(BaseModel):

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, Side
+from integrations_pipeline.model import Change, ChangeKind, ChangeState, RecentWrite, Side
 from integrations_pipeline.store.rows import dump, from_json, to_json
 
 #: What `approve` writes: the next run applies the delete past policy and guards.
@@ -221,6 +221,26 @@ def held_tombstones(connection: Connection, connection_id: UUID) -> list[str]:
     )
     bound = {"connection_id": connection_id, "approved": APPROVED}
     return list(connection.execute(statement, bound).scalars())
+
+
+def recent_remote_writes(connection: Connection, connection_id: UUID, seconds: float) -> list[RecentWrite]:
+    """Remote writes acknowledged within so many seconds, oldest first."""
+    statement = text(
+        "select external_id, kind, before, after from integration_changes "
+        "where connection_id = :connection_id and side = 'remote' and state = 'applied' "
+        "and kind in ('create', 'update', 'delete') and external_id is not null "
+        "and updated_at > clock_timestamp() - make_interval(secs => :seconds) order by updated_at, id"
+    )
+    found = connection.execute(statement, {"connection_id": connection_id, "seconds": seconds})
+    return [
+        RecentWrite(
+            external_id=row.external_id,
+            kind=ChangeKind(row.kind),
+            before=from_json(row.before),
+            after=from_json(row.after),
+        )
+        for row in found
+    ]
 
 
 def deleted_in_last_day(connection: Connection, connection_id: UUID) -> dict[Side, int]:

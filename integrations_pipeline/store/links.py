@@ -77,6 +77,11 @@ def _narrow(only: Mapping[str, Collection[str]] | None) -> tuple[str, dict[str, 
     )
 
 
+def linked_external_ids(connection: Connection, connection_id: UUID) -> list[str]:
+    statement = text("select external_id from integration_links where connection_id = :connection_id")
+    return list(connection.execute(statement, {"connection_id": connection_id}).scalars())
+
+
 def count_links(connection: Connection, connection_id: UUID) -> int:
     statement = text("select count(*) from integration_links where connection_id = :connection_id")
     return int(connection.execute(statement, {"connection_id": connection_id}).scalar_one())

@@ -40,7 +40,8 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
 
 def _next_cursor(run: Run, extracted: Extracted, outcomes: Sequence[Outcome]) -> Mapping[str, Any]:
     """The cursor to go on from, with the records to read again because their change is not done."""
-    retry = {
+    retry = set(extracted.cursor["retry"])
+    retry |= {
         external_id
         for outcome in outcomes
         if outcome.state is not ChangeState.APPLIED
@@ -67,13 +68,13 @@ def step_over_own_writes(run: Run, cursor: Mapping[str, Any]) -> tuple[Mapping[s
     try:
         remote = gather(run, run.provider.read_changes(cursor))
         with run.session.begin() as connection:
-            complete_partials(run, connection, remote)
+            unknown = complete_partials(run, connection, remote)
             only = {"external_ids": [*remote.records, *remote.tombstones]}
             base = links.read_base(connection, run.connection.id, run.names, only=only)
     except (RetryableError, CursorExpiredError):
         return cursor, set()
     known = dict(zip(base["external_id"], base[run.names].fillna("").to_dict("records"), strict=True))
-    unexpected = {
+    unexpected = set(unknown) | {
         external_id
         for external_id, record in remote.records.items()
         if external_id not in known or differing(record.fields, known[external_id], run.rules)

@@ -6,7 +6,7 @@ version guard or by the next run.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -21,6 +21,7 @@ from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import contacts, links
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.sync.runtime import Run
+from integrations_pipeline.sync.stale import overlook_stale
 
 #: More records than this to read again one by one, and reading everything is cheaper.
 MAX_RETRY = 1000
@@ -63,18 +64,25 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
     stored = run.connection.cursor or {}
     is_changed = bool(stored) and stored.get("fingerprint") != run.fingerprint
     remote = _read_remote(run, stored, is_full=is_full or is_changed or not stored)
+    if remote.is_complete:
+        _confirm_missing(run, remote)
+    else:
+        _complete(run, remote)
     with run.session.begin() as connection:
-        if remote.is_complete:
-            local, base = _read_everything(run, connection)
-            tombstones: frozenset[str] = frozenset()
-        else:
-            complete_partials(run, connection, remote)
-            _remember(run, connection, remote)
-            local, base = _read_affected(run, connection, remote)
-            tombstones = frozenset(links.gone_contact_ids(connection, run.connection.id))
+        window = max(run.settings.settle_seconds, run.spec.capabilities.propagation_seconds)
+        writes = journal.recent_remote_writes(connection, run.connection.id, window)
+        suspects = overlook_stale(
+            remote.records,
+            remote.tombstones,
+            writes,
+            is_complete=remote.is_complete,
+            is_feed=remote.tells_own_writes and not remote.is_complete,
+        )
+        local, base = _read_local(run, connection, remote)
+        gone = () if remote.is_complete else links.gone_contact_ids(connection, run.connection.id)
         policy = _policy(run, connection, direction, is_changed=is_changed)
     world = World(
-        local=Snapshot(side=Side.LOCAL, frame=local, is_complete=remote.is_complete, tombstones=tombstones),
+        local=Snapshot(side=Side.LOCAL, frame=local, is_complete=remote.is_complete, tombstones=frozenset(gone)),
         remote=Snapshot(
             side=Side.REMOTE,
             frame=_to_frame(remote.records.values(), run.names),
@@ -85,7 +93,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         rules=run.rules,
         policy=policy,
     )
-    cursor = {"remote": dict(remote.cursor), "fingerprint": run.fingerprint}
+    cursor = {"remote": dict(remote.cursor), "fingerprint": run.fingerprint, "retry": sorted(suspects)}
     return Extracted(
         world=world,
         cursor=cursor,
@@ -125,24 +133,39 @@ def read_again(run: Run, remote: RemoteRead, external_ids: list[str]) -> None:
     remote.cursor = cursor
 
 
-def complete_partials(run: Run, connection: Connection, remote: RemoteRead) -> None:
-    """Fill the fields that a change feed left out: from the base, or by reading the record."""
+def _confirm_missing(run: Run, remote: RemoteRead) -> None:
+    """Ask for linked records that a complete read did not list, before their absence may mean anything: a
+    page cut short or a record that moved while paging is found again here. More than the delete limit are
+    not asked for; the guards hold those anyway."""
+    with run.session.begin() as connection:
+        known = links.linked_external_ids(connection, run.connection.id)
+    missing = [external_id for external_id in known if external_id not in remote.records]
+    if len(missing) <= max(run.settings.delete_limit, run.spec.capabilities.max_read_batch):
+        read_again(run, remote, missing)
+
+
+def _complete(run: Run, remote: RemoteRead) -> None:
+    """Make an incremental read whole: fields that a feed left out, and records that wait for a decision."""
+    with run.session.begin() as connection:
+        unknown = complete_partials(run, connection, remote)
+    read_again(run, remote, unknown)
+    with run.session.begin() as connection:
+        _remember(run, connection, remote)
+
+
+def complete_partials(run: Run, connection: Connection, remote: RemoteRead) -> list[str]:
+    """Fill the fields that a change feed left out from the base; returns ids without one, to be read."""
     partial = [external_id for external_id, record in remote.records.items() if record.is_partial]
     if not partial:
-        return
+        return []
     base = links.read_base(connection, run.connection.id, run.names, only={"external_ids": partial})
     known = dict(zip(base["external_id"], base[run.names].to_dict("records"), strict=True))
     for external_id in partial:
         record = remote.records[external_id]
         if external_id in known:
             fields = {**known[external_id], **record.fields}
-            remote.records[external_id] = RemoteRecord(
-                external_id=external_id,
-                fields=fields,
-                contact_key=record.contact_key,
-                modified_at=record.modified_at,
-            )
-    read_again(run, remote, [external_id for external_id in partial if external_id not in known])
+            remote.records[external_id] = replace(record, fields=fields, is_partial=False)
+    return [external_id for external_id in partial if external_id not in known]
 
 
 def _remember(run: Run, connection: Connection, remote: RemoteRead) -> None:
@@ -160,7 +183,10 @@ def _remember(run: Run, connection: Connection, remote: RemoteRead) -> None:
     remote.tombstones.update(key for key in waiting if key not in remote.records)
 
 
-def _read_everything(run: Run, connection: Connection) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _read_local(run: Run, connection: Connection, remote: RemoteRead) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Local contacts and base: all of them beside a complete read, else those that the plan may touch."""
+    if not remote.is_complete:
+        return _read_affected(run, connection, remote)
     local = contacts.read_contacts(connection, run.connection.workspace_id, run.names)
     return local, links.read_base(connection, run.connection.id, run.names)
 

@@ -203,7 +203,9 @@ class AirtableProvider:
         if not fields:
             return None
         key = schema.to_value(cells.get(column_ids.get(self._key, ""))) if self._has_key else ""
-        return RemoteRecord(external_id=record_id, fields=fields, contact_key=key, is_partial=is_partial)
+        return RemoteRecord(
+            external_id=record_id, fields=fields, contact_key=key, is_partial=is_partial, is_certain=True
+        )
 
     def _column(self, name: str, cursor: Cursor) -> schema.Column:
         types: Mapping[str, str] = cursor.get("column_types", {})

@@ -1,0 +1,74 @@
+"""Reads that are older than our own last writes, and what to make of them.
+
+A provider may answer from a copy that a write has not reached yet. Taken at its word, such a read looks
+like somebody undoing our write, deleting what we made or bringing back what we deleted. Belongs here:
+recognising it, by the writes that the journal acknowledged moments ago. Does not: reading either.
+"""
+
+from collections.abc import MutableMapping, MutableSet, Sequence
+from dataclasses import replace
+
+from integrations_pipeline.model import ChangeKind, RecentWrite
+from integrations_pipeline.providers.base import RemoteRecord
+
+
+def overlook_stale(
+    records: MutableMapping[str, RemoteRecord],
+    tombstones: MutableSet[str],
+    writes: Sequence[RecentWrite],
+    *,
+    is_complete: bool,
+    is_feed: bool,
+) -> set[str]:
+    """Put right, in place, what looks like the state before a write of ours; returns the ids concerned.
+
+    =========================  =====================================================
+    we wrote, moments ago      the read shows, and what it is taken for
+    =========================  =====================================================
+    a value                    the value before it: our value
+    a new record               no such record: the record as we made it
+    a delete                   the record: nothing
+    =========================  =====================================================
+
+    A person who really undid our write within the window is not overruled: the records are read again by
+    the next run, and once the window is over the read counts. What a change feed told is certain and stays;
+    where `is_feed`, so do its tombstones. `is_complete`: absence from `records` means deleted.
+    """
+    suspects: set[str] = set()
+    history: dict[str, list[RecentWrite]] = {}
+    for write in writes:
+        history.setdefault(write.external_id, []).append(write)
+    for external_id, made in history.items():
+        record = records.get(external_id)
+        if record is not None and record.is_certain:
+            continue
+        if made[-1].kind is ChangeKind.DELETE:
+            is_stale = records.pop(external_id, None) is not None
+        elif record is None:
+            looks_gone = is_complete or external_id in tombstones
+            is_stale = looks_gone and not is_feed and made[0].kind is ChangeKind.CREATE
+            if is_stale:
+                tombstones.discard(external_id)
+                records[external_id] = RemoteRecord(external_id=external_id, fields=_final(made))
+        else:
+            fields = _put_right(record, made)
+            is_stale = fields != record.fields
+            records[external_id] = replace(record, fields=fields)
+        suspects |= {external_id} if is_stale else set()
+    return suspects
+
+
+def _final(made: Sequence[RecentWrite]) -> dict[str, str]:
+    final: dict[str, str] = {}
+    for write in made:
+        final |= write.after
+    return final
+
+
+def _put_right(record: RemoteRecord, made: Sequence[RecentWrite]) -> dict[str, str]:
+    fields = dict(record.fields)
+    for name, value in _final(made).items():
+        earlier = {write.before.get(name, "") for write in made if name in write.after}
+        if fields.get(name, "") in earlier and fields.get(name, "") != value:
+            fields[name] = value
+    return fields
