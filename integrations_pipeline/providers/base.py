@@ -3,7 +3,7 @@
 Belongs here: the protocol and its values. Does not: HTTP (`http`), any provider.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -150,8 +150,9 @@ class ProviderContext:
     workspace_id: str = ""
     #: Divides the pause between requests; more than 1 only against a sandbox on loopback.
     rate_scale: float = 1.0
-    #: An `httpx.BaseTransport`, for tests; None for the network.
+    #: An `httpx.BaseTransport` and a sleep to use instead of the network and the clock; None for those.
     transport: Any = None
+    sleep: Callable[[float], object] | None = None
 
 
 class ProviderFactory(Protocol):

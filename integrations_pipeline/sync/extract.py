@@ -5,7 +5,7 @@ them. Remote first, its cursor taken before reading; then local: an edit that la
 version guard or by the next run.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -110,7 +110,8 @@ def _read_remote(run: Run, stored: Mapping[str, Any], *, is_full: bool) -> Remot
         remote = gather(run, run.provider.read_changes(stored["remote"]))
     except CursorExpiredError:
         return gather(run, run.provider.read_all())
-    again = [external_id for external_id in retry if external_id not in remote.records]
+    # A partial record stands on the base, and these are just those that differ from it: they are read whole.
+    again = [key for key in retry if key not in remote.records or remote.records[key].is_partial]
     if not remote.is_complete:
         read_again(run, remote, again)
     return remote
@@ -147,14 +148,18 @@ def _confirm_missing(run: Run, remote: RemoteRead) -> None:
 def _complete(run: Run, remote: RemoteRead) -> None:
     """Make an incremental read whole: fields that a feed left out, and records that wait for a decision."""
     with run.session.begin() as connection:
-        unknown = complete_partials(run, connection, remote)
+        aside = dict(journal.set_aside(connection, run.connection.id))
+        unknown = complete_partials(run, connection, remote, not_on_base=aside.keys())
     read_again(run, remote, unknown)
     with run.session.begin() as connection:
-        _remember(run, connection, remote)
+        _remember(run, connection, remote, aside)
 
 
-def complete_partials(run: Run, connection: Connection, remote: RemoteRead) -> list[str]:
-    """Fill the fields that a change feed left out from the base; returns ids without one, to be read."""
+def complete_partials(
+    run: Run, connection: Connection, remote: RemoteRead, *, not_on_base: Set[str] = frozenset()
+) -> list[str]:
+    """Fill the fields that a change feed left out from the base; returns ids that must be read instead:
+    those without a base, and those known to differ from it."""
     partial = [external_id for external_id, record in remote.records.items() if record.is_partial]
     if not partial:
         return []
@@ -162,15 +167,14 @@ def complete_partials(run: Run, connection: Connection, remote: RemoteRead) -> l
     known = dict(zip(base["external_id"], base[run.names].to_dict("records"), strict=True))
     for external_id in partial:
         record = remote.records[external_id]
-        if external_id in known:
+        if external_id in known and external_id not in not_on_base:
             fields = {**known[external_id], **record.fields}
             remote.records[external_id] = replace(record, fields=fields, is_partial=False)
-    return [external_id for external_id in partial if external_id not in known]
+    return [key for key in partial if key not in known or key in not_on_base]
 
 
-def _remember(run: Run, connection: Connection, remote: RemoteRead) -> None:
+def _remember(run: Run, connection: Connection, remote: RemoteRead, aside: Mapping[str, Mapping[str, str]]) -> None:
     """Add the remote records that wait for a decision: the incremental read does not tell them again."""
-    aside = dict(journal.set_aside(connection, run.connection.id))
     missing = {key: fields for key, fields in aside.items() if key not in remote.records}
     base = links.read_base(connection, run.connection.id, run.names, only={"external_ids": list(missing)})
     known = dict(zip(base["external_id"], base[run.names].to_dict("records"), strict=True))

@@ -11,7 +11,6 @@ in flight, the base holds only what both sides acknowledged, and the next run pl
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
-from uuid import uuid4
 
 from integrations_pipeline.model import Agreement, Change, ChangeKind, ChangeState, Outcome, Plan, Side
 from integrations_pipeline.store import contacts, links
@@ -72,7 +71,7 @@ def _agreed(agreement: Agreement) -> LinkWrite:
 def _write_local(
     run: Run, kind: ChangeKind, batch: Sequence[Change], ledger: Ledger, connection: Connection
 ) -> list[Outcome]:
-    ids = {id(change): change.contact_id or str(uuid4()) for change in batch}
+    ids = {id(change): change.contact_id or str(run.runtime.new_id()) for change in batch}
     writes = [
         ContactWrite(contact_id=ids[id(change)], fields=change.after, version=change.expected_version)
         for change in batch

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
@@ -46,7 +46,10 @@ class Runtime:
     pacer: Pacer
     rate_scale: float = 1.0
     transport: Any = None
+    sleep: Callable[[float], object] | None = None
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    #: Where the ids of new contacts come from.
+    new_id: Callable[[], UUID] = uuid4
 
     def spec(self, provider: str) -> ProviderSpec:
         if provider not in self.specs:
@@ -145,5 +148,6 @@ def build_provider(runtime: Runtime, connection: ConnectionRow, mapping: Sequenc
         workspace_id=str(connection.workspace_id),
         rate_scale=runtime.rate_scale,
         transport=runtime.transport,
+        sleep=runtime.sleep,
     )
     return spec.build(context)

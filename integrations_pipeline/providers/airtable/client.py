@@ -13,6 +13,7 @@ import httpx
 from integrations_pipeline.errors import (
     ConfigurationError,
     CursorExpiredError,
+    InDoubtError,
     PermanentError,
     RetryableError,
 )
@@ -45,7 +46,7 @@ class AirtableClient:
             read_error=lambda response: wire.read_error(response, columns),
             pace=_pace_rules(api_url, base_id, token, context.rate_scale),
         )
-        self.http = HttpClient(endpoint, pacer=context.pacer, transport=context.transport)
+        self.http = HttpClient(endpoint, pacer=context.pacer, transport=context.transport, sleep=context.sleep)
 
     def schema(self) -> Mapping[str, Any]:
         """GET meta/bases/{base}/tables; a permission error where the token has no schema.bases:read."""
@@ -114,13 +115,13 @@ class AirtableClient:
             "typecast": typecast,
         }
         answer = self.http.request("PATCH", self._table_path, json=body)
-        return list(answer["records"])
+        return _answered(answer, len(records), RetryableError)
 
     def create(self, records: Sequence[Mapping[str, Any]], *, typecast: bool) -> list[Mapping[str, Any]]:
         """POST records; not repeatable, so a lost answer raises `InDoubtError`."""
         body = {"records": list(records), "typecast": typecast}
         answer = self.http.request("POST", self._table_path, json=body, is_repeatable=False)
-        return list(answer["records"])
+        return _answered(answer, len(records), InDoubtError)
 
     def delete(self, external_ids: Sequence[str]) -> None:
         params = [("records[]", record_id) for record_id in external_ids]
@@ -144,6 +145,14 @@ class AirtableClient:
 
     def close(self) -> None:
         self.http.close()
+
+
+def _answered(answer: Any, count: int, error: type[RetryableError]) -> list[Mapping[str, Any]]:
+    """The records of an answer to a write, which must be as many as were sent."""
+    records = answer.get("records") if isinstance(answer, dict) else None
+    if not isinstance(records, list) or len(records) != count:
+        raise error(f"Airtable did not answer with the {count} records that were sent")
+    return records
 
 
 def _pace_rules(api_url: str, base_id: str, token: str, scale: float) -> list[PaceRule]:

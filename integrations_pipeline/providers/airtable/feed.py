@@ -56,7 +56,11 @@ def read_payloads(client: AirtableClient, cursor: Cursor) -> Iterator[tuple[list
         payloads = body.get("payloads", [])
         if any(payload.get("error") for payload in payloads):
             raise CursorExpiredError("Airtable's webhook reports a gap: everything is read again")
-        position = int(body["cursor"])
+        following = int(body["cursor"])
+        if following - position != len(payloads):
+            # Payloads are numbered one by one: some were left out, cut off or dropped after their 7 days.
+            raise CursorExpiredError("Airtable's webhook reports a gap: everything is read again")
+        position = following
         yield payloads, position
         if not body.get("mightHaveMore"):
             return
