@@ -31,6 +31,12 @@ demo: setup
 dev: setup
 	$(BIN)/integrations demo --serve
 
+# Random histories and the planner's properties for as long as told, with counts of what happened in them.
+SECONDS ?= 120
+properties: setup
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -q --timeout 3600 integrations_pipeline_tests/engine
+	$(BIN)/python -m integrations_pipeline_tests.simulation $(SECONDS)
+
 bench: setup
 	$(BIN)/python -m benchmarks
 

@@ -2,6 +2,7 @@
 
     IntegrationError
     ├── RetryableError          try again later, by itself; may carry `retry_after_seconds`
+    │   ├── UnreachableError    nothing was sent: the address does not answer
     │   ├── RateLimitedError    the provider told us to slow down
     │   └── InDoubtError        the request may have been applied: look before trying again
     ├── PermanentError          this record or request will fail again until it changes
@@ -31,6 +32,10 @@ class RetryableError(IntegrationError):
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class UnreachableError(RetryableError):
+    """The provider's address cannot be reached; nothing was sent."""
 
 
 class RateLimitedError(RetryableError):

@@ -19,7 +19,7 @@ PEOPLE = 120
 def _start(environment: Environment) -> "subprocess.Popen[str]":
     """A sync in a process of its own, slow enough to be caught in the middle."""
     variables = {**os.environ, **environment.variables, "INTEGRATIONS_SANDBOX_RATE_SCALE": "2"}
-    command = [sys.executable, "-c", "from integrations_pipeline.cli import main; main()", *SYNC]
+    command = [sys.executable, "-c", "from integrations_pipeline.cli import entry; entry()", *SYNC]
     return subprocess.Popen(
         command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

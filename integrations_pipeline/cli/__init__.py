@@ -3,6 +3,8 @@
 Belongs here: assembling the commands and turning errors into one line and an exit code. Does not: work.
 """
 
+import logging
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -44,3 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         warn("stopped; what was acknowledged is kept, and the next run finishes the work")
         sys.exit(Exit.FAILED)
+
+
+def entry() -> None:
+    """The console script: `main` in a process of its own, with its log on stderr.
+
+    SIGTERM ends a command like Ctrl-C, so that the sync log says so before the process goes.
+    """
+
+    def stop(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    signal.signal(signal.SIGTERM, stop)
+    main()

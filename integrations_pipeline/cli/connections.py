@@ -37,13 +37,13 @@ def add(
     workspace: WorkspaceOption,
     credentials: FileOption,
     settings: Annotated[str | None, typer.Option(help="JSON file, or - for stdin.")] = None,
-    frequency_minutes: Annotated[int, typer.Option(min=1, help="How often it is synced.")] = 15,
+    frequency_minutes: Annotated[int | None, typer.Option(min=1, help="How often it is synced; 15 if new.")] = None,
     create_field: Annotated[
         bool, typer.Option("--create-field", help="Make the provider's key column where the token may.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Add a connection, or replace the credentials and settings of the one there is."""
+    """Add a connection, or replace the credentials of the one there is; settings stay unless given."""
     if credentials == "-" and settings == "-":
         raise ConfigurationError("only one of --credentials and --settings can be read from stdin")
     with wired() as wiring:
@@ -52,7 +52,7 @@ def add(
         new = NewConnection(
             integration_type=provider,
             credentials=_credentials(spec, _read_json(credentials, "--credentials")),
-            settings=_settings(spec, _read_json(settings, "--settings") if settings else {}),
+            settings=_settings(spec, _known_settings(runtime, workspace, provider, settings)),
             frequency_minutes=frequency_minutes,
         )
         row = _save(runtime, workspace, new)
@@ -62,6 +62,16 @@ def add(
         print_json({"id": str(row.id), "workspace": workspace, "provider": provider, "status": row.status})
     else:
         say(f"saved the {provider} connection of {workspace}; `integrations connections check` tries it")
+
+
+def _known_settings(runtime: Runtime, workspace: str, provider: str, source: str | None) -> dict[str, Any]:
+    """The settings given, else those of the connection there is, so that a token can be renewed alone."""
+    if source is not None:
+        return _read_json(source, "--settings")
+    workspace_id = _workspace(runtime, workspace)
+    with runtime.database.workspace(workspace_id) as connection:
+        row = connections.get_connection(connection, workspace_id, provider)
+    return dict(row.settings) if row else {}
 
 
 def _save(runtime: Runtime, workspace: str, new: NewConnection) -> ConnectionRow:

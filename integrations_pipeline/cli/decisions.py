@@ -16,7 +16,7 @@ from integrations_pipeline.cli.output import (
 )
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import ChangeKind, ChangeState
-from integrations_pipeline.store import changes, workspaces
+from integrations_pipeline.store import decisions, workspaces
 from integrations_pipeline.wiring import Wiring
 
 conflicts_app = typer.Typer(help="Conflicts: fields that both sides changed.", no_args_is_help=True)
@@ -29,8 +29,8 @@ def _rows(wiring: Wiring, workspace: str, *, is_conflicts: bool) -> list[dict[st
         workspace_id = workspaces.find_workspace(connection, workspace).id
     with wiring.runtime.database.workspace(workspace_id) as connection:
         if is_conflicts:
-            return changes.list_conflicts(connection, workspace_id)
-        held = changes.list_changes(connection, workspace_id, ChangeState.HELD)
+            return decisions.list_conflicts(connection, workspace_id)
+        held = decisions.list_changes(connection, workspace_id, ChangeState.HELD)
     return [row for row in held if row["kind"] == ChangeKind.DELETE.value]
 
 
@@ -110,7 +110,7 @@ def _decide(change_id: str, workspace: str, *, is_approved: bool, as_json: bool)
         with wiring.runtime.database.admin() as connection:
             workspace_id = workspaces.find_workspace(connection, workspace).id
         with wiring.runtime.database.workspace(workspace_id) as connection:
-            done = changes.decide_delete(connection, wanted, approve=is_approved)
+            done = decisions.decide_delete(connection, wanted, approve=is_approved)
     if not done:
         raise ConfigurationError("no held delete has this id (any more): `integrations deletes list`")
     if as_json:

@@ -24,7 +24,10 @@ from integrations_pipeline.errors import (
 )
 from integrations_pipeline.wiring import Wiring, read_settings
 
-stdout = Console()
+#: Columns where the output is no terminal: wide enough that ids stay whole and can be copied.
+PIPED_WIDTH = 200
+
+stdout = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 stderr = Console(stderr=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]

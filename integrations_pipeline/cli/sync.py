@@ -21,7 +21,7 @@ from integrations_pipeline.cli.output import (
 )
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import COUNT_NAMES, Change, Direction, RunStatus
-from integrations_pipeline.store import changes, connections, sync_log, workspaces
+from integrations_pipeline.store import connections, decisions, sync_log, workspaces
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
 
@@ -97,6 +97,9 @@ def show_report(report: SyncReport) -> None:
     say(f"{report.conflicts} conflicts, {report.held} deletes held, {report.api_calls} API calls")
     for refusal in report.refusals:
         warn(f"refused: {refusal}")
+    left_out = report.results[0].metadata.get("preview_changes_left_out") if report.results else 0
+    if left_out:
+        warn(f"{left_out} changes of the preview were left out: their contacts changed since; plan again")
     shown = list(dict.fromkeys(error for result in report.results for error in result.errors))
     for error in shown[:20]:
         warn(f"error: {error}")
@@ -182,9 +185,9 @@ def status(
         rows: list[dict[str, Any]] = []
         for each in chosen:
             with database.workspace(each.id) as connection:
-                counts = changes.count_open(connection, each.id)
+                counts = decisions.count_open(connection, each.id)
                 rows += [
-                    _status(each.slug, row, counts.get(str(row.id), changes.NOTHING_OPEN))
+                    _status(each.slug, row, counts.get(str(row.id), decisions.NOTHING_OPEN))
                     for row in connections.list_connections(connection, each.id)
                 ]
     columns = (

@@ -25,7 +25,7 @@ from integrations_pipeline.orchestration.instance import write_instance
 from integrations_pipeline.orchestration.jobs import job_name
 from integrations_pipeline.orchestration.partitions import follow_workspaces, range_tags
 from integrations_pipeline.sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
-from integrations_pipeline.store import changes, connections, contacts, sync_log, workspaces
+from integrations_pipeline.store import connections, contacts, decisions, sync_log, workspaces
 from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.wiring import Wiring, read_settings
@@ -190,7 +190,7 @@ class Story:
 
     def _show_conflicts(self, slug: str) -> None:
         with self._runtime.database.workspace(self._ids[slug]) as connection:
-            newest = changes.list_conflicts(connection, self._ids[slug])[0]
+            newest = decisions.list_conflicts(connection, self._ids[slug])[0]
         rows = [
             [
                 newest["email"],
@@ -207,7 +207,7 @@ class Story:
 
     def _show_held(self, slug: str) -> None:
         with self._runtime.database.workspace(self._ids[slug]) as connection:
-            held = changes.list_changes(connection, self._ids[slug], ChangeState.HELD)
+            held = decisions.list_changes(connection, self._ids[slug], ChangeState.HELD)
         rows = [[row["id"], row["side"], row["before"].get("email"), row["reason"]] for row in held]
         show.table("The held deletes", ("id", "delete on", "contact", "why held"), rows)
 

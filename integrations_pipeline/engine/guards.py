@@ -14,7 +14,8 @@ class Policy:
     """How a connection wants conflicts and deletes treated, and what the guards need to know.
 
     `linked_count` is the number of linked contacts before the run; `deleted_today` counts the deletes
-    applied per side in the last 24 hours; `approved` holds (side, contact_id) of deletes a person approved.
+    applied per side in the last 24 hours; `approved` holds (side, contact_id) of deletes a person approved,
+    `held` those that are held already, with the reason.
     """
 
     conflict_policy: ConflictPolicy = ConflictPolicy.LOCAL_WINS
@@ -25,6 +26,7 @@ class Policy:
     linked_count: int = 0
     deleted_today: Mapping[Side, int] = field(default_factory=dict)
     approved: frozenset[tuple[Side, str]] = frozenset()
+    held: Mapping[tuple[Side, str], str] = field(default_factory=dict)
     is_configuration_changed: bool = False
 
 
@@ -40,10 +42,10 @@ def guard_deletes(side: Side, deletes: Sequence[Change], policy: Policy, *, is_s
     """Decide about all deletes planned for one side at once.
 
     In this order: deletes that a person approved pass; policy `ignore` leaves both sides as they are;
-    policy `hold` holds; then the guards, each of which holds *all* the rest: the other side is empty
-    although it had contacts, the configuration changed since the last run, more deletes than
+    policy `hold` holds; then the guards, each of which holds *all* the rest: the other side is empty, or
+    every linked contact would go, the configuration changed since the last run, more deletes than
     `delete_limit` or `delete_limit_fraction` of the linked contacts, counted over 24 hours.
-    `refusal` is set where a guard overruled `propagate`; under `hold` its text is only the reason.
+    `refusal` is set where a guard overruled `propagate`.
     """
     approved = tuple(change for change in deletes if (side, change.contact_id) in policy.approved)
     rest = tuple(change for change in deletes if (side, change.contact_id) not in policy.approved)
@@ -52,17 +54,28 @@ def guard_deletes(side: Side, deletes: Sequence[Change], policy: Policy, *, is_s
     if policy.delete_policy is DeletePolicy.IGNORE:
         ignored = tuple(replace(change, reason="delete_policy is ignore") for change in rest)
         return GuardedDeletes(allowed=approved, ignored=ignored)
+    if policy.delete_policy is DeletePolicy.HOLD:
+        return GuardedDeletes(
+            allowed=approved, held=tuple(replace(change, reason="delete_policy is hold") for change in rest)
+        )
     refusal = _refusal(side, len(rest), policy, is_source_empty=is_source_empty)
-    is_propagating = policy.delete_policy is DeletePolicy.PROPAGATE
-    if is_propagating and not refusal:
+    # What a guard once held waits for a person, or for the record to be there again: not for a better day.
+    waiting = tuple(change for change in rest if (side, change.contact_id) in policy.held)
+    if not refusal and not waiting:
         return GuardedDeletes(allowed=approved + rest)
-    held = tuple(replace(change, reason=refusal or "delete_policy is hold") for change in rest)
-    return GuardedDeletes(allowed=approved, held=held, refusal=refusal if is_propagating else "")
+    if not refusal:
+        reasons = {id(change): policy.held[(side, change.contact_id or "")] for change in waiting}
+        held = tuple(replace(change, reason=reasons[id(change)]) for change in waiting)
+        fresh = tuple(change for change in rest if id(change) not in reasons)
+        return GuardedDeletes(allowed=approved + fresh, held=held)
+    held = tuple(replace(change, reason=refusal) for change in rest)
+    return GuardedDeletes(allowed=approved, held=held, refusal=refusal)
 
 
 def _refusal(side: Side, count: int, policy: Policy, *, is_source_empty: bool) -> str:
     where = "workspace" if side is Side.LOCAL else "provider"
-    if is_source_empty and policy.linked_count:
+    # One explicit delete of the only contact is believed; a read that shows nobody is not.
+    if policy.linked_count and (is_source_empty or count >= max(policy.linked_count, 2)):
         return f"the other side is empty: no delete applied to the {where}"
     if policy.is_configuration_changed:
         return f"the configuration changed since the last run: no delete applied to the {where}"
@@ -70,7 +83,7 @@ def _refusal(side: Side, count: int, policy: Policy, *, is_source_empty: bool) -
     allowed = min(policy.delete_limit, int(policy.delete_limit_fraction * policy.linked_count))
     if total > allowed:
         return (
-            f"{count} deletes on the {where} ({total} in 24 hours) are more than the {allowed} allowed "
+            f"too many deletes for the {where}: {count} now, {total} in 24 hours; allowed: {allowed} "
             f"of {policy.linked_count} linked contacts"
         )
     return ""

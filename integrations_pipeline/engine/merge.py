@@ -89,10 +89,14 @@ def merge_field(rule: FieldRule, values: tuple[str, str, str], policy: ConflictP
 
 def merge_set(base: str, local: str, remote: str) -> str:
     """Members added by either side stay, members removed by either side go; local order first."""
-    base_members, local_members, remote_members = (set(split_set(text)) for text in (base, local, remote))
+    base_members, local_members, remote_members = (
+        {canonical(member, FieldKind.TEXT) for member in split_set(text)} for text in (base, local, remote)
+    )
     removed = (base_members - local_members) | (base_members - remote_members)
-    ordered = [*split_set(local), *split_set(remote)]
-    return join_set(member for member in ordered if member not in removed)
+    spelled: dict[str, str] = {}
+    for member in (*split_set(local), *split_set(remote)):
+        spelled.setdefault(canonical(member, FieldKind.TEXT), member)
+    return join_set(member for key, member in spelled.items() if key not in removed)
 
 
 def _write_both(rule: FieldRule, merged: str, local: str, remote: str) -> FieldMerge:

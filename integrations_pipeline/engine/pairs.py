@@ -4,7 +4,7 @@ Belongs here: building `Change` values for a single pair or a single unlinked re
 which pairs to look at (`plan`).
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from integrations_pipeline.engine.guards import Policy
@@ -46,16 +46,14 @@ def plan_pair(pair: Pair, rules: Sequence[FieldRule], policy: Policy) -> PairPla
     # A write that the direction leaves out keeps the pair unsettled, so that a later run makes it.
     is_left_over = any(after and not policy.direction.allows(side) for side, after in wanted.items())
     is_settling = merged.open is None and not is_left_over
-    # A merged set is agreed once both sides have it; if only one may be written now, the base stays.
-    joint = merged.to_local.keys() & merged.to_remote.keys() if is_left_over else set()
+    allowed = {side: after for side, after in wanted.items() if after and policy.direction.allows(side)}
     writes = [
-        _update(pair, side, after, merged, is_settling=is_settling, unsettled=joint)
-        for side, after in wanted.items()
-        if after and policy.direction.allows(side)
+        _update(pair, side, after, merged, is_settling=is_settling, also=allowed.get(side.other, {}))
+        for side, after in allowed.items()
     ]
     conflict = _open_conflict(pair, merged) if merged.open else None
     if not pair.is_linked:
-        return PairPlan(changes=(_link(pair, merged), *writes), conflict=conflict)
+        return PairPlan(changes=(_link(pair, merged, is_settling=is_settling), *writes), conflict=conflict)
     is_settled = not writes and is_settling
     return PairPlan(
         changes=tuple(writes),
@@ -64,10 +62,13 @@ def plan_pair(pair: Pair, rules: Sequence[FieldRule], policy: Policy) -> PairPla
     )
 
 
-def _update(
-    pair: Pair, side: Side, after: Fields, merged: PairMerge, *, is_settling: bool, unsettled: Set[str]
-) -> Change:
-    seen = pair.local if side is Side.LOCAL else pair.remote
+def _update(pair: Pair, side: Side, after: Fields, merged: PairMerge, *, is_settling: bool, also: Fields) -> Change:
+    """The write of one side. `also` is what the same plan writes to the other.
+
+    A merged set that the other side neither has nor gets now is not agreed: the base takes the other
+    side's own value, so that what it lacks of the merged one still counts as news there.
+    """
+    seen, other = (pair.local, pair.remote) if side is Side.LOCAL else (pair.remote, pair.local)
     conflict = merged.resolved.get(side)
     return Change(
         side=side,
@@ -77,7 +78,7 @@ def _update(
         before={name: seen[name] for name in after},
         after=dict(after),
         base={name: pair.base.get(name, "") for name in after},
-        agreed={name: value for name, value in after.items() if name not in unsettled},
+        agreed={name: value if name in also else other[name] for name, value in after.items()},
         expected_version=pair.version,
         is_settling=is_settling,
         conflict=conflict,
@@ -110,7 +111,7 @@ def _open_conflict(pair: Pair, merged: PairMerge) -> Change:
     )
 
 
-def _link(pair: Pair, merged: PairMerge) -> Change:
+def _link(pair: Pair, merged: PairMerge, *, is_settling: bool) -> Change:
     return Change(
         side=Side.LOCAL,
         kind=ChangeKind.LINK,
@@ -118,6 +119,7 @@ def _link(pair: Pair, merged: PairMerge) -> Change:
         external_id=pair.external_id,
         agreed=dict(merged.agreed),
         expected_version=pair.version,
+        is_settling=is_settling,
         reason="the same identity key or contact id on both sides",
     )
 
@@ -137,7 +139,7 @@ def _agreement(pair: Pair, merged: PairMerge, *, is_settled: bool) -> Agreement 
 def create_remote(contact_id: str, fields: Fields, version: int, rules: Sequence[FieldRule]) -> Change | None:
     """A create at the provider from a local contact, or None if it has nothing the provider could hold."""
     names = [rule.name for rule in rules if rule.to_remote and rule.name in fields]
-    after = {name: fields[name] for name in names if fields[name]}
+    after = {name: fields[name] for name in names if fields[name].strip()}
     if not after:
         return None
     return Change(
@@ -157,8 +159,8 @@ def create_local(
     """A create in the workspace from a remote record; with `contact_id` it restores a deleted contact."""
     names = [rule.name for rule in rules if rule.to_local and rule.name in fields]
     # A deleted contact comes back with its old row: there a field that was cleared must be cleared too.
-    after = {name: fields[name] for name in names if fields[name] or contact_id}
-    if not any(after.values()):
+    after = {name: fields[name] for name in names if fields[name].strip() or contact_id}
+    if not any(value.strip() for value in after.values()):
         return None
     return Change(
         side=Side.LOCAL,
@@ -203,6 +205,8 @@ def _restore(pair: Pair, gone: Side, seen: Fields, rules: Sequence[FieldRule]) -
     )
     if gone is Side.REMOTE:
         made = create_remote(pair.contact_id, seen, pair.version or 0, rules)
+        # The old id tells the provider that a record with the contact's key may be somebody's copy.
+        made = replace(made, external_id=pair.external_id) if made else None
     else:
         made = create_local(pair.external_id, seen, rules, contact_id=pair.contact_id)
     reason = f"deleted on the {gone.value} side but edited on the other: the edit beats the delete"

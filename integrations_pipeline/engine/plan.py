@@ -89,13 +89,12 @@ def _match(world: World, diff: LinkedDiff, free_local: Positions, free_remote: P
     """Match unlinked records; links with one side gone take part, so that a merge is not a deletion."""
     local_keys = _keys(world, world.local.frame, free_local)
     remote_keys = _keys(world, world.remote.frame, free_remote)
-    orphans_local = np.flatnonzero(diff.is_remote_gone & ~diff.is_local_gone)
-    orphans_remote = np.flatnonzero(diff.is_local_gone & ~diff.is_remote_gone)
-    base_keys = _keys(world, world.base, np.concatenate([orphans_local, orphans_remote]))
-    external_ids = world.base["external_id"]
-    local_keys |= {key: base_keys[key] for key in map(str, world.base.index[orphans_local])}
-    held = zip(world.base.index[orphans_remote], external_ids.iloc[orphans_remote], strict=True)
-    remote_keys |= {str(external_id): base_keys[str(contact_id)] for contact_id, external_id in held}
+    lost_remote = np.flatnonzero(diff.is_remote_gone & ~diff.is_local_gone)
+    lost_local = np.flatnonzero(diff.is_local_gone & ~diff.is_remote_gone)
+    abandoned = _abandoned_keys(world, world.local, lost_remote, diff.local_at, remote_keys)
+    deserted = _abandoned_keys(world, world.remote, lost_local, diff.remote_at, local_keys)
+    local_keys |= dict(zip(texts(world.base.index, lost_remote), abandoned, strict=True))
+    remote_keys |= dict(zip(texts(world.base["external_id"], lost_local), deserted, strict=True))
     wanted = {*local_keys.values(), *remote_keys.values()} - {""}
     return match_unlinked(
         Unlinked(keys=local_keys, linked_keys=_linked_keys(world, diff, world.local, diff.local_at, wanted)),
@@ -105,6 +104,19 @@ def _match(world: World, diff: LinkedDiff, free_local: Positions, free_remote: P
             linked_keys=_linked_keys(world, diff, world.remote, diff.remote_at, wanted),
         ),
     )
+
+
+def _abandoned_keys(
+    world: World, alive: Snapshot, lost: Positions, at: Positions, others: Mapping[str, str]
+) -> list[str]:
+    """Identity keys of contacts whose other side is gone: the one both sides knew, or the present one if a
+    new record of the other side has that and not the old one."""
+    known = list(_keys(world, world.base, lost).values())
+    row_at = at[lost]
+    read = iter(_keys(world, alive.frame, row_at[row_at >= 0]).values())
+    present = [next(read) if position >= 0 else "" for position in row_at]
+    there = set(others.values())
+    return [new if new in there and old not in there else old for old, new in zip(known, present, strict=True)]
 
 
 def _keys(world: World, frame: pd.DataFrame, at: Positions) -> dict[str, str]:
@@ -156,7 +168,8 @@ def _plan_gone_sides(draft: _Draft, reader: PairReader, matches: Matches) -> Non
     repointed = {contact_id for contact_id, _ in matches.pairs}
     taken = {external_id for _, external_id in matches.pairs}
     both_gone = diff.is_local_gone & diff.is_remote_gone
-    for pair in reader.linked(np.flatnonzero(both_gone)):
+    is_trusted = not (_looks_empty(reader.world.local) or _looks_empty(reader.world.remote))
+    for pair in reader.linked(np.flatnonzero(both_gone & is_trusted)):
         draft.changes.append(unlink(pair.contact_id, pair.external_id, "deleted on both sides", pair.base))
     for pair in reader.linked(np.flatnonzero(diff.is_remote_gone & ~both_gone)):
         if pair.contact_id in repointed:
@@ -172,6 +185,11 @@ def _plan_gone_sides(draft: _Draft, reader: PairReader, matches: Matches) -> Non
             draft.changes.append(unlink(pair.contact_id, pair.external_id, reason, pair.base))
         else:
             _sort_gone(draft, plan_gone(pair, Side.LOCAL, reader.world.rules), reader.world)
+
+
+def _looks_empty(snapshot: Snapshot) -> bool:
+    """A side without anybody: more likely a fault of the read than the truth."""
+    return snapshot.is_complete and snapshot.frame.empty
 
 
 def _sort_gone(draft: _Draft, change: Change, world: World) -> None:
@@ -221,8 +239,7 @@ def _guarded(draft: _Draft, world: World, considered: Mapping[Direction, int]) -
     refusals: list[str] = []
     for side, source in ((Side.LOCAL, world.remote), (Side.REMOTE, world.local)):
         deletes = sorted((c for c in draft.deletes if c.side is side), key=lambda c: c.sort_key)
-        is_empty = source.is_complete and source.frame.empty
-        guarded = guard_deletes(side, deletes, world.policy, is_source_empty=is_empty)
+        guarded = guard_deletes(side, deletes, world.policy, is_source_empty=_looks_empty(source))
         changes.extend(guarded.allowed)
         held.extend(guarded.held)
         skipped.extend(guarded.ignored)

@@ -48,7 +48,7 @@ class PairReader:
         """The links at these base positions, as pairs."""
         base = self.world.base
         ids = zip(texts(base.index, at), texts(base["external_id"], at), strict=True)
-        return self._pairs(list(ids), at, self.diff.local_at[at], self.diff.remote_at[at], is_linked=True)
+        return self._pairs(list(ids), at, self.diff.local_at[at], self.diff.remote_at[at])
 
     def matched(self, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
         """New pairs; a contact that was linked before keeps its base."""
@@ -57,9 +57,12 @@ class PairReader:
         contact_ids, external_ids = (pd.Index(ids, dtype="str") for ids in zip(*pairs, strict=True))
         world = self.world
         base_at = positions(contact_ids, world.base.index)
+        # A record that was not told is as its own link's base says, also if that was another contact's link.
+        record_base_at = positions(external_ids, world.base["external_id"])
         local_at = positions(contact_ids, world.local.frame.index)
         remote_at = positions(external_ids, world.remote.frame.index)
-        return self._pairs(pairs, base_at, local_at, remote_at, is_linked=False)
+        presumed = _rows_at(world.base, record_base_at, world.columns, [{}] * len(pairs))
+        return self._pairs(pairs, base_at, local_at, remote_at, presumed=presumed)
 
     def unlinked(self, snapshot: Snapshot, at: Positions) -> Iterable[tuple[str, dict[str, str], int]]:
         """(id, fields, version) of rows without a link; version 0 for remote rows."""
@@ -74,16 +77,16 @@ class PairReader:
         base_at: Positions,
         local_at: Positions,
         remote_at: Positions,
-        *,
-        is_linked: bool,
+        presumed: Sequence[dict[str, str]] | None = None,
     ) -> list[Pair]:
+        """`presumed`: for new pairs, the remote fields of records that the snapshot does not have."""
         world = self.world
         base: list[dict[str, str]] = _rows_at(world.base, base_at, world.columns, [{}] * len(ids))
         columns = zip(
             ids,
             base,
             _rows_at(world.local.frame, local_at, world.columns, base),
-            _rows_at(world.remote.frame, remote_at, world.columns, base),
+            _rows_at(world.remote.frame, remote_at, world.columns, base if presumed is None else presumed),
             _versions(world, base_at, local_at),
             _values_at(world.local.frame, "updated_at", local_at),
             _values_at(world.remote.frame, "modified_at", remote_at),
@@ -98,7 +101,7 @@ class PairReader:
                 remote=remote,
                 version=version,
                 times=Times(local_at=local_time, remote_at=remote_time),
-                is_linked=is_linked,
+                is_linked=presumed is None,
             )
             for (
                 contact_id,

@@ -28,7 +28,7 @@ class SyncResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             wiring.close()
 
     def workspace_slugs(self) -> list[str]:
-        """Every workspace, in the order they were made."""
+        """Every workspace, by slug."""
         with self.runtime() as runtime, runtime.database.admin() as connection:
             return [workspace.slug for workspace in workspaces.list_workspaces(connection)]
 

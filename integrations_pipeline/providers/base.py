@@ -148,6 +148,8 @@ class ProviderContext:
     addresses: Mapping[str, str]
     pacer: Pacer
     workspace_id: str = ""
+    #: A preview: nothing may be made at the provider, not even a webhook.
+    is_read_only: bool = False
     #: Divides the pause between requests; more than 1 only against a sandbox on loopback.
     rate_scale: float = 1.0
     #: An `httpx.BaseTransport` and a sleep to use instead of the network and the clock; None for those.

@@ -21,12 +21,15 @@ from integrations_pipeline.errors import (
     IntegrationError,
     RateLimitedError,
     RetryableError,
+    UnreachableError,
 )
 from integrations_pipeline.providers.base import Pacer
 
 # httpx logs full addresses at INFO, and those carry record ids and formulas with e-mail addresses.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+_log = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=60.0)
 
@@ -41,19 +44,21 @@ Params = Sequence[tuple[str, str]]
 class RetryPolicy:
     """How long to go on: `budget_seconds` in all, waits doubling from `first_wait_seconds` with jitter.
 
-    A wait that the provider asks for is obeyed up to `longest_wait_seconds`.
+    A wait that the provider asks for is obeyed up to `longest_wait_seconds`. An address that does not
+    answer at all is given up sooner, after `unreachable_seconds`.
     """
 
     budget_seconds: float = 180.0
+    unreachable_seconds: float = 30.0
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 60.0
 
     def wait_seconds(self, attempt: int, error: BaseException | None) -> float:
         asked = error.retry_after_seconds if isinstance(error, RetryableError) else None
-        if asked is not None:
-            return min(asked, self.longest_wait_seconds)
-        ceiling = min(self.first_wait_seconds * 2**attempt, self.longest_wait_seconds)
-        return random.uniform(ceiling / 2, ceiling)
+        ceiling = min(self.first_wait_seconds * 2 ** min(attempt, 16), self.longest_wait_seconds)
+        backoff = random.uniform(ceiling / 2, ceiling)
+        # A server that says "now" over and over must not be answered in a hot loop.
+        return backoff if asked is None else min(max(asked, self.first_wait_seconds), self.longest_wait_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +127,8 @@ class HttpClient:
             wait=lambda state: self._endpoint.retry.wait_seconds(
                 state.attempt_number, state.outcome.exception() if state.outcome else None
             ),
-            stop=tenacity.stop_after_delay(self._endpoint.retry.budget_seconds),
+            stop=self._is_over,
+            before_sleep=self._tell,
             sleep=self._pause,
             reraise=True,
         )
@@ -139,6 +145,17 @@ class HttpClient:
     def _pause(self, seconds: float) -> None:
         self._sleep(seconds)
 
+    def _is_over(self, state: tenacity.RetryCallState) -> bool:
+        policy = self._endpoint.retry
+        error = state.outcome.exception() if state.outcome else None
+        is_unreachable = isinstance(error, UnreachableError)
+        budget = policy.unreachable_seconds if is_unreachable else policy.budget_seconds
+        return (state.seconds_since_start or 0.0) >= budget
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        _log.warning("%s; trying again in %.0f s", error, state.upcoming_sleep)
+
     def _is_worth_retrying(self, error: BaseException) -> bool:
         is_passing = isinstance(error, RetryableError) and not isinstance(error, InDoubtError)
         return is_passing and not self._closed.is_set()
@@ -146,6 +163,8 @@ class HttpClient:
     def _send_once(self, method: str, path: str, params: Params, json: Any, is_repeatable: bool) -> Any:
         for rule in self._endpoint.pace:
             self._pacer.wait(rule.key, rule.interval_seconds)
+        if self._closed.is_set():
+            raise RetryableError("the run was stopped")
         response = self._exchange(method, path, params, json, is_repeatable)
         if response.is_success:
             return self._parse(response, is_repeatable=is_repeatable)
@@ -163,7 +182,7 @@ class HttpClient:
         try:
             response = self._client.request(method, path, params=list(params), json=json)
         except _NOT_SENT as error:
-            raise RetryableError(f"{self._host} cannot be reached ({type(error).__name__})") from error
+            raise UnreachableError(f"{self._host} cannot be reached ({type(error).__name__})") from error
         except httpx.TransportError as error:
             kind = RetryableError if is_repeatable else InDoubtError
             raise kind(f"{self._host} did not answer ({type(error).__name__})") from error

@@ -156,9 +156,14 @@ def replace_open(
     changes: Sequence[Change],
     state: ChangeState,
     sides: Collection[Side] = tuple(Side),
+    *,
+    keeps_deletes: bool = False,
 ) -> None:
     """Make the open rows of a state (held or skipped) on these sides be exactly these: a run finds the
-    same questions again, asks each only once, and closes those that answered themselves."""
+    same questions again, asks each only once, and closes those that answered themselves.
+
+    `keeps_deletes`: an incremental read does not tell deletes again that were set aside; their rows stay.
+    """
     open_rows = connection.execute(
         text(
             "select id, contact_id::text, external_id, side, kind, after, conflict, reason "
@@ -171,7 +176,7 @@ def replace_open(
             "sides": [side.value for side in sides],
         },
     ).fetchall()
-    known = {_question(*row[1:]): row[0] for row in open_rows}
+    known = {_question(*row[1:]): row for row in open_rows}
     wanted = {
         _question(
             change.contact_id,
@@ -185,9 +190,9 @@ def replace_open(
         for change in changes
     }
     gone = [
-        StateChange(change_id=change_id, state=ChangeState.SUPERSEDED, reason="answered itself")
-        for question, change_id in known.items()
-        if question not in wanted
+        StateChange(change_id=row.id, state=ChangeState.SUPERSEDED, reason="answered itself")
+        for question, row in known.items()
+        if question not in wanted and not (keeps_deletes and row.kind == ChangeKind.DELETE.value)
     ]
     record_states(connection, gone)
     record_changes(connection, scope, [c for q, c in wanted.items() if q not in known], state)
@@ -211,13 +216,12 @@ def set_aside(connection: Connection, connection_id: UUID) -> list[tuple[str, di
     return [(external_id, from_json(fields)) for external_id, fields in found]
 
 
-def held_tombstones(connection: Connection, connection_id: UUID) -> list[str]:
-    """Remote records known to be deleted whose local delete still waits: they stay tombstones."""
+def held_external_ids(connection: Connection, connection_id: UUID) -> list[str]:
+    """Remote records that were found deleted and whose local delete still waits for a person or a run."""
     statement = text(
         "select external_id from integration_changes where connection_id = :connection_id "
         "and side = 'local' and kind = 'delete' and external_id is not null "
-        "and (state = 'held' or (state = 'planned' and reason = :approved) "
-        "or (state = 'skipped'))"
+        "and (state = 'held' or (state = 'planned' and reason = :approved))"
     )
     bound = {"connection_id": connection_id, "approved": APPROVED}
     return list(connection.execute(statement, bound).scalars())
@@ -261,13 +265,25 @@ def approved_deletes(connection: Connection, connection_id: UUID) -> frozenset[t
     return frozenset((Side(side), contact_id) for side, contact_id in found)
 
 
-def finish_approved(connection: Connection, connection_id: UUID) -> None:
-    """Approvals are used up by the run that followed them."""
+def held_deletes(connection: Connection, connection_id: UUID) -> dict[tuple[Side, str], str]:
+    """(side, contact id) → why, of the deletes that are held: they stay so until a person decides or the
+    record is there again, also when policy or budget would let them pass by now."""
+    statement = text(
+        "select side, contact_id::text, reason from integration_changes where connection_id = :connection_id "
+        "and kind = 'delete' and state = 'held' and contact_id is not null"
+    )
+    found = connection.execute(statement, {"connection_id": connection_id})
+    return {(Side(side), contact_id): reason or "" for side, contact_id, reason in found}
+
+
+def finish_approved(connection: Connection, connection_id: UUID, sides: Collection[Side]) -> None:
+    """Approvals are used up by the run that followed them, if it was allowed to write that side."""
     statement = text(
         "update integration_changes set state = 'superseded', reason = 'approved and taken up by a run' "
-        "where connection_id = :connection_id and state = 'planned' and reason = :approved"
+        "where connection_id = :connection_id and state = 'planned' and reason = :approved and side = any(:sides)"
     )
-    connection.execute(statement, {"connection_id": connection_id, "approved": APPROVED})
+    bound = {"connection_id": connection_id, "approved": APPROVED, "sides": [side.value for side in sides]}
+    connection.execute(statement, bound)
 
 
 def read_plan(connection: Connection, connection_id: UUID, plan_id: UUID) -> list[Change]:
@@ -292,6 +308,17 @@ def read_plan(connection: Connection, connection_id: UUID, plan_id: UUID) -> lis
     ]
 
 
+def is_plan_open(connection: Connection, connection_id: UUID, plan_id: UUID) -> bool:
+    """Whether a preview waits to be applied; one that had nothing to do waits for ever."""
+    statement = text(
+        "select exists (select from integration_changes where connection_id = :connection_id "
+        "and plan_id = :plan_id and state = 'planned' and run_id is null) "
+        "or exists (select from integration_activity where action = 'plan' "
+        "and metadata ->> 'plan_id' = cast(:plan_id as text) and records_affected = 0)"
+    )
+    return bool(connection.execute(statement, {"connection_id": connection_id, "plan_id": plan_id}).scalar())
+
+
 def close_plan(connection: Connection, plan_id: UUID) -> None:
     """A preview that was applied is history; what the run did stands in its own rows."""
     statement = text(
@@ -299,88 +326,3 @@ def close_plan(connection: Connection, plan_id: UUID) -> None:
         "where plan_id = :plan_id and state = 'planned' and run_id is null"
     )
     connection.execute(statement, {"plan_id": plan_id})
-
-
-def list_changes(
-    connection: Connection,
-    workspace_id: UUID,
-    state: ChangeState,
-    *,
-    conflicts_only: bool = False,
-    limit: int = 200,
-) -> list[dict[str, Any]]:
-    """Journal rows of one state for people, newest first, with the contact's e-mail."""
-    chosen = "and c.conflict is not null" if conflicts_only else ""
-    statement = text(
-        "select c.id::text, c.connection_id::text, i.integration_type, c.contact_id::text, c.external_id, "  # noqa: S608
-        "c.side, c.kind, c.before, c.after, c.base, c.conflict, c.state, c.reason, c.error_class, c.attempts, "
-        "c.created_at, w.email from integration_changes c "
-        "join integration_connections i on i.id = c.connection_id "
-        "left join workspace_contacts w on w.id = c.contact_id "
-        f"where c.workspace_id = :workspace_id and (c.state = :state or :state = '') {chosen} "
-        "order by c.created_at desc, c.id limit :limit"
-    )
-    bound = {"workspace_id": workspace_id, "state": state.value, "limit": limit}
-    return [dict(row._mapping) for row in connection.execute(statement, bound)]
-
-
-def list_conflicts(connection: Connection, workspace_id: UUID, limit: int = 200) -> list[dict[str, Any]]:
-    """Open and resolved conflicts, newest first."""
-    rows: list[dict[str, Any]] = []
-    for state in (ChangeState.HELD, ChangeState.APPLIED):
-        rows += list_changes(connection, workspace_id, state, conflicts_only=True, limit=limit)
-    return sorted(rows, key=lambda row: row["created_at"], reverse=True)[:limit]
-
-
-def decide_delete(connection: Connection, change_id: UUID, *, approve: bool) -> bool:
-    """Decide about a held delete; False if it is not held (any more).
-
-    Approved: the next run applies it. Rejected: the link is dropped and the next run reads everything, so
-    that the record that is still there is taken up anew and created again on the other side.
-    """
-    statement = text(
-        "update integration_changes set state = :state, reason = :reason, run_id = null "
-        "where id = :id and state = 'held' and kind = 'delete' returning connection_id, contact_id"
-    )
-    bound = {
-        "id": change_id,
-        "state": ChangeState.PLANNED.value if approve else ChangeState.SUPERSEDED.value,
-        "reason": APPROVED if approve else "rejected",
-    }
-    row = connection.execute(statement, bound).one_or_none()
-    if row is not None and not approve:
-        _forget_link(connection, row.connection_id, row.contact_id)
-    return row is not None
-
-
-def _forget_link(connection: Connection, connection_id: UUID, contact_id: UUID) -> None:
-    bound = {"connection_id": connection_id, "contact_id": contact_id}
-    connection.execute(
-        text("delete from integration_links where connection_id = :connection_id and contact_id = :contact_id"),
-        bound,
-    )
-    connection.execute(
-        text(
-            "update integration_connections "
-            "set cursor = cursor || '{\"is_full_wanted\": true}' where id = :connection_id"
-        ),
-        bound,
-    )
-
-
-#: What `count_open` gives for a connection without open questions.
-NOTHING_OPEN: Mapping[str, int] = {"held": 0, "conflicts": 0, "failed": 0}
-
-
-def count_open(connection: Connection, workspace_id: UUID) -> dict[str, dict[str, int]]:
-    """Per connection id: held deletes, open conflicts and dead letters."""
-    statement = text(
-        "select connection_id::text, "
-        "count(*) filter (where state = 'held' and kind = 'delete') as held, "
-        "count(*) filter (where state = 'held' and conflict is not null) as conflicts, "
-        "count(*) filter (where state = 'failed') as failed "
-        "from integration_changes where workspace_id = :workspace_id and state in ('held', 'failed') "
-        "group by connection_id"
-    )
-    found = connection.execute(statement, {"workspace_id": workspace_id})
-    return {row.connection_id: {"held": row.held, "conflicts": row.conflicts, "failed": row.failed} for row in found}

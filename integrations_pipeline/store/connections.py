@@ -79,22 +79,25 @@ class NewConnection:
     integration_type: str
     credentials: Mapping[str, Any] = field(repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    frequency_minutes: int = 15
+    frequency_minutes: int | None = None
 
 
 def save_connection(connection: Connection, workspace_id: UUID, new: NewConnection, cipher: Cipher) -> ConnectionRow:
     """Add the workspace's connection to a provider, or replace credentials and settings of the one there is.
 
     Replacing resets the status and keeps links, journal and cursor: nothing that was synced is forgotten.
+    A frequency of None keeps the one there is (15 minutes if new); a disabled connection stays disabled.
     """
     existing = get_connection(connection, workspace_id, new.integration_type)
     connection_id = existing.id if existing else uuid4()
     statement = text(
         "insert into integration_connections "  # noqa: S608 - built from constants only
         "(id, workspace_id, integration_type, credentials, settings, sync_frequency_minutes) values "
-        "(:id, :workspace_id, :integration_type, cast(:credentials as jsonb), cast(:settings as jsonb), :minutes) "
+        "(:id, :workspace_id, :integration_type, cast(:credentials as jsonb), cast(:settings as jsonb), "
+        "coalesce(:minutes, 15)) "
         "on conflict (id) do update set credentials = excluded.credentials, settings = excluded.settings, "
-        "sync_frequency_minutes = excluded.sync_frequency_minutes, status = 'active', sync_enabled = true, "
+        "sync_frequency_minutes = coalesce(:minutes, integration_connections.sync_frequency_minutes), "
+        "status = case when integration_connections.sync_enabled then 'active' else 'paused' end, "
         f"error_count = 0, error_message = null, next_sync_at = null returning {_COLUMNS}"
     )
     row = connection.execute(

@@ -93,7 +93,7 @@ class Database:
             try:
                 command.upgrade(config, "head")
             except DBAPIError as error:
-                if getattr(error.orig, "pgcode", None) != "23505":
+                if _is_unavailable(error):
                     raise
                 raise ConfigurationError(f"cannot upgrade the database: {_first_line(error)}") from error
         return tuple(applied)

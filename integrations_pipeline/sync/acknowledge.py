@@ -5,7 +5,7 @@ making the writes (`load`, `deliver`).
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome, Plan, Side
@@ -39,10 +39,8 @@ class Ledger:
             change.contact_id for change in plan.changes if change.contact_id and change.kind in _WRITES
         )
         self._blocked = {change.contact_id for change in plan.changes if not change.is_settling}
-        self._written: dict[tuple[str | None, Side], Collection[str]] = {
-            (change.contact_id, change.side): change.after.keys()
-            for change in plan.changes
-            if change.kind is ChangeKind.UPDATE
+        self._updates: dict[tuple[str | None, Side], Change] = {
+            (change.contact_id, change.side): change for change in plan.changes if change.kind is ChangeKind.UPDATE
         }
         self._applied: set[tuple[str | None, Side]] = set()
 
@@ -115,14 +113,15 @@ class Ledger:
         )
 
     def _agreed(self, change: Change) -> Mapping[str, str]:
-        """What the base takes over. A field written to both sides (a merged set) waits for the second
-        acknowledgement: with the merged value in the base, the side that missed it would look as if it
-        had removed members."""
+        """What the base takes over. Of a field written to both sides (a merged set) the first
+        acknowledgement agrees only what the other side had: with the merged value in the base, a side that
+        misses its write would look as if it had removed members."""
         other = (change.contact_id, change.side.other)
         if change.kind is not ChangeKind.UPDATE or other in self._applied:
             return change.agreed
-        waiting = self._written.get(other, ())
-        return {name: value for name, value in change.agreed.items() if name not in waiting}
+        waiting = self._updates.get(other)
+        seen = waiting.before if waiting else {}
+        return {name: seen.get(name, value) for name, value in change.agreed.items()}
 
     def _state(self, outcome: Outcome) -> StateChange:
         return StateChange(

@@ -29,9 +29,10 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
     with run.session.begin() as connection:
         held = [*plan.held, *plan.conflicts]
         journal.replace_open(connection, scope, held, ChangeState.HELD, sides)
-        journal.replace_open(connection, scope, plan.skipped, ChangeState.SKIPPED, sides)
+        keeps = not extracted.is_complete
+        journal.replace_open(connection, scope, plan.skipped, ChangeState.SKIPPED, sides, keeps_deletes=keeps)
         journal.supersede_failed(connection, scope, sides)
-        journal.finish_approved(connection, run.connection.id)
+        journal.finish_approved(connection, run.connection.id, sides)
         if direction is not Direction.TO_EXTERNAL:
             connections.save_cursor(connection, run.connection.id, cursor)
         is_due_again = any(outcome.state is ChangeState.SUPERSEDED for outcome in unfinished)

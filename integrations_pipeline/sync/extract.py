@@ -149,8 +149,10 @@ def _complete(run: Run, remote: RemoteRead) -> None:
     """Make an incremental read whole: fields that a feed left out, and records that wait for a decision."""
     with run.session.begin() as connection:
         aside = dict(journal.set_aside(connection, run.connection.id))
+        held = set(journal.held_external_ids(connection, run.connection.id)) - remote.tombstones
         unknown = complete_partials(run, connection, remote, not_on_base=aside.keys())
-    read_again(run, remote, unknown)
+    # Held deletes are no memory to act on: the records are asked for again, and one that is there clears its hold.
+    read_again(run, remote, [*unknown, *sorted(held - remote.records.keys())])
     with run.session.begin() as connection:
         _remember(run, connection, remote, aside)
 
@@ -183,8 +185,6 @@ def _remember(run: Run, connection: Connection, remote: RemoteRead, aside: Mappi
             whole = {**dict.fromkeys(run.names, ""), **known.get(external_id, {}), **fields}
             kept = {name: whole[name] for name in run.names}
             remote.records[external_id] = RemoteRecord(external_id=external_id, fields=kept)
-    waiting = journal.held_tombstones(connection, run.connection.id)
-    remote.tombstones.update(key for key in waiting if key not in remote.records)
 
 
 def _read_local(run: Run, connection: Connection, remote: RemoteRead) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -253,5 +253,6 @@ def _policy(run: Run, connection: Connection, direction: Direction, *, is_change
         linked_count=links.count_links(connection, connection_id),
         deleted_today=journal.deleted_in_last_day(connection, connection_id),
         approved=journal.approved_deletes(connection, connection_id),
+        held=journal.held_deletes(connection, connection_id),
         is_configuration_changed=is_changed,
     )

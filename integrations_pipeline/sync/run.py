@@ -16,6 +16,7 @@ from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import connections, sync_log, workspaces
 from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.store.database import WorkspaceSession
+from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline.store.workspaces import Workspace
 from integrations_pipeline.sync.acknowledge import Ledger
 from integrations_pipeline.sync.checkpoint import checkpoint
@@ -58,6 +59,7 @@ def run_sync(runtime: Runtime, request: SyncRequest, progress: Progress = no_pro
     """
     run_id = uuid4()
     with _opened(runtime, request, run_id, progress, is_locking=True) as (run, workspace):
+        _require_plan(run, request)
         book = LogBook.open(run, request.direction, request.dagster_run_id)
         scope = JournalScope(
             connection_id=run.connection.id,
@@ -95,6 +97,14 @@ def plan_only(runtime: Runtime, request: SyncRequest, progress: Progress = no_pr
         scope = JournalScope(connection_id=run.connection.id, workspace_id=run.connection.workspace_id, plan_id=plan_id)
         with run.session.begin() as connection:
             journal.record_changes(connection, scope, plan.changes, ChangeState.PLANNED)
+            activity = Activity(
+                integration_name=request.provider,
+                action="plan",
+                success=True,
+                records_affected=len(plan.changes),
+                metadata={"plan_id": str(plan_id)},
+            )
+            sync_log.record_activity(connection, run.connection.workspace_id, activity)
         return SyncReport.of_preview(run, workspace, request.direction, plan, plan_id, started_at)
 
 
@@ -115,7 +125,7 @@ def _opened(
         settings = parse_settings(spec, row.settings)
         with session.begin() as connection:
             mapping = read_mapping(connection, spec, settings, row.id)
-        provider = build_provider(runtime, row, mapping)
+        provider = build_provider(runtime, row, mapping, is_read_only=not is_locking)
         try:
             yield (
                 Run(
@@ -150,6 +160,16 @@ def _require_ready(row: connections.ConnectionRow) -> None:
         )
 
 
+def _require_plan(run: Run, request: SyncRequest) -> None:
+    """A preview that does not wait is a mistake of the caller, not a failed run."""
+    if request.plan_id is not None:
+        with run.session.begin() as connection:
+            if not journal.is_plan_open(connection, run.connection.id, request.plan_id):
+                raise ConfigurationError(
+                    f"no preview {request.plan_id} of this connection waits: run `integrations plan`"
+                )
+
+
 def _lock(session: WorkspaceSession, connection_id: UUID, run_id: UUID, request: SyncRequest) -> None:
     holder = f"run {request.dagster_run_id or run_id}"
     give_up_at = time.monotonic() + request.wait_seconds
@@ -181,8 +201,6 @@ def _chosen(run: Run, plan: Plan, plan_id: UUID | None) -> tuple[Plan, int]:
         return plan, 0
     with run.session.begin() as connection:
         shown = {_key(change) for change in journal.read_plan(connection, run.connection.id, plan_id)}
-    if not shown:
-        raise ConfigurationError(f"no preview {plan_id} of this connection waits: run `integrations plan`")
     fresh = {_key(change) for change in plan.changes}
     moved = {key[2:4] for key in shown ^ fresh}
     chosen = [change for change in plan.changes if _key(change)[2:4] not in moved]

@@ -131,8 +131,10 @@ def read_mapping(
     return effective_mapping(spec, settings, read_field_mappings(connection, connection_id))
 
 
-def build_provider(runtime: Runtime, connection: ConnectionRow, mapping: Sequence[MappedField]) -> Provider:
-    """The provider of a connection, with its decrypted credentials."""
+def build_provider(
+    runtime: Runtime, connection: ConnectionRow, mapping: Sequence[MappedField], *, is_read_only: bool = False
+) -> Provider:
+    """The provider of a connection, with its decrypted credentials; `is_read_only` for previews."""
     spec = runtime.spec(connection.integration_type)
     credentials = connection.decrypted(runtime.cipher)
     if not any(credentials.get(key) for key in spec.credential_keys):
@@ -146,6 +148,7 @@ def build_provider(runtime: Runtime, connection: ConnectionRow, mapping: Sequenc
         addresses=runtime.addresses,
         pacer=runtime.pacer,
         workspace_id=str(connection.workspace_id),
+        is_read_only=is_read_only,
         rate_scale=runtime.rate_scale,
         transport=runtime.transport,
         sleep=runtime.sleep,

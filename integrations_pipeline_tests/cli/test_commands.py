@@ -61,7 +61,7 @@ def test_a_preview_is_applied_exactly_and_then_used_up(environment: Environment)
     arguments = ("sync", "--workspace", "acme", "--provider", "airtable", "--plan", preview["plan_id"], "--json")
     applied = run(*arguments)
     assert applied.json["results"][0]["records_created"] + applied.json["results"][1]["records_created"] == 3
-    assert run(*arguments).code == 1
+    assert run(*arguments).code == 2
     assert run("plan", "--workspace", "acme", "--provider", "airtable").code == 0
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations_pipeline.errors import CursorExpiredError, NeedsAttentionError, PermanentError
+from integrations_pipeline.errors import CursorExpiredError, InDoubtError, NeedsAttentionError, PermanentError
 from integrations_pipeline.providers.airtable.client import AirtableClient
 from integrations_pipeline.providers.base import Cursor
 
@@ -28,12 +28,19 @@ def open_feed(client: AirtableClient, table_id: str) -> Cursor | None:
     disturb one another, and a base allows only 10.
     """
     try:
-        for hook in client.webhooks():
-            if _is_ours(hook, table_id):
-                return _cursor(str(hook["id"]), int(hook.get("cursorForNextPayload", 1)))
-        return _cursor(client.create_webhook(specification(table_id)), 1)
+        return _reopen(client, table_id) or _cursor(client.create_webhook(specification(table_id)), 1)
+    except InDoubtError:
+        # It may have been made; if not, this read goes on without, and the next full one tries again.
+        return _reopen(client, table_id)
     except (NeedsAttentionError, PermanentError):
         return None
+
+
+def _reopen(client: AirtableClient, table_id: str) -> Cursor | None:
+    for hook in client.webhooks():
+        if _is_ours(hook, table_id):
+            return _cursor(str(hook["id"]), int(hook.get("cursorForNextPayload", 1)))
+    return None
 
 
 def _is_ours(hook: Mapping[str, Any], table_id: str) -> bool:

@@ -52,6 +52,7 @@ class AirtableProvider:
     def __init__(self, context: ProviderContext) -> None:
         self._settings = AirtableSettings.model_validate(dict(context.settings))
         self._mapping = tuple(context.mapping)
+        self._is_read_only = context.is_read_only
         self._key = self._settings.external_id_field
         self._client = AirtableClient(
             context,
@@ -107,7 +108,7 @@ class AirtableProvider:
             yield self._page(records, {**cursor, "record_count": count}, is_complete=True)
 
     def _open_feed(self) -> Cursor | None:
-        table = self._table
+        table = None if self._is_read_only else self._table
         opened = feed.open_feed(self._client, table.id) if table else None
         if table is None or opened is None:
             return None

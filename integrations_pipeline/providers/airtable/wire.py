@@ -48,8 +48,9 @@ def error_code(response: httpx.Response) -> tuple[str, str]:
     except ValueError:
         return "", ""
     error = body.get("error") if isinstance(body, dict) else None
-    if error is None and isinstance(body, dict) and body.get("errors"):
-        error = body["errors"][0]
+    errors = body.get("errors") if isinstance(body, dict) else None
+    if error is None and isinstance(errors, list) and errors:
+        error = errors[0]
     if isinstance(error, str):
         return error, ""
     if isinstance(error, dict):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations_pipeline.errors import ConfigurationError, InDoubtError, PermanentError
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, MappedField, Outcome
+from integrations_pipeline.model import Change, ChangeKind, ChangeState, FieldKind, MappedField, Outcome
 from integrations_pipeline.providers.airtable import schema, wire
 from integrations_pipeline.providers.airtable.client import AirtableClient
 
@@ -30,7 +30,7 @@ class AirtableWriter:
     def write(self, batch: Sequence[Change]) -> list[Outcome]:
         """One outcome per change, in order. Refused records fail alone; other errors pass through."""
         sends: dict[ChangeKind, Send] = {
-            ChangeKind.CREATE: self._upsert if self.key else self._create,
+            ChangeKind.CREATE: self._create_any,
             ChangeKind.UPDATE: self._update,
             ChangeKind.DELETE: self._delete,
         }
@@ -57,6 +57,21 @@ class AirtableWriter:
         self.client.update(records, typecast=self.is_typecast)
         return [applied(change, change.external_id) for change in batch]
 
+    def _create_any(self, batch: Sequence[Change]) -> list[Outcome]:
+        """By the key column, so that a create can be repeated; except for a record that was deleted and comes
+        back: a record that carries its key now is a copy somebody made, and must not be written over."""
+        made: dict[int, Outcome] = {}
+        for send, chosen in (
+            (self._upsert, [change for change in batch if self._is_keyed(change)]),
+            (self._create, [change for change in batch if not self._is_keyed(change)]),
+        ):
+            made |= {id(outcome.change): outcome for outcome in (send(chosen) if chosen else ())}
+        return [made[id(change)] for change in batch]
+
+    def _is_keyed(self, change: Change) -> bool:
+        comes_back = change.external_id is not None and bool(change.after.get("email"))
+        return self.key is not None and not comes_back
+
     def _upsert(self, batch: Sequence[Change]) -> list[Outcome]:
         key = self.key or ""
         records = [{"fields": {**self._cells(change), key: change.contact_id}} for change in batch]
@@ -67,10 +82,8 @@ class AirtableWriter:
         return [applied(change, made.get(change.contact_id) or in_order[i]) for i, change in enumerate(batch)]
 
     def _create(self, batch: Sequence[Change]) -> list[Outcome]:
-        """Create without a key column: after a lost answer the records are looked up by e-mail first.
-
-        A contact without e-mail cannot be looked up; it stays failed and in doubt rather than made twice.
-        """
+        """Create without a key: after a lost answer the records are looked up first, by e-mail or, without
+        one, by all their texts; what is not found then is sent again."""
         found: dict[int, str] = {}
         for _ in range(MAX_CREATE_ATTEMPTS):
             missing = [change for change in batch if id(change) not in found]
@@ -81,12 +94,15 @@ class AirtableWriter:
                 break
             except InDoubtError:
                 found |= self._look_up(missing)
-                if len(found) == len(batch) or not all(change.after.get("email") for change in missing):
+                for change in missing:
+                    if not change.after.get("email"):
+                        found |= self._look_up_texts(change)
+                if len(found) == len(batch):
                     break
         return [
             applied(change, found[id(change)])
             if id(change) in found
-            else failed(change, InDoubtError("the answer was lost and the record cannot be looked up"))
+            else failed(change, InDoubtError("the answer was lost again and again"))
             for change in batch
         ]
 
@@ -105,6 +121,20 @@ class AirtableWriter:
                 if email in emails:
                     found[emails[email]] = str(record["id"])
         return found
+
+    def _look_up_texts(self, change: Change) -> dict[int, str]:
+        """The one record that holds just the texts of this create, if there is one."""
+        texts = {
+            self.mapping[name].column: value
+            for name, value in change.after.items()
+            if name in self.mapping and self.mapping[name].kind is FieldKind.TEXT
+        }
+        terms = [f"{wire.field_reference(column)}={wire.text_literal(value)}" for column, value in texts.items()]
+        if not terms:
+            return {}
+        pages = list(self.client.pages(list(texts), f"AND({','.join(terms)})"))
+        same = [str(record["id"]) for records in pages for record in records if wire.cells_of(record) == texts]
+        return {id(change): same[0]} if len(same) == 1 else {}
 
     def _delete(self, batch: Sequence[Change]) -> list[Outcome]:
         self.client.delete([change.external_id or "" for change in batch])

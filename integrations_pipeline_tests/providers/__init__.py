@@ -1,0 +1,1 @@
+"""Tests of the HTTP client and of the providers, one conformance suite for all."""

@@ -1,0 +1,101 @@
+"""Airtable keeps what every provider must keep; over the sandbox, with a feed and without."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from integrations_pipeline.model import MappedField
+from integrations_pipeline.providers.airtable import PROVIDER
+from integrations_pipeline.providers.airtable.provider import AirtableProvider
+from integrations_pipeline.providers.base import ProviderContext
+from integrations_pipeline.sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
+from integrations_pipeline_tests.providers.conformance import Bench, Conformance, Fields
+from integrations_pipeline_tests.sync.arrangement import FreePacer, Loopback
+
+MAPPING = (
+    MappedField(name="email", column="Email"),
+    MappedField(name="name", column="Name"),
+    MappedField(name="company", column="Company"),
+    MappedField(name="custom_fields.employees", column="Employees"),
+)
+COLUMNS = {mapped.name: mapped.column for mapped in MAPPING}
+DAYS = 24 * 3600
+
+
+class AirtableBench(Bench):
+    max_batch = PROVIDER.capabilities.max_batch
+    page_size = 100
+    can_delete = PROVIDER.capabilities.can_delete
+
+    def __init__(self, server: SandboxServer, network: Loopback) -> None:
+        self.server = server
+        self.network = network
+        self.base_id = server.airtable.create_base("CRM").id
+        server.airtable.create_contacts_table(self.base_id)
+        column = {"name": "Employees", "type": "number", "options": {"precision": 0}}
+        server.airtable.create_field(self.base_id, "Contacts", column)
+
+    def provider(self, *, is_authorised: bool = True) -> AirtableProvider:
+        return AirtableProvider(
+            ProviderContext(
+                credentials={"api_key": DEFAULT_TOKEN if is_authorised else "patWrong"},
+                settings={"base_id": self.base_id, "table_id": "Contacts"},
+                mapping=MAPPING,
+                addresses={"INTEGRATIONS_AIRTABLE_API_URL": self.server.airtable_url},
+                pacer=FreePacer(),
+                transport=self.network,
+            )
+        )
+
+    def people_make(self, rows: Sequence[Fields]) -> list[str]:
+        cells = [self._cells(row) for row in rows]
+        return [str(made["id"]) for made in self.server.airtable.create_records(self.base_id, "Contacts", cells)]
+
+    def people_edit(self, external_id: str, fields: Fields) -> None:
+        self.server.airtable.update_record(self.base_id, "Contacts", external_id, **self._cells(fields))
+
+    def people_delete(self, external_id: str) -> None:
+        self.server.airtable.delete_records(self.base_id, "Contacts", [external_id])
+
+    def forget_cursors(self) -> None:
+        self.server.airtable.expire_iterators()
+        self.server.stage.clock.advance(15 * DAYS)
+
+    @property
+    def poison(self) -> Fields:
+        return {"email": "poison@example.org", "name": "Poison", "custom_fields.employees": "many"}
+
+    @property
+    def unknown_id(self) -> str:
+        return "recNothingIsHere0"
+
+    @staticmethod
+    def _cells(row: Fields) -> dict[str, Any]:
+        return {COLUMNS[name]: value for name, value in row.items()}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer(SandboxOptions(rate_limit_scale=None)) as server:
+        yield server
+
+
+class TestWithFeed(Conformance):
+    @pytest.fixture
+    def bench(self, server: SandboxServer) -> Iterator[Bench]:
+        yield from opened(server, allows_webhooks=True)
+
+
+class TestWithoutFeed(Conformance):
+    @pytest.fixture
+    def bench(self, server: SandboxServer) -> Iterator[Bench]:
+        yield from opened(server, allows_webhooks=False)
+
+
+def opened(server: SandboxServer, *, allows_webhooks: bool) -> Iterator[Bench]:
+    server.reset()
+    server.airtable.set_options(allows_webhooks=allows_webhooks, shuffle_pages=True)
+    network = Loopback()
+    yield AirtableBench(server, network)
+    network.shut_down()

@@ -1,0 +1,484 @@
+"""A whole world for tests of the sync: a database, the sandbox over loopback, workspaces and their edits.
+
+`World` holds what all workspaces share and `Tenant` is one workspace with its connection. `Tenant.sync`
+checks after every run what must hold in all of them: the log adds up and tells nothing personal.
+"""
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+import httpx
+from sqlalchemy import text
+
+from integrations_pipeline.engine.canonical import canonical
+from integrations_pipeline.model import COUNT_NAMES, Change, MappedField, Outcome, join_set, split_set
+from integrations_pipeline.providers.airtable import PROVIDER
+from integrations_pipeline.providers.airtable.provider import AirtableProvider
+from integrations_pipeline.providers.base import (
+    CheckReport,
+    Cursor,
+    Pacer,
+    Page,
+    Provider,
+    ProviderContext,
+    ProviderSpec,
+)
+from integrations_pipeline.providers.registry import provider_specs
+from integrations_pipeline.sandbox import DEFAULT_TOKEN, Airtable, FaultRule, SandboxServer
+from integrations_pipeline.store import connections, contacts, workspaces
+from integrations_pipeline.store.connections import ConnectionRow, NewConnection
+from integrations_pipeline.store.contacts import ContactWrite
+from integrations_pipeline.store.database import Database
+from integrations_pipeline.store.encryption import Cipher, generate_key_text
+from integrations_pipeline.sync.report import SyncReport
+from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
+from integrations_pipeline.sync.runtime import Runtime
+
+TABLE = "Contacts"
+COLUMNS = dict(PROVIDER.default_mapping)
+#: More waits than this in one run mean a retry that goes round in circles.
+MOST_WAITS = 200
+#: Nothing here speaks TLS; a bare context saves every client from loading the certificates of the world.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+Value = str | Sequence[str]
+Hook = Callable[[], object]
+
+
+class FreePacer:
+    """Never waits; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.waits: list[tuple[str, float]] = []
+        self.pauses: list[tuple[str, float]] = []
+
+    def wait(self, key: str, interval_seconds: float) -> None:
+        self.waits.append((key, interval_seconds))
+
+    def pause(self, key: str, seconds: float) -> None:
+        self.pauses.append((key, seconds))
+
+
+class Loopback(httpx.BaseTransport):
+    """The real network, shared by all clients of a world. `before` and `after` see every request and may
+    raise in its place, as a broken network or a killed process would."""
+
+    def __init__(self) -> None:
+        self._network = httpx.HTTPTransport(verify=NO_TLS, trust_env=False)
+        self.before: Callable[[httpx.Request], object] = lambda _: None
+        self.after: Callable[[httpx.Request], object] = lambda _: None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.before(request)
+        response = self._network.handle_request(request)
+        response.read()
+        self.after(request)
+        return response
+
+    def close(self) -> None:
+        """Clients come and go; the network stays until `shut_down`."""
+
+    def shut_down(self) -> None:
+        self._network.close()
+
+
+@dataclass(slots=True)
+class Hooks:
+    """What happens at the provider or in the workspace between two steps of a run, each once."""
+
+    after_read: Hook | None = None
+    before_recheck: Hook | None = None
+    before_write: Hook | None = None
+    after_write: Hook | None = None
+
+    def fire(self, name: str) -> None:
+        hook: Hook | None = getattr(self, name)
+        setattr(self, name, None)
+        if hook is not None:
+            hook()
+
+
+class WatchedProvider:
+    """A provider that lets the test act between the steps of a run."""
+
+    def __init__(self, inner: Provider, hooks: Hooks) -> None:
+        self._inner = inner
+        self._hooks = hooks
+
+    @property
+    def call_count(self) -> int:
+        return self._inner.call_count
+
+    def check(self) -> CheckReport:
+        return self._inner.check()
+
+    def read_all(self) -> Iterator[Page]:
+        yield from self._inner.read_all()
+        self._hooks.fire("after_read")
+
+    def read_changes(self, cursor: Cursor) -> Iterator[Page]:
+        yield from self._inner.read_changes(cursor)
+        self._hooks.fire("after_read")
+
+    def read_records(self, external_ids: Sequence[str]) -> Page:
+        self._hooks.fire("before_recheck")
+        return self._inner.read_records(external_ids)
+
+    def prepare_write(self) -> None:
+        self._inner.prepare_write()
+
+    def write(self, batch: Sequence[Change]) -> list[Outcome]:
+        self._hooks.fire("before_write")
+        outcomes = self._inner.write(batch)
+        self._hooks.fire("after_write")
+        return outcomes
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+@dataclass(slots=True)
+class World:
+    """`waits` are the pauses that retries asked for; none of them is made."""
+
+    server: SandboxServer
+    database: Database
+    network: Loopback = field(default_factory=Loopback)
+    pacer: Pacer = field(default_factory=FreePacer)
+    hooks: Hooks = field(default_factory=Hooks)
+    waits: list[float] = field(default_factory=list)
+    tenants: dict[str, "Tenant"] = field(default_factory=dict)
+    max_concurrency: int = PROVIDER.capabilities.max_concurrency
+    rate_scale: float = 1.0
+    #: The sandbox shows every write at once, so a deed right after a sync is a person's and no stale read.
+    propagation_seconds: float = 0.0
+    cipher: Cipher = field(default_factory=lambda: Cipher.from_text(generate_key_text()))
+
+    @property
+    def airtable(self) -> Airtable:
+        return self.server.airtable
+
+    @property
+    def spec(self) -> ProviderSpec:
+        capabilities = replace(
+            PROVIDER.capabilities,
+            max_concurrency=self.max_concurrency,
+            propagation_seconds=self.propagation_seconds,
+        )
+        return replace(PROVIDER, build=self._build, capabilities=capabilities)
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime(
+            database=self.database,
+            cipher=self.cipher,
+            specs={**provider_specs(), "airtable": self.spec},
+            addresses={
+                "INTEGRATIONS_AIRTABLE_API_URL": self.server.airtable_url,
+                "INTEGRATIONS_AIRTABLE_OAUTH_URL": self.server.airtable_url,
+            },
+            pacer=self.pacer,
+            transport=self.network,
+            rate_scale=self.rate_scale,
+            sleep=self._wait,
+        )
+
+    def _build(self, context: ProviderContext) -> Provider:
+        return WatchedProvider(AirtableProvider(context), self.hooks)
+
+    def _wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        if len(self.waits) > MOST_WAITS:
+            raise AssertionError("the retries do not end")
+
+    def tenant(self, slug: str = "acme", *, with_contact_id: bool = True, **settings: Any) -> "Tenant":
+        """A workspace with a connection to a base of its own."""
+        base = self.airtable.create_base(f"CRM of {slug}")
+        table = self.airtable.create_contacts_table(base.id, TABLE, with_contact_id=with_contact_id)
+        with self.database.admin() as connection:
+            workspace = workspaces.add_workspace(connection, slug)
+        tenant = Tenant(world=self, slug=slug, workspace_id=workspace.id, base_id=base.id, table_id=table.id)
+        tenant.configure(**settings)
+        self.tenants[slug] = tenant
+        return tenant
+
+    def fault(self, action: Any, **rule: Any) -> None:
+        self.airtable.add_fault(FaultRule(action=action, **rule))
+
+    def forbid_webhooks(self) -> None:
+        self.airtable.set_options(allows_webhooks=False)
+
+    def close(self) -> None:
+        self.network.shut_down()
+
+
+@contextmanager
+def open_world(server: SandboxServer, database: Database) -> Iterator[World]:
+    """A world on a reset server."""
+    server.reset()
+    world = World(server=server, database=database)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+def as_text(value: Value) -> str:
+    return value if isinstance(value, str) else join_set(value)
+
+
+@dataclass(slots=True)
+class Tenant:
+    """One workspace. Local fields and remote cells are both given by workspace field names."""
+
+    world: World
+    slug: str
+    workspace_id: UUID
+    base_id: str
+    table_id: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    token: str = DEFAULT_TOKEN
+    calls_seen: int = 0
+
+    SECRETS: ClassVar[tuple[str, ...]] = ("@", "Bearer", DEFAULT_TOKEN)
+
+    # The connection
+
+    def configure(self, **settings: Any) -> None:
+        """Save the connection, with these settings over the present ones; resets its status."""
+        self.settings = {"base_id": self.base_id, "table_id": TABLE, **self.settings, **settings}
+        new = NewConnection(integration_type="airtable", credentials={"api_key": self.token}, settings=self.settings)
+        with self.world.database.workspace(self.workspace_id) as connection:
+            connections.save_connection(connection, self.workspace_id, new, self.world.cipher)
+
+    @property
+    def connection(self) -> ConnectionRow:
+        with self.world.database.workspace(self.workspace_id) as connection:
+            return connections.find_connection(connection, self.workspace_id, "airtable")
+
+    def rows(self, statement: str, **bound: Any) -> list[dict[str, Any]]:
+        """What a query gives within the workspace."""
+        with self.world.database.workspace(self.workspace_id) as connection:
+            return [dict(row._mapping) for row in connection.execute(text(statement), bound)]
+
+    # The workspace's side
+
+    def add_local(self, *people: Mapping[str, Value]) -> list[str]:
+        """New contacts; their ids."""
+        rows = [{name: as_text(value) for name, value in person.items()} for person in people]
+        ids = [
+            str(row["id"]) for row in self.rows("select gen_random_uuid() id from generate_series(1, :n)", n=len(rows))
+        ]
+        writes = [ContactWrite(contact_id=key, fields=row) for key, row in zip(ids, rows, strict=True)]
+        with self.world.database.workspace(self.workspace_id) as connection:
+            made = contacts.insert_contacts(connection, self.workspace_id, writes)
+        assert set(made) == set(ids)
+        return ids
+
+    def edit_local(self, contact_id: str, **fields: Value) -> None:
+        write = ContactWrite(contact_id=contact_id, fields={name: as_text(value) for name, value in fields.items()})
+        with self.world.database.workspace(self.workspace_id) as connection:
+            assert contacts.update_contacts(connection, [write])
+
+    def delete_local(self, *contact_ids: str) -> None:
+        writes = [ContactWrite(contact_id=key, fields={}) for key in contact_ids]
+        with self.world.database.workspace(self.workspace_id) as connection:
+            assert len(contacts.delete_contacts(connection, writes)) == len(contact_ids)
+
+    def local(self) -> dict[str, dict[str, str]]:
+        """Live contacts: id → mapped fields, empty ones left out."""
+        with self.world.database.workspace(self.workspace_id) as connection:
+            frame = contacts.read_contacts(connection, self.workspace_id, list(self.columns))
+        rows = frame[list(self.columns)].to_dict("records")
+        return {str(key): _filled(row) for key, row in zip(frame.index, rows, strict=True)}
+
+    # The provider's side
+
+    @property
+    def columns(self) -> dict[str, str]:
+        mapping: dict[str, str] = self.settings.get("field_mapping") or COLUMNS
+        return mapping
+
+    def add_remote(self, *people: Mapping[str, Value]) -> list[str]:
+        """Records made by a person in the app; their ids."""
+        made = self.world.airtable.create_records(self.base_id, TABLE, [self._cells(person) for person in people])
+        return [str(record["id"]) for record in made]
+
+    def edit_remote(self, record_id: str, **fields: Value) -> None:
+        self.world.airtable.update_record(self.base_id, TABLE, record_id, **self._cells(fields))
+
+    def delete_remote(self, *record_ids: str) -> None:
+        self.world.airtable.delete_records(self.base_id, TABLE, record_ids)
+
+    def remote(self) -> dict[str, dict[str, str]]:
+        """Records: id → mapped fields by workspace name, empty ones left out."""
+        return {
+            str(record["id"]): _filled(
+                {name: _from_cell(record["fields"].get(column, "")) for name, column in self.columns.items()}
+            )
+            for record in self.world.airtable.records(self.base_id, TABLE)
+        }
+
+    def _cells(self, fields: Mapping[str, Value]) -> dict[str, Any]:
+        return {
+            self.columns.get(name, name): (value if isinstance(value, str) else list(value)) or None
+            for name, value in fields.items()
+        }
+
+    # Syncing
+
+    def request(self, **options: Any) -> SyncRequest:
+        return SyncRequest(workspace=self.slug, provider="airtable", **options)
+
+    def sync(self, **options: Any) -> SyncReport:
+        """One run; its log must add up and tell nothing personal, whatever happened."""
+        self.world.waits.clear()
+        self.calls_seen = self.last_call()
+        report = run_sync(self.world.runtime, self.request(**options))
+        self._check_log(report)
+        self.check_privacy()
+        return report
+
+    def preview(self, **options: Any) -> SyncReport:
+        self.calls_seen = self.last_call()
+        return plan_only(self.world.runtime, self.request(**options))
+
+    def calls(self, method: str | None = None) -> list[Any]:
+        """The requests for this base since the last run began."""
+        found = self.world.airtable.requests(self.calls_seen)
+        return [call for call in found if self.base_id in call.path and method in (None, call.method)]
+
+    def record_writes(self) -> list[Any]:
+        """Requests of the last run that write records."""
+        return [
+            call
+            for call in self.calls()
+            if call.method != "GET" and "listRecords" not in call.path and "webhooks" not in call.path
+        ]
+
+    def last_call(self) -> int:
+        """The number of the newest request."""
+        entries = self.world.airtable.requests()
+        return entries[-1].n if entries else 0
+
+    def _check_log(self, report: SyncReport) -> None:
+        logs = self.rows("select * from integration_sync_logs where run_id = :run_id", run_id=report.run_id)
+        assert len(logs) == len(report.results)
+        for log in logs:
+            counts = {name: log[name] for name in COUNT_NAMES}
+            assert all(count >= 0 for count in counts.values()), counts
+            considered = {str(key): value for key, value in report.plan.considered.items()}
+            assert sum(counts.values()) == considered.get(log["direction"], 0), counts
+            assert log["completed_at"] is not None
+            assert log["status"] == report.status.value
+        assert sum(log["api_calls"] for log in logs) == report.api_calls == len(self.calls())
+
+    def check_privacy(self) -> None:
+        told = [
+            *self.rows("select errors::text t from integration_sync_logs"),
+            *self.rows("select metadata::text t from integration_sync_logs"),
+            *self.rows("select concat(error_message, metadata::text) t from integration_activity"),
+            *self.rows("select coalesce(error_message, '') t from integration_connections"),
+            *self.rows("select coalesce(reason, '') t from integration_changes"),
+        ]
+        for row in told:
+            assert not any(secret in row["t"] for secret in self.SECRETS), row
+
+    # What is there afterwards
+
+    def links(self) -> dict[str, str]:
+        """contact id → external id."""
+        found = self.rows("select contact_id::text c, external_id e from integration_links")
+        return {row["c"]: row["e"] for row in found}
+
+    def journal(self, *states: str, kind: str | None = None) -> list[dict[str, Any]]:
+        found = self.rows(
+            "select id, side, kind, contact_id::text, external_id, before, after, base, conflict, state, reason, "
+            "error_class, attempts, run_id, plan_id from integration_changes order by created_at, id"
+        )
+        return [row for row in found if row["state"] in states and kind in (None, row["kind"])]
+
+    def conflicts(self, *states: str) -> list[dict[str, Any]]:
+        return [row for row in self.journal(*(states or ("held", "applied"))) if row["conflict"]]
+
+    def record_of(self, contact_id: str) -> str:
+        return self.links()[contact_id]
+
+    def contact_of(self, record_id: str) -> str:
+        return {record: contact for contact, record in self.links().items()}[record_id]
+
+    def assert_in_sync(self, *, unlinked: int = 0) -> None:
+        """Every contact and record is linked, both sides agree, and the base equals both. `unlinked`: how
+        many of both sides together may stand alone."""
+        local, remote, links = self.local(), self.remote(), self.links()
+        alone = (local.keys() - links.keys()) | (remote.keys() - set(links.values()))
+        assert len(alone) == unlinked, alone
+        assert links.keys() <= local.keys()
+        assert set(links.values()) <= remote.keys()
+        base = self.base()
+        for contact_id, record_id in links.items():
+            here, there = (self._canonical(row) for row in (local[contact_id], remote[record_id]))
+            assert here == there == self._canonical(base[contact_id])
+
+    def base(self) -> dict[str, dict[str, str]]:
+        found = self.rows("select contact_id::text c, base b from integration_links")
+        return {row["c"]: _filled({name: as_text(value) for name, value in row["b"].items()}) for row in found}
+
+    def assert_quiet(self, most_calls: int = 2) -> SyncReport:
+        """Another run finds nothing: few calls, no write on either side, no row of contacts or links changed."""
+        before = self.fingerprint()
+        report = self.sync()
+        assert not report.plan.changes
+        assert not self.record_writes()
+        assert len(self.calls()) <= most_calls
+        assert self.fingerprint() == before
+        return report
+
+    def fingerprint(self) -> tuple[Any, ...]:
+        """Both sides, links and base, with row versions of the database itself."""
+        return (
+            self.rows("select id, version, xmin::text from workspace_contacts order by id"),
+            self.rows("select contact_id, base, contact_version from integration_links order by contact_id"),
+            self.remote(),
+        )
+
+    def mapped(self) -> list[MappedField]:
+        return [MappedField(name=name, column=column) for name, column in self.columns.items()]
+
+    def _canonical(self, row: Mapping[str, str]) -> dict[str, str]:
+        kinds = {mapped.name: mapped.kind for mapped in self.mapped()}
+        return {
+            name: found for name, value in row.items() if name in kinds and (found := canonical(value, kinds[name]))
+        }
+
+
+def _filled(row: Mapping[Any, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in row.items() if value}
+
+
+def _from_cell(cell: Any) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return join_set(cell) if isinstance(cell, list) else str(cell)
+
+
+def tags(value: str) -> set[str]:
+    return set(split_set(value))
+
+
+def person(number: int, **fields: Value) -> dict[str, Value]:
+    """Somebody invented."""
+    return {"email": f"person{number}@example.org", "name": f"Person {number}", **fields}
+
+
+def people(count: int, first: int = 0) -> list[dict[str, Value]]:
+    return [person(number) for number in range(first, first + count)]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

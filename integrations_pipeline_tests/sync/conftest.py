@@ -1,0 +1,22 @@
+from collections.abc import Iterator
+
+import pytest
+
+from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
+from integrations_pipeline.store.database import Database
+from integrations_pipeline_tests.sync.arrangement import World, open_world
+
+
+@pytest.fixture(scope="session")
+def live_sandbox() -> Iterator[SandboxServer]:
+    """One server for all tests of a folder, without request limits."""
+    with SandboxServer(SandboxOptions(rate_limit_scale=None)) as server:
+        yield server
+
+
+@pytest.fixture
+def world(live_sandbox: SandboxServer, database: Database, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
+    """A reset server and a fresh database; nothing personal may be logged."""
+    with open_world(live_sandbox, database) as world:
+        yield world
+    assert "@example" not in caplog.text
