@@ -253,9 +253,12 @@ class History:
         assert everybody - self.deleted <= here <= everybody, told
 
     def _kept_values(self) -> set[str]:
-        """Values on a side now, or in the journal as carried over or as one of a conflict's."""
+        """Values on a side now, or in the journal as carried over (perhaps without an answer, by a run that
+        died) or as one of a conflict's."""
         kept = {value for row in self.tenant.local().values() for value in row.values()}
-        for row in self.tenant.journal("applied"):
+        for row in self.tenant.journal("applied", "superseded"):
+            if row["state"] == "superseded" and not row["attempts"]:
+                continue
             kept |= {str(value) for value in (row["after"] or {}).values()}
             for values in ((row["conflict"] or {}).get("fields") or {}).values():
                 kept |= {str(value) for value in values.values()}
