@@ -4,7 +4,11 @@ The public Python API is `BaseIntegrationSync`, `SyncResult` and `IntegrationCon
 first use, so that `import integrations_pipeline` stays cheap and touches nothing.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from integrations_pipeline.model import IntegrationConfig, SyncResult
+    from integrations_pipeline.sync.integration import BaseIntegrationSync
 
 __all__ = ["BaseIntegrationSync", "IntegrationConfig", "SyncResult"]
 __version__ = "0.1.0"

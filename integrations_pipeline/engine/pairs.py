@@ -16,8 +16,7 @@ from integrations_pipeline.model import Agreement, Change, ChangeKind, Conflict,
 class Pair:
     """One contact with its fields on both sides; `is_linked` is False for a match made in this plan.
 
-    `remote_row` is False where the remote fields are presumed from the base because the incremental
-    read did not report the record.
+    `version` is the contact's now, `agreed_version` the one that the link knows.
     """
 
     contact_id: str
@@ -26,6 +25,7 @@ class Pair:
     local: Fields
     remote: Fields
     version: int | None
+    agreed_version: int | None = None
     times: Times = field(default_factory=Times)
     is_linked: bool = True
 
@@ -125,7 +125,8 @@ def _link(pair: Pair, merged: PairMerge, *, is_settling: bool) -> Change:
 
 
 def _agreement(pair: Pair, merged: PairMerge, *, is_settled: bool) -> Agreement | None:
-    if not merged.agreed and not is_settled:
+    is_news = is_settled and pair.version != pair.agreed_version
+    if not merged.agreed and not is_news:
         return None
     version = pair.version if is_settled and pair.version is not None else -1
     return Agreement(

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from integrations_pipeline.engine.diff import LinkedDiff, diff_linked, unlinked_rows
 from integrations_pipeline.engine.frames import Positions, keys_lower, texts
 from integrations_pipeline.engine.guards import guard_deletes
-from integrations_pipeline.engine.match import Matches, Unlinked, match_unlinked
+from integrations_pipeline.engine.match import HELD_LOCAL, MANY_LOCAL, Matches, Unlinked, match_unlinked
 from integrations_pipeline.engine.pairs import (
     Pair,
     create_local,
@@ -59,6 +59,10 @@ class _Draft:
             self.agreements.append(planned.agreement)
         if planned.conflict:
             self.conflicts.append(planned.conflict)
+
+
+#: Why an edited record is not made again on a side that shows nobody: it may all be there in truth.
+NOT_RESTORED = "edited here and missing on the other side, which is empty: nothing is restored to an empty side"
 
 
 def plan_sync(world: World) -> Plan:
@@ -115,7 +119,7 @@ def _abandoned_keys(
     row_at = at[lost]
     read = iter(_keys(world, alive.frame, row_at[row_at >= 0]).values())
     present = [next(read) if position >= 0 else "" for position in row_at]
-    there = set(others.values())
+    there = set(others.values()) - {""}
     return [new if new in there and old not in there else old for old, new in zip(known, present, strict=True)]
 
 
@@ -165,26 +169,34 @@ def _plan_matches(draft: _Draft, reader: PairReader, matches: Matches) -> None:
 
 def _plan_gone_sides(draft: _Draft, reader: PairReader, matches: Matches) -> None:
     diff = reader.diff
-    repointed = {contact_id for contact_id, _ in matches.pairs}
-    taken = {external_id for _, external_id in matches.pairs}
     both_gone = diff.is_local_gone & diff.is_remote_gone
     is_trusted = not (_looks_empty(reader.world.local) or _looks_empty(reader.world.remote))
     for pair in reader.linked(np.flatnonzero(both_gone & is_trusted)):
         draft.changes.append(unlink(pair.contact_id, pair.external_id, "deleted on both sides", pair.base))
+    moved_contacts = {contact_id for contact_id, _ in matches.pairs}
     for pair in reader.linked(np.flatnonzero(diff.is_remote_gone & ~both_gone)):
-        if pair.contact_id in repointed:
-            continue
-        change = plan_gone(pair, Side.REMOTE, reader.world.rules)
-        if pair.contact_id in matches.local_aside:
-            draft.skipped.append(replace(change, reason=matches.local_aside[pair.contact_id]))
-        else:
-            _sort_gone(draft, change, reader.world)
+        if pair.contact_id not in moved_contacts:
+            _plan_gone(draft, reader.world, pair, Side.REMOTE, matches.local_aside.get(pair.contact_id, ""))
+    moved_records = {external_id for _, external_id in matches.pairs}
     for pair in reader.linked(np.flatnonzero(diff.is_local_gone & ~both_gone)):
-        if pair.external_id in taken:
+        if pair.external_id in moved_records:
             reason = "its e-mail belongs to a new contact of the workspace now"
             draft.changes.append(unlink(pair.contact_id, pair.external_id, reason, pair.base))
         else:
-            _sort_gone(draft, plan_gone(pair, Side.LOCAL, reader.world.rules), reader.world)
+            # Only who has its e-mail in the workspace keeps a record; another record with it does not.
+            aside = matches.remote_aside.get(pair.external_id, "")
+            _plan_gone(draft, reader.world, pair, Side.LOCAL, aside if aside in (MANY_LOCAL, HELD_LOCAL) else "")
+
+
+def _plan_gone(draft: _Draft, world: World, pair: Pair, gone: Side, aside: str) -> None:
+    """One link with one side gone; `aside` is why the match left it to a person, or ""."""
+    change = plan_gone(pair, gone, world.rules)
+    emptied = _looks_empty(world.local if gone is Side.LOCAL else world.remote)
+    reason = aside or (NOT_RESTORED if emptied and change.kind is ChangeKind.CREATE else "")
+    if reason:
+        draft.skipped.append(replace(change, reason=reason))
+    else:
+        _sort_gone(draft, change, world)
 
 
 def _looks_empty(snapshot: Snapshot) -> bool:

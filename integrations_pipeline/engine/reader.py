@@ -88,6 +88,7 @@ class PairReader:
             _rows_at(world.local.frame, local_at, world.columns, base),
             _rows_at(world.remote.frame, remote_at, world.columns, base if presumed is None else presumed),
             _versions(world, base_at, local_at),
+            _numbers_at(world.base["contact_version"], base_at),
             _values_at(world.local.frame, "updated_at", local_at),
             _values_at(world.remote.frame, "modified_at", remote_at),
             strict=True,
@@ -100,13 +101,14 @@ class PairReader:
                 local=local,
                 remote=remote,
                 version=version,
+                agreed_version=agreed,
                 times=Times(local_at=local_time, remote_at=remote_time),
                 is_linked=presumed is None,
             )
             for (
                 contact_id,
                 external_id,
-            ), base_fields, local, remote, version, local_time, remote_time in columns
+            ), base_fields, local, remote, version, agreed, local_time, remote_time in columns
         ]
 
 

@@ -1,0 +1,1 @@
+"""Tests of the pure engine: truth tables first, properties last."""
