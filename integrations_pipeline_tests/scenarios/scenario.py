@@ -67,7 +67,7 @@ from integrations_pipeline.providers.airtable import AirtableSettings
 from integrations_pipeline.store import decisions
 from integrations_pipeline.store.rows import from_json
 from integrations_pipeline.sync.report import SyncReport
-from integrations_pipeline_tests.sync.arrangement import TABLE, Tenant, World
+from integrations_pipeline_tests.sync.arrangement import COLUMNS, TABLE, Tenant, World
 
 SETUP = frozenset({"known defect", "agreed"})
 HAPPENS = frozenset({"settings", "mapping", "decide", "here", "there", "run"})
@@ -370,7 +370,11 @@ def _act(stage: Stage, side: Side, line: str) -> None:
             tenant.world.fault("empty_page", path_regex=f"{tenant.base_id}/{TABLE}$", times=-1)
         return
     who = parse_person(rest)
-    fields = {name: split_set(value) if name == "tags" else value for name, value in who.fields.items()}
+    fields = {
+        # A column that is not mapped now is known by its usual name.
+        name if is_here or name in tenant.columns else COLUMNS[name]: split_set(value) if name == "tags" else value
+        for name, value in who.fields.items()
+    }
     if verb == "add":
         if who.label in stage.ids[side]:
             raise ScenarioError(f"{who.label!r} is {WORDS[side]} already")
