@@ -5,9 +5,11 @@ not: the sync (`sync.run`). Returning normally would mark every partition of a r
 that yields one materialization per asset and workspace, and fails at the end naming those that failed.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from traceback import format_tb
 
 import dagster as dg
 
@@ -25,6 +27,8 @@ from integrations_pipeline.store import connections, workspaces
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
 from integrations_pipeline.sync.runtime import Runtime
+
+_log = logging.getLogger(__name__)
 
 REGISTRY_KEY = dg.AssetKey(["workspace", "contacts"])
 OWNER = "team:data"
@@ -165,7 +169,9 @@ def _sync_one(runtime: Runtime, request: SyncRequest, *, is_preview: bool) -> Wo
     except IntegrationError as error:
         return WorkspaceOutcome(slug=slug, failed=str(error))
     except Exception as error:  # noqa: BLE001 - a defect in one workspace's data must not stop the others
-        return WorkspaceOutcome(slug=slug, failed=f"unexpected {type(error).__name__}; see the step's log")
+        # Where it happened, but not its message: that may hold somebody's data.
+        _log.error("%s: unexpected %s\n%s", slug, type(error).__name__, "".join(format_tb(error.__traceback__)))
+        return WorkspaceOutcome(slug=slug, failed=f"unexpected {type(error).__name__}; see the run's stderr")
     failed = report.error if report.status is RunStatus.FAILED else ""
     return WorkspaceOutcome(slug=slug, report=report, failed=failed)
 
