@@ -28,6 +28,7 @@ class Policy:
     approved: frozenset[tuple[Side, str]] = frozenset()
     held: Mapping[tuple[Side, str], str] = field(default_factory=dict)
     is_configuration_changed: bool = False
+    is_place_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +60,16 @@ def guard_deletes(side: Side, deletes: Sequence[Change], policy: Policy, *, is_s
             allowed=approved, held=tuple(replace(change, reason="delete_policy is hold") for change in rest)
         )
     refusal = _refusal(side, len(rest), policy, is_source_empty=is_source_empty)
-    # What a guard once held waits for a person, or for the record to be there again: not for a better day.
-    waiting = tuple(change for change in rest if (side, change.contact_id) in policy.held)
-    if not refusal and not waiting:
-        return GuardedDeletes(allowed=approved + rest)
+    # What was held once waits for a person, or for the record to be there again: not for a better day.
+    waiting = {
+        id(change): policy.held[(side, change.contact_id or "")]
+        for change in rest
+        if (side, change.contact_id) in policy.held
+    }
     if not refusal:
-        reasons = {id(change): policy.held[(side, change.contact_id or "")] for change in waiting}
-        held = tuple(replace(change, reason=reasons[id(change)]) for change in waiting)
-        fresh = tuple(change for change in rest if id(change) not in reasons)
-        return GuardedDeletes(allowed=approved + fresh, held=held)
-    held = tuple(replace(change, reason=refusal) for change in rest)
+        approved += tuple(change for change in rest if id(change) not in waiting)
+        rest = tuple(change for change in rest if id(change) in waiting)
+    held = tuple(replace(change, reason=waiting.get(id(change), refusal)) for change in rest)
     return GuardedDeletes(allowed=approved, held=held, refusal=refusal)
 
 

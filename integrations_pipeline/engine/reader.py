@@ -62,6 +62,9 @@ class PairReader:
         local_at = positions(contact_ids, world.local.frame.index)
         remote_at = positions(external_ids, world.remote.frame.index)
         presumed = _rows_at(world.base, record_base_at, world.columns, [{}] * len(pairs))
+        if world.policy.is_place_changed:
+            # What was agreed with a record of another table says nothing about this one.
+            base_at = np.full(len(pairs), -1, dtype=np.int64)
         return self._pairs(pairs, base_at, local_at, remote_at, presumed=presumed)
 
     def unlinked(self, snapshot: Snapshot, at: Positions) -> Iterable[tuple[str, dict[str, str], int]]:

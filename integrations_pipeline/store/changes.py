@@ -200,6 +200,9 @@ def replace_open(
 
 def _question(*parts: Any) -> str:
     *ids, after, conflict, reason = parts
+    if ids[-1] == ChangeKind.DELETE.value:
+        # The reason of a hold may tell numbers that move; the question stays the same, and so does its id.
+        reason = None
     timeless = {k: v for k, v in conflict.items() if not k.endswith("_at")} if conflict else None
     return dump([*ids, sorted((after or {}).items()), timeless and sorted(timeless.items()), reason])
 

@@ -115,6 +115,18 @@ def upsert_links(connection: Connection, connection_id: UUID, workspace_id: UUID
         )
 
 
+def forget_fields(
+    connection: Connection, connection_id: UUID, names: Sequence[str], external_ids: Sequence[str] | None
+) -> None:
+    """Drop these fields from the bases of these links (None: of all)."""
+    statement = text(
+        "update integration_links set base = base - cast(:names as text[]) where connection_id = :connection_id "
+        "and (cast(:ids as text[]) is null or external_id = any(cast(:ids as text[])))"
+    )
+    ids = None if external_ids is None else list(external_ids)
+    connection.execute(statement, {"connection_id": connection_id, "names": list(names), "ids": ids})
+
+
 def delete_links(connection: Connection, connection_id: UUID, contact_ids: Sequence[str]) -> None:
     statement = text(
         "delete from integration_links where connection_id = :connection_id "

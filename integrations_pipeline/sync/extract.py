@@ -62,7 +62,8 @@ class RemoteRead:
 def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
     """Read both sides. A read that fails raises; it is never taken for an empty side."""
     stored = run.connection.cursor or {}
-    is_changed = bool(stored) and stored.get("fingerprint") != run.fingerprint
+    before = stored.get("configuration", {})
+    is_changed = bool(stored) and before != run.configuration
     remote = _read_remote(run, stored, is_full=is_full or is_changed or not stored)
     if remote.is_complete:
         _confirm_missing(run, remote)
@@ -79,8 +80,10 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
             is_feed=remote.tells_own_writes and not remote.is_complete,
         )
         local, base = _read_local(run, connection, remote)
+        if is_changed:
+            _forget_base(run, connection, before, base, remote)
         gone = () if remote.is_complete else links.gone_contact_ids(connection, run.connection.id)
-        policy = _policy(run, connection, direction, is_changed=is_changed)
+        policy = _policy(run, connection, direction, before if is_changed else None)
     world = World(
         local=Snapshot(side=Side.LOCAL, frame=local, is_complete=remote.is_complete, tombstones=frozenset(gone)),
         remote=Snapshot(
@@ -93,7 +96,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         rules=run.rules,
         policy=policy,
     )
-    cursor = {"remote": dict(remote.cursor), "fingerprint": run.fingerprint, "retry": sorted(suspects)}
+    cursor = {"remote": dict(remote.cursor), "configuration": run.configuration, "retry": sorted(suspects)}
     return Extracted(
         world=world,
         cursor=cursor,
@@ -240,7 +243,25 @@ def _to_frame(records: Iterable[RemoteRecord], names: list[str]) -> pd.DataFrame
     return frame
 
 
-def _policy(run: Run, connection: Connection, direction: Direction, *, is_changed: bool) -> Policy:
+def _forget_base(
+    run: Run, connection: Connection, before: Mapping[str, Any], base: pd.DataFrame, remote: RemoteRead
+) -> None:
+    """Forget what was agreed with another column, table or base: those fields merge like a new link's, so
+    that nothing counts as cleared or edited there. Records missing in a new place keep their base: whether
+    they count as deleted is decided, and held, by what was agreed."""
+    moved = run.moved_fields(before)
+    base[moved] = ""
+    if moved and not run.is_preview:
+        links.forget_fields(connection, run.connection.id, moved, None)
+    if before.get("place") != run.configuration["place"]:
+        there = base["external_id"].isin(list(remote.records))
+        base.loc[there, run.names] = ""
+        if not run.is_preview:
+            ids = base.loc[there, "external_id"].tolist()
+            links.forget_fields(connection, run.connection.id, run.names, ids)
+
+
+def _policy(run: Run, connection: Connection, direction: Direction, changed_from: Mapping[str, Any] | None) -> Policy:
     settings = run.settings
     default = ConflictPolicy.NEWEST_WINS if run.spec.capabilities.tells_modified_at else ConflictPolicy.LOCAL_WINS
     connection_id = run.connection.id
@@ -254,5 +275,6 @@ def _policy(run: Run, connection: Connection, direction: Direction, *, is_change
         deleted_today=journal.deleted_in_last_day(connection, connection_id),
         approved=journal.approved_deletes(connection, connection_id),
         held=journal.held_deletes(connection, connection_id),
-        is_configuration_changed=is_changed,
+        is_configuration_changed=changed_from is not None,
+        is_place_changed=changed_from is not None and changed_from.get("place") != run.configuration["place"],
     )

@@ -137,6 +137,7 @@ def _opened(
                     mapping=mapping,
                     provider=provider,
                     run_id=run_id,
+                    is_preview=not is_locking,
                     progress=progress,
                 ),
                 workspace,

@@ -69,6 +69,7 @@ class Run:
     mapping: Sequence[MappedField]
     provider: Provider
     run_id: UUID
+    is_preview: bool = False
     progress: Progress = no_progress
 
     @property
@@ -80,12 +81,23 @@ class Run:
         return [mapped.name for mapped in self.mapping]
 
     @property
-    def fingerprint(self) -> str:
-        """Changes whenever mapping or the place at the provider does: then everything is compared anew."""
+    def configuration(self) -> dict[str, Any]:
+        """What is compared with what: kept with the cursor, so that a change is noticed.
+
+        `columns`: field → column and direction; `place`: a hash of the settings that say where at the
+        provider the records are.
+        """
         place = {name: value for name, value in self.settings.model_dump(mode="json").items() if name not in _POLICIES}
-        pairs = sorted((m.name, m.column, m.direction.value) for m in self.mapping)
-        text = json.dumps([place, pairs], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        text = json.dumps(place, sort_keys=True)
+        return {
+            "place": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "columns": {m.name: [m.column, m.direction.value] for m in self.mapping},
+        }
+
+    def moved_fields(self, stored: Mapping[str, Any]) -> list[str]:
+        """Fields whose base was agreed with another column: it says nothing about this one."""
+        known = stored.get("columns", {})
+        return [m.name for m in self.mapping if m.name in known and known[m.name][0] != m.column]
 
 
 #: Settings that say how to decide, not what is compared with what.

@@ -1,5 +1,7 @@
 """Aligning and comparing whole frames."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -101,3 +103,35 @@ def test_texts_are_a_list_with_nulls_as_empty_at_all_or_at_some_positions() -> N
 
 def test_fast_identity_keys_are_trimmed_composed_and_lower() -> None:
     assert keys_lower([" A@X.org ", "JOSE\u0301@x.org", ""]).to_pylist() == ["a@x.org", "jos\u00e9@x.org", ""]
+
+
+@pytest.mark.parametrize("width", [8, 9, 17, 36, 40])
+def test_many_ids_of_one_length_are_found_wherever_they_stand(width: int) -> None:
+    count = 20_000
+    keys = pd.Series([f"{i:0{width}x}"[::-1] for i in range(count)], dtype="str")
+    wanted = keys.sample(frac=0.7, random_state=1)
+    absent = pd.Series([f"{i:0{width}x}"[::-1] for i in range(count, count + 50)], dtype="str")
+
+    found = positions(pd.concat([wanted, absent]), keys)
+
+    assert found[: len(wanted)].tolist() == wanted.index.tolist()
+    assert set(found[len(wanted) :].tolist()) == {-1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda keys: [*keys[:-1], keys[0]], id="a key twice"),
+        pytest.param(lambda keys: [*keys[:-1], "longer than the others"], id="another length"),
+        pytest.param(lambda keys: [*keys[:-1], None], id="a null"),
+        pytest.param(lambda keys: [key[:4] for key in keys], id="short and not unique"),
+    ],
+)
+def test_many_keys_that_are_no_clean_ids_are_found_as_texts(change: Callable[[list[str]], list[str]]) -> None:
+    keys = change([f"{i:017d}" for i in range(20_000)])
+    wanted = keys[::-1]
+
+    found = positions(pd.Series(wanted, dtype="str"), pd.Series(keys, dtype="str"))
+
+    assert all(keys[at] == key for key, at in zip(wanted, found.tolist(), strict=True) if at >= 0)
+    assert (found >= 0).sum() >= len(keys) - 1
