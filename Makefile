@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup check test demo dev bench properties lock clean
+.PHONY: setup check test demo dev bench properties mutations lock clean
 
 setup: $(STAMP)
 
@@ -23,7 +23,7 @@ check: setup
 	$(BIN)/python -m pytest -q -m "not slow"
 
 test: setup
-	$(BIN)/python -m pytest -q
+	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -q
 
 demo: setup
 	$(BIN)/integrations demo
@@ -34,8 +34,11 @@ dev: setup
 # Random histories and the planner's properties for as long as told, with counts of what happened in them.
 SECONDS ?= 120
 properties: setup
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -q --timeout 3600 integrations_pipeline_tests/engine
-	$(BIN)/python -m integrations_pipeline_tests.simulation $(SECONDS)
+	$(BIN)/python -m integrations_pipeline_tests.properties $(SECONDS)
+
+# Breaks a copy of the product on purpose, one way at a time, and shows which test notices.
+mutations: setup
+	$(BIN)/python -m integrations_pipeline_tests.mutations
 
 bench: setup
 	$(BIN)/python -m benchmarks

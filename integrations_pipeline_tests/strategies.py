@@ -1,7 +1,7 @@
 """Hypothesis profiles and strategies: address books drawn as one agreed base, then perturbed on each side.
 
 Two unrelated books would hardly ever exercise an update, a conflict or a delete; two edits of one do.
-The profile is chosen by HYPOTHESIS_PROFILE: `dev` (the default), `ci`, `nightly`.
+The profile is chosen by HYPOTHESIS_PROFILE: `dev` (the default), `ci`, `nightly`; `properties` runs `round`s.
 """
 
 import os
@@ -30,6 +30,7 @@ _COMMON: dict[str, Any] = {
 }
 settings.register_profile("dev", max_examples=25, **_COMMON)
 settings.register_profile("ci", max_examples=150, derandomize=True, **_COMMON)
+settings.register_profile("round", max_examples=50, **_COMMON)
 settings.register_profile("nightly", max_examples=5000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 

@@ -16,6 +16,7 @@ from integrations_pipeline_tests.builders import (
     Row,
     permissive,
 )
+from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.strategies import evenly
 
 TOTAL_POLICIES = (ConflictPolicy.LOCAL_WINS, ConflictPolicy.REMOTE_WINS, ConflictPolicy.NEWEST_WINS)
@@ -27,6 +28,7 @@ Seen = Counter[str]
 
 def demand(seen: Seen, **least: int) -> None:
     """Fail if an event happened less often than it must have for the property to mean something."""
+    gather("planner properties", seen)
     missed = {name: (seen[name], count) for name, count in least.items() if seen[name] < count}
     assert not missed, f"hardly exercised (seen, wanted): {missed}; all events: {dict(seen)}"
 

@@ -3,6 +3,7 @@
 Prints what happened in them. A failing seed ends it and is printed; `FIRST_SEED` tells that history again.
 """
 
+import logging
 import random
 import sys
 import time
@@ -18,6 +19,7 @@ from integrations_pipeline_tests.simulation.test_histories import tell
 
 def main(seconds: float, first_seed: int) -> None:
     """Tell histories until the time is over, on an embedded database of its own."""
+    logging.getLogger("integrations_pipeline").setLevel(logging.ERROR)
     seen: Counter[str] = Counter()
     started_at = time.monotonic()
     seed = first_seed

@@ -10,10 +10,11 @@ import pytest
 
 from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline.store.database import Database
+from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.simulation.history import History, StrictWorld
 
 #: How many seeds by Hypothesis profile; `make properties` goes on with further ones.
-SEEDS = {"dev": 12, "ci": 40, "nightly": 400}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
+SEEDS = {"dev": 12, "ci": 40, "round": 12, "nightly": 400}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 SETTINGS: dict[str, Any] = {"delete_policy": "propagate", "delete_limit": 1000, "delete_limit_fraction": 1.0}
 
 
@@ -39,6 +40,7 @@ def test_random_histories_converge_lose_nothing_and_leave_no_duplicate(strict_wo
     seen: Counter[str] = Counter()
     for seed in range(SEEDS):
         seen += tell(strict_world, seed).seen
+    gather("random histories", seen)
 
     least = {
         "local create": 10, "remote create": 10, "local update": 10, "remote update": 10,

@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline.store.database import Database
+from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, open_world, person
 
@@ -189,7 +190,7 @@ def enumerate_crashes(stage: Stage, scenario: Scenario) -> list[str]:
     """Kill at every point in turn; the points whose aftermath differs from the undisturbed end."""
     points, expected = stage.undisturbed(scenario)
     counts = Counter(name.split()[0] for name in points)
-    print(f"{scenario.__name__}: {dict(counts)}")  # noqa: T201 - the report of the enumeration
+    gather(f"crash points of {scenario.__name__}", counts)
     for kind, least in EXPECTED.items():
         assert counts[kind] >= least, counts
     wrong = []
