@@ -5,7 +5,7 @@ making the writes (`load`, `deliver`).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from uuid import UUID
 
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome, Plan, Side
@@ -25,8 +25,10 @@ class Ledger:
     contact acknowledged, none failed, no conflict open. Until then the contact counts as changed.
     """
 
-    def __init__(self, scope: JournalScope, plan: Plan) -> None:
+    def __init__(self, scope: JournalScope, plan: Plan, recent: Set[str] = frozenset()) -> None:
+        """`recent`: ids of remote records that we wrote so recently that a read may not show it yet."""
         self.scope = scope
+        self.recent = recent
         self.outcomes: list[Outcome] = []
         self._plan = plan
         self._ids: dict[int, UUID] = {}

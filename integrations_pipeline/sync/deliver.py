@@ -21,6 +21,7 @@ from integrations_pipeline.sync.runtime import Run
 #: Deletes first: they free e-mails and external ids that creates and updates may take.
 _ORDER = (ChangeKind.DELETE, ChangeKind.UPDATE, ChangeKind.CREATE)
 _EDITED = "the record was edited at the provider during the run; the next run takes it up"
+_BACK = "the record that seemed deleted is there; the next run takes it up"
 _GONE = "the record was deleted at the provider during the run; the next run takes it up"
 
 _InFlight = deque[tuple[Sequence[Change], Future[list[Outcome]]]]
@@ -56,12 +57,15 @@ def deliver(run: Run, changes: Sequence[Change], ledger: Ledger) -> None:
 
 
 def _ready_batches(run: Run, changes: Sequence[Change], ledger: Ledger) -> Iterator[Sequence[Change]]:
-    """Batches whose intents are committed. Updates and deletes are compared with the record as it is now."""
+    """Batches whose intents are committed. Changes of known records are compared with those as they are now;
+    a record that is to be made again because it was gone must still be gone."""
     capabilities = run.spec.capabilities
     for start in range(0, len(changes), capabilities.max_read_batch):
         chosen = changes[start : start + capabilities.max_read_batch]
-        if chosen[0].kind is not ChangeKind.CREATE:
-            chosen = _still_true(run, chosen, ledger)
+        known = [change for change in chosen if change.external_id]
+        if known:
+            refuted = {id(change) for change in known} - {id(c) for c in _still_true(run, known, ledger)}
+            chosen = [change for change in chosen if id(change) not in refuted]
         for first in range(0, len(chosen), capabilities.max_batch):
             batch = chosen[first : first + capabilities.max_batch]
             with run.session.begin() as connection:
@@ -77,7 +81,13 @@ def _still_true(run: Run, changes: Sequence[Change], ledger: Ledger) -> list[Cha
     page = run.provider.read_records([change.external_id or "" for change in changes])
     now = {record.external_id: record for record in page.records}
     kinds = {mapped.name: mapped.kind for mapped in run.mapping}
-    verdicts = [(change, _verdict(change, now.get(change.external_id or ""), kinds)) for change in changes]
+    verdicts = [
+        (
+            change,
+            _verdict(change, now.get(change.external_id or ""), kinds, is_recent=change.external_id in ledger.recent),
+        )
+        for change in changes
+    ]
     settled = [outcome for _, outcome in verdicts if outcome]
     if settled:
         with run.session.begin() as connection:
@@ -85,23 +95,29 @@ def _still_true(run: Run, changes: Sequence[Change], ledger: Ledger) -> list[Cha
     return [change for change, outcome in verdicts if outcome is None]
 
 
-def _verdict(change: Change, record: RemoteRecord | None, kinds: Mapping[str, FieldKind]) -> Outcome | None:
+def _verdict(
+    change: Change, record: RemoteRecord | None, kinds: Mapping[str, FieldKind], *, is_recent: bool
+) -> Outcome | None:
+    """What the record as it is now makes of the change: an outcome, or None to go ahead.
+
+    `is_recent`: we wrote the record a moment ago and this read may be older than that. Then it proves
+    neither that the write is there already nor that the record is gone: both are sent.
+    """
+    if change.kind is ChangeKind.CREATE:
+        return None if record is None else _outcome(change, ChangeState.SUPERSEDED, _BACK)
     if record is None:
-        state = ChangeState.APPLIED if change.kind is ChangeKind.DELETE else ChangeState.SUPERSEDED
-        return _outcome(change, state, _GONE)
-    is_untouched = all(
-        is_same(value, record.fields.get(name, ""), kinds[name]) for name, value in change.before.items()
-    )
-    if is_untouched:
+        if change.kind is ChangeKind.UPDATE:
+            return _outcome(change, ChangeState.SUPERSEDED, _GONE)
+        return None if is_recent else _outcome(change, ChangeState.APPLIED, _GONE)
+    if _shows(record, change.before, kinds):
         return None
-    is_there_already = change.kind is ChangeKind.UPDATE and all(
-        is_same(value, record.fields.get(name, ""), kinds[name]) for name, value in change.after.items()
-    )
-    return (
-        _outcome(change, ChangeState.APPLIED, "")
-        if is_there_already
-        else _outcome(change, ChangeState.SUPERSEDED, _EDITED)
-    )
+    if change.kind is ChangeKind.UPDATE and _shows(record, change.after, kinds):
+        return None if is_recent else _outcome(change, ChangeState.APPLIED, "")
+    return _outcome(change, ChangeState.SUPERSEDED, _EDITED)
+
+
+def _shows(record: RemoteRecord, fields: Mapping[str, str], kinds: Mapping[str, FieldKind]) -> bool:
+    return all(is_same(value, record.fields.get(name, ""), kinds[name]) for name, value in fields.items())
 
 
 def _outcome(change: Change, state: ChangeState, reason: str) -> Outcome:

@@ -35,6 +35,8 @@ class Extracted:
     cursor: Mapping[str, Any]
     is_complete: bool
     tells_own_writes: bool
+    #: Records that we wrote a moment ago: a read of them may still show the state before.
+    recent: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -46,8 +48,12 @@ class RemoteRead:
     cursor: Mapping[str, Any] = field(default_factory=dict)
     is_complete: bool = False
     tells_own_writes: bool = False
+    #: Tombstones that a change feed told: no stale copy can have made them.
+    certain: set[str] = field(default_factory=set)
 
     def add(self, page: Page) -> None:
+        if page.tells_own_writes and not page.is_complete:
+            self.certain |= page.tombstones
         for record in page.records:
             self.records[record.external_id] = record
             self.tombstones.discard(record.external_id)
@@ -77,7 +83,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
             remote.tombstones,
             writes,
             is_complete=remote.is_complete,
-            is_feed=remote.tells_own_writes and not remote.is_complete,
+            certain=remote.certain,
         )
         local, base = _read_local(run, connection, remote)
         if is_changed:
@@ -102,6 +108,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         cursor=cursor,
         is_complete=remote.is_complete,
         tells_own_writes=remote.tells_own_writes,
+        recent=frozenset(write.external_id for write in writes),
     )
 
 

@@ -72,7 +72,7 @@ def run_sync(runtime: Runtime, request: SyncRequest, progress: Progress = no_pro
             extracted = extract(run, direction=request.direction, is_full=request.is_full)
             book.note_read(run.provider.call_count, is_complete=extracted.is_complete)
             plan, left_out = _chosen(run, plan_sync(extracted.world), request.plan_id)
-            ledger = Ledger(scope, plan)
+            ledger = Ledger(scope, plan, extracted.recent)
             load(run, plan, ledger)
             _finish(run, request, extracted, plan, ledger)
         except IntegrationError as error:

@@ -5,7 +5,7 @@ like somebody undoing our write, deleting what we made or bringing back what we 
 recognising it, by the writes that the journal acknowledged moments ago. Does not: reading either.
 """
 
-from collections.abc import MutableMapping, MutableSet, Sequence
+from collections.abc import MutableMapping, MutableSet, Sequence, Set
 from dataclasses import replace
 
 from integrations_pipeline.model import ChangeKind, RecentWrite
@@ -18,7 +18,7 @@ def overlook_stale(
     writes: Sequence[RecentWrite],
     *,
     is_complete: bool,
-    is_feed: bool,
+    certain: Set[str] = frozenset(),
 ) -> set[str]:
     """Put right, in place, what looks like the state before a write of ours; returns the ids concerned.
 
@@ -31,8 +31,9 @@ def overlook_stale(
     =========================  =====================================================
 
     A person who really undid our write within the window is not overruled: the records are read again by
-    the next run, and once the window is over the read counts. What a change feed told is certain and stays;
-    where `is_feed`, so do its tombstones. `is_complete`: absence from `records` means deleted.
+    the next run, and once the window is over the read counts. What a change feed told cannot be older than
+    our write, only late: of its records only the echo of an earlier write of ours is put right, and the
+    tombstones it told (`certain`) stay. `is_complete`: absence from `records` means deleted.
     """
     suspects: set[str] = set()
     history: dict[str, list[RecentWrite]] = {}
@@ -40,13 +41,13 @@ def overlook_stale(
         history.setdefault(write.external_id, []).append(write)
     for external_id, made in history.items():
         record = records.get(external_id)
-        if record is not None and record.is_certain:
-            continue
         if made[-1].kind is ChangeKind.DELETE:
-            is_stale = records.pop(external_id, None) is not None
+            is_stale = record is not None and not record.is_certain
+            if is_stale:
+                del records[external_id]
         elif record is None:
             looks_gone = is_complete or external_id in tombstones
-            is_stale = looks_gone and not is_feed and made[0].kind is ChangeKind.CREATE
+            is_stale = looks_gone and external_id not in certain and made[0].kind is ChangeKind.CREATE
             if is_stale:
                 tombstones.discard(external_id)
                 records[external_id] = RemoteRecord(external_id=external_id, fields=_final(made))
@@ -68,7 +69,10 @@ def _final(made: Sequence[RecentWrite]) -> dict[str, str]:
 def _put_right(record: RemoteRecord, made: Sequence[RecentWrite]) -> dict[str, str]:
     fields = dict(record.fields)
     for name, value in _final(made).items():
-        earlier = {write.before.get(name, "") for write in made if name in write.after}
+        writes = [write for write in made if name in write.after]
+        earlier = {write.after[name] for write in writes[:-1]}
+        if not record.is_certain:
+            earlier |= {write.before.get(name, "") for write in writes}
         if fields.get(name, "") in earlier and fields.get(name, "") != value:
             fields[name] = value
     return fields
