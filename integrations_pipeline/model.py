@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 SET_SEPARATOR = "\x1f"
 
 
+def clean_text(text: str) -> str:
+    """Text that every store can hold: without NUL, which Postgres refuses, and without halves of characters."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
 def join_set(members: Iterable[str]) -> str:
     """Members in their order, each once, blanks dropped, as one text."""
     cleaned = (member.replace(SET_SEPARATOR, " ").strip() for member in members)
@@ -182,6 +189,8 @@ class Change:
     agreed: Mapping[str, str] = field(default_factory=dict)
     expected_version: int | None = None
     is_settling: bool = True
+    #: A create whose key another contact's record carries (a copy somebody made): it goes out without it.
+    is_key_taken: bool = False
     conflict: Conflict | None = None
     reason: str = ""
 

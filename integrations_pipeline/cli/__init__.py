@@ -7,6 +7,8 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from traceback import format_tb
+from typing import NoReturn
 
 import typer
 
@@ -34,18 +36,29 @@ local.register(app)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 refused by a guard."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    is_json = "--json" in given
+    command = typer.main.get_command(app)
     try:
-        app(args=given, prog_name="integrations")
+        code = command.main(args=given, prog_name="integrations", standalone_mode=False)
     except IntegrationError as error:
-        code = exit_code(error)
-        if "--json" in given:
-            print_json({"error": str(error), "exit_code": int(code)})
-        for line in str(error).splitlines():
-            warn(f"error: {line}")
-        sys.exit(code)
-    except KeyboardInterrupt:
-        warn("stopped; what was acknowledged is kept, and the next run finishes the work")
-        sys.exit(Exit.FAILED)
+        _fail(str(error), exit_code(error), is_json=is_json)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("stopped; what was acknowledged is kept, the next run finishes the work", Exit.FAILED, is_json=is_json)
+    except Exception as error:  # noqa: BLE001 - a defect of ours: its message may hold somebody's data
+        show = getattr(error, "format_message", None)
+        if show is None:
+            where = "".join(format_tb(error.__traceback__)[-1:]).strip()
+            _fail(f"unexpected {type(error).__name__}: please report it\n{where}", Exit.FAILED, is_json=is_json)
+        _fail(f"{show()} (`integrations --help` shows the usage)", Exit.USAGE, is_json=is_json)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: Exit, *, is_json: bool) -> NoReturn:
+    if is_json:
+        print_json({"error": message, "exit_code": int(code)})
+    for line in message.splitlines():
+        warn(f"error: {line}")
+    sys.exit(code)
 
 
 def entry() -> None:

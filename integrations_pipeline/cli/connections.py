@@ -232,6 +232,10 @@ def _credentials(spec: ProviderSpec, document: dict[str, Any]) -> dict[str, Any]
     if not any(isinstance(document.get(key), str) and document[key] for key in spec.credential_keys):
         expected = " or ".join(f'"{key}"' for key in spec.credential_keys)
         raise ConfigurationError(f"--credentials: {spec.name} needs {expected}")
+    for key in spec.credential_keys:
+        value = document.get(key)
+        if isinstance(value, str) and not (value.isascii() and value.isprintable() and " " not in value):
+            raise ConfigurationError(f'--credentials: "{key}" holds white space or other characters no token has')
     return document
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import CUSTOM_PREFIX, is_contact_field, join_set, split_set
+from integrations_pipeline.model import CUSTOM_PREFIX, clean_text, is_contact_field, join_set, split_set
 
 TAG_SEPARATOR = "|"
 
@@ -44,7 +44,10 @@ def read_rows(path: Path) -> Iterator[FileRow]:
 
 def _csv_rows(text: str, name: str) -> Iterator[FileRow]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = [column.strip() for column in next(reader, [])]
+    try:
+        header = [column.strip() for column in next(reader, [])]
+    except csv.Error as error:
+        raise ConfigurationError(f"{name}: the header is malformed ({error})") from None
     _check_header(header, name)
     while True:
         line = reader.line_num + 1
@@ -53,8 +56,9 @@ def _csv_rows(text: str, name: str) -> Iterator[FileRow]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield FileRow(line, {}, f"malformed: {error}")
-            continue
+            # After a broken quote nobody knows where the next row begins.
+            yield FileRow(line, {}, f"malformed ({error}); this row and those after it are not imported")
+            return
         if not cells:
             continue
         if len(cells) != len(header):
@@ -81,13 +85,13 @@ def _csv_value(name: str, cell: str) -> str:
 
 
 def _json_rows(text: str) -> Iterator[FileRow]:
-    for line, content in enumerate(text.splitlines(), 1):
+    for line, content in enumerate(text.split("\n"), 1):
         if not content.strip():
             continue
         try:
             document = json.loads(content)
-        except json.JSONDecodeError as error:
-            yield FileRow(line, {}, f"no JSON: {error.msg}")
+        except (ValueError, RecursionError) as error:
+            yield FileRow(line, {}, f"no JSON: {getattr(error, 'msg', type(error).__name__)}")
             continue
         if not isinstance(document, dict):
             yield FileRow(line, {}, "no JSON object")
@@ -100,7 +104,7 @@ def _json_fields(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if name == "custom_fields" and isinstance(value, dict):
             yield from ((f"{CUSTOM_PREFIX}{key}", _text(inner)) for key, inner in value.items())
         elif name == "tags" and isinstance(value, list):
-            yield name, join_set(map(str, value))
+            yield name, join_set(map(_text, value))
         elif name == "tags":
             yield name, join_set(_text(value).split(TAG_SEPARATOR))
         else:
@@ -118,7 +122,7 @@ def _text(value: Any) -> str:
 def _checked(row: FileRow) -> FileRow:
     if row.problem:
         return row
-    fields = {name: value.strip() for name, value in row.fields.items()}
+    fields = {name: clean_text(value).strip() for name, value in row.fields.items()}
     unknown = [name for name in fields if not is_contact_field(name)]
     problem = f"unknown field {unknown[0]!r}" if unknown else email_problem(fields.get("email", ""))
     if not problem and not any(fields.values()):

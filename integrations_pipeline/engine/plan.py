@@ -215,10 +215,13 @@ def _plan_unlinked_local(draft: _Draft, reader: PairReader, at: Positions, match
     if not world.policy.direction.allows(Side.REMOTE):
         return
     matched = {contact_id for contact_id, _ in matches.pairs}
+    copied = set(_contact_keys(world.remote.frame, np.arange(len(world.remote.frame))).values())
     for contact_id, fields, version in reader.unlinked(world.local, at):
         if contact_id in matched:
             continue
         change = create_remote(contact_id, fields, version, world.rules)
+        if change is not None and contact_id in copied:
+            change = replace(change, is_key_taken=True)
         empty = Change(side=Side.REMOTE, kind=ChangeKind.CREATE, contact_id=contact_id, external_id=None)
         _sort_create(draft, change, empty, matches.local_aside.get(contact_id, ""))
 

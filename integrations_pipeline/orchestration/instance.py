@@ -54,7 +54,8 @@ def write_instance(folder: Path, database_url: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     url = database_url.replace("postgresql://", "postgresql+psycopg2://", 1)
     target = folder / "dagster.yaml"
-    target.touch(mode=0o600)  # the address may hold a password
+    target.touch(mode=0o600)
+    target.chmod(0o600)  # the address may hold a password
     target.write_text(_TEMPLATE.format(url=url), encoding="utf-8")
     (folder / "workspace.yaml").write_text(_WORKSPACE, encoding="utf-8")
     return folder

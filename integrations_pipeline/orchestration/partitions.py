@@ -29,7 +29,12 @@ def range_tags(shard: Sequence[str]) -> dict[str, str]:
 
 
 def follow_workspaces(instance: dg.DagsterInstance, slugs: Sequence[str]) -> tuple[int, int]:
-    """Make the partitions be these workspaces; returns (added, removed). New ones go in at once in bulk."""
+    """Make the partitions be these workspaces; returns (added, removed). New ones go in at once in bulk.
+
+    No workspace at all is taken for a fault of the read, not for the end of all of them.
+    """
+    if not slugs:
+        return 0, 0
     known = instance.get_dynamic_partitions(WORKSPACES_NAME)
     added = [slug for slug in slugs if slug not in set(known)]
     removed = [key for key in known if key not in set(slugs)][:MAX_DELETES_PER_TICK]

@@ -38,6 +38,8 @@ class Page:
     """One page of a read. A read that ends without an exception has yielded at least one page.
 
     `cursor`: where the next incremental read begins, taken before the read began; the last page's counts.
+    Its key `column_ids` (column → id), where the provider has such ids, shows a column that was deleted
+    and made again under its old name.
     `is_complete`: the whole read enumerates every record, so that absence means deleted.
     """
 

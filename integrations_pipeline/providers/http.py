@@ -7,6 +7,7 @@ Belongs here: sending a request to a provider and turning what comes back into J
 import email.utils
 import logging
 import random
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -117,11 +118,13 @@ class HttpClient:
         json: Any = None,
         is_repeatable: bool = True,
     ) -> Any:
-        """Send and return the parsed JSON body (None if there is none).
+        """Send and return the parsed JSON body (None if there is none). `path` is relative to the endpoint.
 
         Raises what `read_error` makes of a refusal, `RetryableError` once the retry budget is spent, and
         `InDoubtError` at once if a request that must not be repeated may have been applied.
         """
+        if "://" in path or path.startswith("/"):
+            raise ValueError("requests stay at their endpoint: a path, not an address")
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._is_worth_retrying),
             wait=lambda state: self._endpoint.retry.wait_seconds(
@@ -171,7 +174,8 @@ class HttpClient:
         error = self._endpoint.read_error(response)
         if isinstance(error, RateLimitedError):
             for rule in self._endpoint.pace:
-                self._pacer.pause(rule.key, error.retry_after_seconds or rule.penalty_seconds)
+                asked = error.retry_after_seconds or rule.penalty_seconds
+                self._pacer.pause(rule.key, min(asked, self._endpoint.retry.longest_wait_seconds))
         elif isinstance(error, RetryableError) and not is_repeatable:
             raise InDoubtError(f"{method} answered {response.status_code}; it may have been applied")
         raise error
@@ -213,4 +217,4 @@ def _parse_date(text: str | None) -> datetime | None:
 def retry_after(response: httpx.Response) -> float | None:
     """Seconds of a numeric `Retry-After` header, or None."""
     text = response.headers.get("retry-after", "")
-    return float(text) if text.replace(".", "", 1).isdigit() else None
+    return float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text) else None

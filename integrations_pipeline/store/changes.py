@@ -167,14 +167,9 @@ def replace_open(
     open_rows = connection.execute(
         text(
             "select id, contact_id::text, external_id, side, kind, after, conflict, reason "
-            "from integration_changes where connection_id = :connection_id and state = :state "
-            "and side = any(:sides)"
+            "from integration_changes where connection_id = :connection_id and state = :state"
         ),
-        {
-            "connection_id": scope.connection_id,
-            "state": state.value,
-            "sides": [side.value for side in sides],
-        },
+        {"connection_id": scope.connection_id, "state": state.value},
     ).fetchall()
     known = {_question(*row[1:]): row for row in open_rows}
     wanted = {
@@ -192,7 +187,9 @@ def replace_open(
     gone = [
         StateChange(change_id=row.id, state=ChangeState.SUPERSEDED, reason="answered itself")
         for question, row in known.items()
-        if question not in wanted and not (keeps_deletes and row.kind == ChangeKind.DELETE.value)
+        if question not in wanted
+        and Side(row.side) in sides
+        and not (keeps_deletes and row.kind == ChangeKind.DELETE.value)
     ]
     record_states(connection, gone)
     record_changes(connection, scope, [c for q, c in wanted.items() if q not in known], state)

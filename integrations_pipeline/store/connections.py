@@ -187,7 +187,7 @@ def record_failure(connection: Connection, connection_id: UUID, message: str) ->
         "update integration_connections set error_count = error_count + 1, error_message = :message, "
         "status = case when error_count + 1 >= :limit and status = 'active' then 'error' else status end, "
         "next_sync_at = clock_timestamp() + make_interval("
-        "mins => least(:longest, sync_frequency_minutes * power(2, error_count + 1)::integer)) "
+        "mins => least(:longest, sync_frequency_minutes * power(2, least(error_count + 1, 12))::integer)) "
         "where id = :id returning status"
     )
     bound = {

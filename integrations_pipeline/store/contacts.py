@@ -4,6 +4,7 @@ Belongs here: statements on `workspace_contacts`. Does not: what to write (`sync
 the caller's transaction and workspace.
 """
 
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pandas as pd
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import CUSTOM_PREFIX
@@ -26,8 +27,11 @@ _SET = """
     phone = case when p.patch ? 'phone' then nullif(p.patch ->> 'phone', '') else c.phone end,
     tags = case when p.patch ? 'tags'
         then array(select jsonb_array_elements_text(p.patch -> 'tags')) else c.tags end,
-    custom_fields = jsonb_strip_nulls(
-        coalesce(c.custom_fields, '{}') || coalesce(p.patch -> 'custom_fields', '{}')),
+    custom_fields = case when p.patch ? 'custom_fields' then
+        (case when jsonb_typeof(c.custom_fields) = 'object' then c.custom_fields else '{}' end
+            || (p.patch -> 'custom_fields'))
+        - coalesce(array(select e.key from jsonb_each(p.patch -> 'custom_fields') e
+            where e.value = 'null'), '{}') else c.custom_fields end,
     email_opt_out = coalesce((p.patch ->> 'email_opt_out')::boolean, c.email_opt_out),
     email_opt_out_at = case when (p.patch ->> 'email_opt_out')::boolean and not c.email_opt_out
         then now() else c.email_opt_out_at end
@@ -71,6 +75,9 @@ _DELETE = text(
 _REVIVE = text(
     "update workspace_contacts set deleted_at = null where id = any(cast(:ids as uuid[])) returning id::text"
 )
+
+#: SQLSTATE of a value that is too long for an index: that contact's own fault, not the database's.
+_TOO_LONG = ("54000",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +125,7 @@ def contact_ids_by_email(connection: Connection, workspace_id: UUID, emails: Col
     """Live contacts with one of these identity keys (lower case)."""
     statement = text(
         "select id::text from workspace_contacts where workspace_id = :workspace_id and deleted_at is null "
-        "and lower(trim(email)) = any(:emails)"
+        "and integrations_identity_key(email) = any(:emails)"
     )
     bound = {"workspace_id": workspace_id, "emails": list(emails)}
     return list(connection.execute(statement, bound).scalars()) if emails else []
@@ -182,7 +189,9 @@ def _guarded(
             ids = [row["id"] for row in rows]
             found = connection.execute(statement, {"rows": dump(rows), "ids": ids, **bound}).fetchall()
             return {contact_id: version for contact_id, version in found}
-    except IntegrityError:
+    except (IntegrityError, DataError, OperationalError) as error:
+        if isinstance(error, OperationalError) and getattr(error.orig, "pgcode", None) not in _TOO_LONG:
+            raise
         if len(rows) == 1:
             return {}
         middle = len(rows) // 2
@@ -206,7 +215,7 @@ def upsert_contacts(connection: Connection, workspace_id: UUID, rows: Sequence[M
     merged: dict[str, dict[str, str]] = {}
     nameless: list[Mapping[str, str]] = []
     for row in rows:
-        key = row.get("email", "").strip().lower()
+        key = _identity_key(row.get("email", ""))
         if key:
             merged.setdefault(key, {}).update(row)
         else:
@@ -220,10 +229,15 @@ def upsert_contacts(connection: Connection, workspace_id: UUID, rows: Sequence[M
     return UpsertCounts(created=len(created), updated=len(update_contacts(connection, updates)))
 
 
+def _identity_key(email: str) -> str:
+    """The SQL function `integrations_identity_key` in Python; `engine.canonical` is a stranger to the store."""
+    return unicodedata.normalize("NFC", email).strip().lower()
+
+
 def _ids_by_key(connection: Connection, workspace_id: UUID, keys: Sequence[str]) -> dict[str, str]:
     statement = text(
-        "select lower(trim(email)), id::text from workspace_contacts "
-        "where workspace_id = :workspace_id and deleted_at is null and lower(trim(email)) = any(:keys)"
+        "select integrations_identity_key(email), id::text from workspace_contacts "
+        "where workspace_id = :workspace_id and deleted_at is null and integrations_identity_key(email) = any(:keys)"
     )
     found = connection.execute(statement, {"workspace_id": workspace_id, "keys": list(keys)})
     return {key: contact_id for key, contact_id in found}

@@ -158,7 +158,12 @@ class WorkspaceSession:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """One transaction; they do not nest."""
+        """One transaction; they do not nest.
+
+        UnavailableError if the session was lost: a new one would have neither role nor setting nor lock.
+        """
+        if self._connection.invalidated:
+            raise UnavailableError("the database session was lost, and the connection's lock with it")
         with self._database._reachable(), self._connection.begin():
             yield self._connection
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import CUSTOM_PREFIX, is_contact_field, join_set, split_set
+from integrations_pipeline.model import CUSTOM_PREFIX, clean_text, is_contact_field, join_set, split_set
 
 SET_FIELDS = frozenset({"tags"})
 TEXT_FIELDS = ("email", "name", "company", "job_title", "phone")
@@ -106,5 +106,15 @@ def to_patch(fields: Mapping[str, str]) -> dict[str, Any]:
 
 
 def dump(values: Any) -> str:
-    """A bound JSON parameter. NUL, which Postgres text cannot hold, is dropped."""
-    return json.dumps(values, ensure_ascii=False, default=str).replace("\\u0000", "")
+    """A bound JSON parameter; texts in it are cleaned of what Postgres cannot hold."""
+    return json.dumps(_cleaned(values), ensure_ascii=False, default=str)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return {_cleaned(key): _cleaned(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cleaned(inner) for inner in value]
+    return value

@@ -86,8 +86,10 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
             certain=remote.certain,
         )
         local, base = _read_local(run, connection, remote)
+        moved = _moved_fields(run, stored, remote)
+        is_changed = is_changed or bool(moved)
         if is_changed:
-            _forget_base(run, connection, before, base, remote)
+            _forget_base(run, connection, before, base, remote, moved)
         gone = () if remote.is_complete else links.gone_contact_ids(connection, run.connection.id)
         policy = _policy(run, connection, direction, before if is_changed else None)
     world = World(
@@ -250,13 +252,27 @@ def _to_frame(records: Iterable[RemoteRecord], names: list[str]) -> pd.DataFrame
     return frame
 
 
+def _moved_fields(run: Run, stored: Mapping[str, Any], remote: RemoteRead) -> list[str]:
+    """Fields that another column holds now: by the mapping, or because the column was made anew."""
+    is_same_place = stored.get("configuration", {}).get("place") == run.configuration["place"]
+    old = (stored.get("remote") or {}).get("column_ids", {}) if is_same_place else {}
+    new = remote.cursor.get("column_ids", {})
+    renewed = {m.name for m in run.mapping if m.column in old and m.column in new and old[m.column] != new[m.column]}
+    by_mapping = run.moved_fields(stored.get("configuration", {}))
+    return [name for name in run.names if name in renewed or name in by_mapping]
+
+
 def _forget_base(
-    run: Run, connection: Connection, before: Mapping[str, Any], base: pd.DataFrame, remote: RemoteRead
+    run: Run,
+    connection: Connection,
+    before: Mapping[str, Any],
+    base: pd.DataFrame,
+    remote: RemoteRead,
+    moved: list[str],
 ) -> None:
     """Forget what was agreed with another column, table or base: those fields merge like a new link's, so
     that nothing counts as cleared or edited there. Records missing in a new place keep their base: whether
     they count as deleted is decided, and held, by what was agreed."""
-    moved = run.moved_fields(before)
     base[moved] = ""
     if moved and not run.is_preview:
         links.forget_fields(connection, run.connection.id, moved, None)

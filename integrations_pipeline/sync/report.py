@@ -150,14 +150,16 @@ class LogBook:
         status = RunStatus.PARTIAL if failed or left_out else RunStatus.SUCCESS
         self._close(run, RunStatus.REFUSED if plan.refusals else status, counts, ledger, "")
 
-    def close_failed(self, run: Run, plan: Plan, ledger: Ledger, message: str) -> None:
-        """Close the rows of a run that stopped; it counts toward the connection's `error_count`."""
+    def close_failed(self, run: Run, plan: Plan, ledger: Ledger, message: str, *, is_counted: bool = True) -> None:
+        """Close the rows of a run that stopped; unless a person stopped it, it counts toward `error_count`."""
         untried = ledger.untried(_UNTRIED)
         counts = tally(plan, [*ledger.outcomes, *untried])
         self._error = message
         self._close(run, RunStatus.FAILED, counts, ledger, message)
         with run.session.begin() as connection:
             journal.close_stale(connection, run.connection.id)
+            if not is_counted:
+                return
             status = connections.record_failure(connection, run.connection.id, message)
             activity = Activity(
                 integration_name=run.spec.name,

@@ -5,12 +5,18 @@ Belongs here: the order of the stages and what happens when one fails. Does not:
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from integrations_pipeline.engine.plan import plan_sync
-from integrations_pipeline.errors import BusyError, ConfigurationError, IntegrationError
+from integrations_pipeline.errors import (
+    BusyError,
+    ConfigurationError,
+    IntegrationError,
+    NeedsAttentionError,
+    UnavailableError,
+)
 from integrations_pipeline.model import Change, ChangeState, Direction, Plan
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import connections, sync_log, workspaces
@@ -79,8 +85,12 @@ def run_sync(runtime: Runtime, request: SyncRequest, progress: Progress = no_pro
             book.close_failed(run, plan, ledger, str(error))
             return book.report(workspace, request, plan, run_id)
         except BaseException as error:
-            # Ctrl-C, a kill that Python sees, a defect of ours: the log says so and the error goes on.
-            book.close_failed(run, plan, ledger, f"stopped by {type(error).__name__}")
+            # A person who stops a run is in the log, but the connection did not fail. Without a database
+            # the next run closes the log.
+            is_person = isinstance(error, KeyboardInterrupt)
+            message = "stopped by a person" if is_person else f"stopped by {type(error).__name__}"
+            with suppress(UnavailableError):
+                book.close_failed(run, plan, ledger, message, is_counted=not is_person)
             raise
         book.close(run, plan, ledger, left_out)
         return book.report(workspace, request, plan, run_id)
@@ -122,10 +132,16 @@ def _opened(
             _require_ready(row)
             _lock(session, row.id, run_id, request)
             row = _recover(session, workspace, request.provider)
-        settings = parse_settings(spec, row.settings)
-        with session.begin() as connection:
-            mapping = read_mapping(connection, spec, settings, row.id)
-        provider = build_provider(runtime, row, mapping, is_read_only=not is_locking)
+            _require_ready(row)
+        try:
+            settings = parse_settings(spec, row.settings)
+            with session.begin() as connection:
+                mapping = read_mapping(connection, spec, settings, row.id)
+            provider = build_provider(runtime, row, mapping, is_read_only=not is_locking)
+        except NeedsAttentionError as error:
+            if is_locking:
+                _record_unready(session, row, str(error))
+            raise
         try:
             yield (
                 Run(
@@ -159,6 +175,16 @@ def _require_ready(row: connections.ConnectionRow) -> None:
             f"the {row.integration_type} connection is {state}{why}: "
             f"`integrations connections enable {row.integration_type}` lets it sync again"
         )
+
+
+def _record_unready(session: WorkspaceSession, row: connections.ConnectionRow, message: str) -> None:
+    """A connection that cannot even begin counts as failed, so that it is not due again every minute."""
+    activity = Activity(
+        integration_name=row.integration_type, action="sync_failed", success=False, error_message=message
+    )
+    with session.begin() as connection:
+        connections.record_failure(connection, row.id, message)
+        sync_log.record_activity(connection, row.workspace_id, activity)
 
 
 def _require_plan(run: Run, request: SyncRequest) -> None:

@@ -324,11 +324,9 @@ def test_functions_answer_members_about_their_own_workspaces_only(tenants: Fixtu
             assert len(query(connection, summary, w=w)) == count
 
 
-def test_rate_limits_are_shared_by_all_workspaces(tenants: Fixture) -> None:
-    with tenants.database.workspace(tenants.mine.workspace_id) as connection:
-        execute(connection, "insert into provider_rate_limits values ('airtable:appX', now())")
-    with tenants.database.workspace(tenants.theirs.workspace_id) as connection:
-        assert visible(connection, "provider_rate_limits") == 1
+def test_rate_limits_tell_other_tenants_bases_and_are_no_workspaces_business(tenants: Fixture) -> None:
+    with pytest.raises(ProgrammingError), tenants.database.workspace(tenants.mine.workspace_id) as connection:
+        visible(connection, "provider_rate_limits")
 
 
 def test_deleting_a_workspace_takes_everything_of_it_along(tenants: Fixture) -> None:

@@ -105,17 +105,22 @@ class AirtableProvider:
             # Without a feed the next read begins where the server's clock stood at the first page.
             cursor = cursor or self._clock_cursor()
             count += len(records)
-            yield self._page(records, {**cursor, "record_count": count}, is_complete=True)
+            yield self._page(records, {**cursor, **self._column_facts(), "record_count": count}, is_complete=True)
 
     def _open_feed(self) -> Cursor | None:
         table = None if self._is_read_only else self._table
         opened = feed.open_feed(self._client, table.id) if table else None
         if table is None or opened is None:
             return None
-        columns = [table.columns[name] for name in {*self._columns(), self._key} if name in table.columns]
+        return {**opened, "table_id": table.id}
+
+    def _column_facts(self) -> Cursor:
+        """Ids and types of our columns, as far as the schema was read."""
+        if self._table is None:
+            return {}
+        known = self._table.columns
+        columns = [known[name] for name in {*self._columns(), self._key} if name in known]
         return {
-            **opened,
-            "table_id": table.id,
             "column_ids": {column.name: column.id for column in columns},
             "column_types": {column.name: column.type for column in columns},
         }
@@ -233,7 +238,7 @@ class AirtableProvider:
             return [], ["the token cannot read the schema (schema.bases:read): columns are not checked"]
         key_problem = schema.key_problem(self._table, self._key)
         self._has_key = not key_problem
-        return schema.mapping_problems(self._table, self._mapping), [key_problem] if key_problem else []
+        return schema.mapping_problems(self._table, self._mapping, self._key), [key_problem] if key_problem else []
 
     def _read_table(self) -> schema.Table | None:
         """The table's schema, or None where the token may not read it; an absent table is an error."""

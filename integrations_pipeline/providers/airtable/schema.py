@@ -5,12 +5,14 @@ Source: https://airtable.com/developers/web/api/field-model.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from integrations_pipeline.errors import PermanentError
-from integrations_pipeline.model import Direction, FieldKind, MappedField, Side, join_set, split_set
+from integrations_pipeline.model import Direction, FieldKind, MappedField, Side, clean_text, join_set, split_set
 
 #: Computed by Airtable: a write is refused with INVALID_VALUE_FOR_COLUMN.
 COMPUTED_TYPES = frozenset(
@@ -33,8 +35,9 @@ COMPUTED_TYPES = frozenset(
 TEXT_TYPES = frozenset({"singleLineText", "multilineText", "richText", "email", "url", "phoneNumber"})
 NUMBER_TYPES = frozenset({"number", "currency", "percent", "duration", "rating"})
 _SIMPLE_TYPES = TEXT_TYPES | NUMBER_TYPES | {"singleSelect", "date", "dateTime", "checkbox"}
-#: Columns that `performUpsert` accepts as a key (API reference, "Update multiple records").
-MERGE_KEY_TYPES = frozenset({"number", "singleLineText", "multilineText", "singleSelect"})
+#: Of the columns that `performUpsert` accepts as a key (API reference, "Update multiple records"), those
+#: that can hold an id of ours.
+MERGE_KEY_TYPES = frozenset({"singleLineText", "multilineText"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +71,13 @@ def find_table(body: Mapping[str, Any], table_id: str) -> Table | None:
     return None
 
 
-def mapping_problems(table: Table, mapping: Sequence[MappedField]) -> list[str]:
-    """What is wrong with the mapped columns, one line each; empty if a sync can run."""
-    return [problem for mapped in mapping if (problem := _problem(table, mapped))]
+def mapping_problems(table: Table, mapping: Sequence[MappedField], key: str) -> list[str]:
+    """What is wrong with the mapped columns, one line each; empty if a sync can run. `key`: the key column."""
+    problems = [problem for mapped in mapping if (problem := _problem(table, mapped))]
+    taken = [mapped.name for mapped in mapping if mapped.column == key]
+    if taken:
+        problems.append(f'column "{key}" is the key of the sync: map {taken[0]} to another, or set external_id_field')
+    return problems
 
 
 def _problem(table: Table, mapped: MappedField) -> str:
@@ -112,7 +119,7 @@ def to_value(cell: Any) -> str:
     if cell is True:
         return "true"
     if isinstance(cell, str):
-        return cell
+        return clean_text(cell)
     if isinstance(cell, float):
         return str(int(cell)) if cell.is_integer() else repr(cell)
     if isinstance(cell, list):
@@ -132,7 +139,31 @@ def from_column(cell: Any, mapped: MappedField, column: Column | None) -> str:
 
 
 def to_cell(value: str, mapped: MappedField, column: Column | None) -> Any:
-    """A field value as cell; None clears. Raises `PermanentError` if the column cannot hold it."""
+    """A field value as cell; None clears. Raises `PermanentError` if the column cannot hold it as it is:
+    what it would read back as must be the same value, or our own write would come back as somebody's edit."""
+    cell = _cell(value, mapped, column)
+    back = from_column(None if cell is False else cell, mapped, column)
+    if not is_same_value(back, value, mapped, column):
+        raise PermanentError(
+            f'column "{mapped.column}" cannot hold {mapped.name} of this contact as it is',
+            code="INVALID_VALUE_FOR_COLUMN",
+        )
+    return cell
+
+
+def is_same_value(back: str, value: str, mapped: MappedField, column: Column | None) -> bool:
+    """Whether a cell reads back as what was written: the same members, the same number, the same text."""
+    if mapped.kind is FieldKind.SET:
+        return sorted(split_set(back)) == sorted(split_set(value))
+    if column is not None and column.type in NUMBER_TYPES and value:
+        has_leading_zero = re.match(r"[+-]?0\d", value.strip()) is not None
+        return not has_leading_zero and Decimal(back) == Decimal(value.strip())
+    if mapped.kind is FieldKind.CONSENT:
+        return True
+    return back.strip() == value.strip()
+
+
+def _cell(value: str, mapped: MappedField, column: Column | None) -> Any:
     kind = column.type if column else ""
     if kind == "checkbox":
         return value.lower() in ("true", "1", "yes")

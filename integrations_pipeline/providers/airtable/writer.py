@@ -70,7 +70,7 @@ class AirtableWriter:
 
     def _is_keyed(self, change: Change) -> bool:
         comes_back = change.external_id is not None and bool(change.after.get("email"))
-        return self.key is not None and not comes_back
+        return self.key is not None and not comes_back and not change.is_key_taken
 
     def _upsert(self, batch: Sequence[Change]) -> list[Outcome]:
         key = self.key or ""

@@ -159,7 +159,7 @@ TAGS = MappedField(name="tags", column="X")
         (NAME, "number", "40", 40),
         (NAME, "number", "1.5", 1.5),
         (NAME, "checkbox", "", False),
-        (NAME, "checkbox", "yes", True),
+        (NAME, "checkbox", "true", True),
         (TAGS, "multipleSelects", "a\x1fb", ["a", "b"]),
         (TAGS, "multipleSelects", "", None),
         (TAGS, "singleLineText", "a\x1fb", "a, b"),

@@ -57,7 +57,7 @@ create index integration_changes_sync_log_id on integration_changes (sync_log_id
 create index integration_changes_workspace on integration_changes (workspace_id, created_at desc);
 -- One open question per contact: a run that finds the same held change again must not ask twice.
 create unique index integration_changes_held
-    on integration_changes (connection_id, (coalesce(contact_id::text, external_id)), kind)
+    on integration_changes (connection_id, (coalesce(contact_id::text, external_id)), kind, side)
     where state = 'held';
 
 create table pitches (
@@ -127,5 +127,13 @@ create unlogged table provider_rate_limits (
     next_free_at timestamptz not null
 );
 
+-- Who an e-mail belongs to: composed, without outer white space (the same characters as Python's), lower case.
+create or replace function integrations_identity_key(email text) returns text language sql immutable as $$
+    select lower(btrim(normalize(email, nfc),
+        U&'\0009\000A\000B\000C\000D\001C\001D\001E\001F\0020\0085\00A0\1680\2000\2001\2002\2003\2004'
+        || U&'\2005\2006\2007\2008\2009\200A\2028\2029\202F\205F\3000'))
+$$;
+
 -- New remote records look for the link that holds their e-mail already.
-create index integration_links_email on integration_links (connection_id, lower(base ->> 'email'));
+create index integration_links_email on integration_links
+    (connection_id, integrations_identity_key(base ->> 'email'));

@@ -77,14 +77,13 @@ end
 $$;
 
 alter table provider_rate_limits enable row level security;
-create policy integrations_pipeline on provider_rate_limits to integrations_pipeline using (true) with check (true);
 
 grant usage on schema public to integrations_pipeline, integrations_member;
 
 grant select on workspaces, workspace_members to integrations_pipeline;
 grant select, insert, update, delete on
     workspace_contacts, integration_connections, integration_field_mappings, integration_sync_logs,
-    integration_links, integration_changes, pitches, pitch_emails, pitch_replies, provider_rate_limits
+    integration_links, integration_changes, pitches, pitch_emails, pitch_replies
     to integrations_pipeline;
 grant select, insert, delete on integration_activity to integrations_pipeline;
 
