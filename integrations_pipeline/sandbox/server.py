@@ -194,7 +194,7 @@ def to_response(reply: Reply) -> Response:
         return HTMLResponse(reply.html, status_code=reply.status)
     if reply.body is None:
         return Response(status_code=reply.status, headers=dict(reply.headers))
-    content = json.dumps(reply.body, ensure_ascii=False, separators=(",", ":")).encode()
+    content = json.dumps(reply.body, separators=(",", ":")).encode()
     return Response(content, reply.status, dict(reply.headers), "application/json")
 
 

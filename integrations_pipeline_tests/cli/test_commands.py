@@ -297,3 +297,40 @@ def test_upgrade_says_what_it_applied_and_url_hides_the_password(
     assert run("db", "upgrade", "--json").json["applied"] == []
     assert run("db", "url").out.startswith("postgresql")
     assert run("db", "stop").code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["sync", "--workspace", "acme", "--json"], id="missing option"),
+        pytest.param(["frobnicate", "--json"], id="unknown command"),
+        pytest.param(["logs", "--workspace", "acme", "--limit", "many", "--json"], id="no number"),
+    ],
+)
+def test_usage_errors_are_one_json_document_too(arguments: list[str]) -> None:
+    ran = run(*arguments)
+
+    assert ran.code == 2
+    assert ran.json["exit_code"] == 2
+    assert ran.json["error"]
+
+
+def test_a_token_with_a_line_end_is_refused_before_it_is_stored(environment: Environment, tmp_path: Path) -> None:
+    environment.add_workspace("acme")
+    credentials = _write(tmp_path / "c.json", {"api_key": "pat-secret\n"})
+    settings = _write(tmp_path / "s.json", {"base_id": "appAAAAAAAAAAAAAA", "table_id": "T"})
+
+    ran = run("connections", "add", "airtable", "-w", "acme", "--credentials", credentials, "--settings", settings)
+
+    assert ran.code == 2
+    assert "pat-secret" not in ran.err
+
+
+def test_a_broken_quote_ends_the_import_where_it_stands(environment: Environment, tmp_path: Path) -> None:
+    environment.add_workspace("acme")
+    text = 'email,name\na@example.org,A\nb@example.org,"B" broken\nevil@example.org,E\n'
+
+    ran = run("contacts", "import", _write(tmp_path / "x.csv", text), "--workspace", "acme", "--json")
+
+    assert ran.code == 1
+    assert [row["email"] for row in run("contacts", "list", "-w", "acme", "--json").json] == ["a@example.org"]
