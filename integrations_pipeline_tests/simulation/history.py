@@ -98,6 +98,7 @@ class History:
             self._faulty_sync: 4,
             self._crashed_sync: 3,
             self._raced_sync: 2,
+            self._clock_jump: 1,
         }
 
     def _note(self, what: str) -> None:
@@ -217,6 +218,10 @@ class History:
         self._sync()
         self._note("edit during a run" if getattr(hooks, moment) is None else "edit missed the run")
         setattr(hooks, moment, None)
+
+    def _clock_jump(self) -> None:
+        """The provider's clock leaps ahead: webhooks and page iterators may be gone when we come back."""
+        self.tenant.world.server.stage.clock.advance(self._random.choice((3600, 8 * 24 * 3600, 15 * 24 * 3600)))
 
     def _settle(self) -> None:
         plans = []

@@ -1,0 +1,102 @@
+"""The in-memory provider keeps what every provider must keep, and the whole sync runs on it unchanged."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from integrations_pipeline.providers.memory import (
+    CAPABILITIES,
+    LONGEST_TEXT,
+    PAGE_SIZE,
+    TOKEN,
+    Book,
+    MemoryProvider,
+    memory_spec,
+)
+from integrations_pipeline.providers.registry import provider_specs
+from integrations_pipeline.store import connections, contacts, workspaces
+from integrations_pipeline.store.connections import NewConnection
+from integrations_pipeline.store.database import Database
+from integrations_pipeline.store.encryption import Cipher, generate_key_text
+from integrations_pipeline.sync.report import SyncReport
+from integrations_pipeline.sync.run import SyncRequest, run_sync
+from integrations_pipeline.sync.runtime import Runtime
+from integrations_pipeline_tests.providers.conformance import Bench, Conformance, Fields
+from integrations_pipeline_tests.sync.arrangement import FreePacer
+
+NAMES = ("email", "name", "company")
+
+
+class MemoryBench(Bench):
+    max_batch = CAPABILITIES.max_batch
+    page_size = PAGE_SIZE
+    can_delete = CAPABILITIES.can_delete
+
+    def __init__(self) -> None:
+        self.book = Book()
+
+    def provider(self, *, is_authorised: bool = True) -> MemoryProvider:
+        return MemoryProvider(self.book, NAMES, TOKEN if is_authorised else "wrong")
+
+    def people_make(self, rows: Sequence[Fields]) -> list[str]:
+        return [self.book.make(row) for row in rows]
+
+    def people_edit(self, external_id: str, fields: Fields) -> None:
+        self.book.edit(external_id, fields)
+
+    def people_delete(self, external_id: str) -> None:
+        self.book.delete(external_id)
+
+    def forget_cursors(self) -> None:
+        self.book.forget()
+
+    @property
+    def poison(self) -> Fields:
+        return {"email": "poison@example.org", "name": "x" * (LONGEST_TEXT + 1)}
+
+    @property
+    def unknown_id(self) -> str:
+        return "mem999999"
+
+
+class TestMemory(Conformance):
+    @pytest.fixture
+    def bench(self) -> Bench:
+        return MemoryBench()
+
+
+def test_the_registry_does_not_offer_it() -> None:
+    assert "memory" not in provider_specs()
+
+
+def test_the_whole_sync_runs_on_a_provider_it_has_never_heard_of(database: Database) -> None:
+    book, cipher = Book(), Cipher.from_text(generate_key_text())
+    runtime = Runtime(
+        database=database, cipher=cipher, specs={"memory": memory_spec({"b": book})}, addresses={}, pacer=FreePacer()
+    )
+    with database.admin() as connection:
+        workspace_id = workspaces.add_workspace(connection, "acme").id
+    with database.workspace(workspace_id) as connection:
+        contacts.upsert_contacts(connection, workspace_id, [{"email": f"p{i}@example.org"} for i in range(12)])
+        new = NewConnection(
+            integration_type="memory",
+            credentials={"token": TOKEN},
+            settings={"book": "b", "delete_policy": "propagate", "delete_limit_fraction": 1.0},
+        )
+        connections.save_connection(connection, workspace_id, new, cipher)
+    stranger = book.make({"email": "stranger@example.org", "tags": "a\x1fb"})
+
+    def sync() -> SyncReport:
+        return run_sync(runtime, SyncRequest(workspace="acme", provider="memory"))
+
+    assert [result.records_created for result in sync().results] != [0, 0]
+    assert len(book.entries) == 13
+    assert not sync().plan.changes
+    book.edit(stranger, {"company": "Edited"})
+    book.delete(next(iter(book.entries.keys() - {stranger})))
+    sync()
+    with database.workspace(workspace_id) as connection:
+        rows = contacts.list_contacts(connection, workspace_id, ("email", "company"))
+    assert len(rows) == 12
+    assert {"email": "stranger@example.org", "company": "Edited"} in rows
+    assert not sync().plan.changes
