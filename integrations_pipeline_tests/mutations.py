@@ -233,8 +233,8 @@ MUTATIONS = (
     Mutation(
         name="airtable: creates are not keyed, so a second one makes a second record",
         file="providers/airtable/writer.py",
-        old="        return self.key is not None and not comes_back\n",
-        new="        return self.key is None and not comes_back\n",
+        old="        return self.key is not None and not comes_back and not change.is_key_taken\n",
+        new="        return False\n",
         tests=("providers/airtable/test_conformance.py",),
     ),
 )

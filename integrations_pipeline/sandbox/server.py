@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from email.utils import format_datetime
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote
@@ -113,6 +114,9 @@ def serve(options: SandboxOptions, announce: Callable[[str], None] | None = None
 class Switchboard:
     """Leads each request to its provider or to the control API, and carries out the faults of the former."""
 
+    def now(self) -> datetime:
+        return self._stage.clock.now()
+
     def __init__(self, stage: Stage, airtable: Airtable) -> None:
         self._stage = stage
         self._airtable = AirtableApi(airtable)
@@ -158,7 +162,10 @@ def build_app(switchboard: Switchboard, threads: Executor) -> Starlette:
         reply = await loop.run_in_executor(threads, switchboard.answer, request)
         if reply.delay_seconds and not await _has_waited(reply.delay_seconds):
             return DroppedConnection()
-        return to_response(reply)
+        response = to_response(reply)
+        # The servers' own clock, which tests move: clients measure their cursors by it.
+        response.headers["date"] = format_datetime(switchboard.now(), usegmt=True)
+        return response
 
     return Starlette(routes=[HttpRoute("/{path:path}", endpoint, methods=METHODS)])
 
@@ -225,6 +232,7 @@ def _config(app: Starlette) -> uvicorn.Config:
         access_log=False,
         # Longer than a client's wait for the end of a penalty, so that it finds its connection still open.
         timeout_keep_alive=75,
+        date_header=False,
     )
 
 

@@ -7,6 +7,7 @@ listing them keeps the webhook alive, so a connection that syncs weekly or often
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from integrations_pipeline.errors import CursorExpiredError, InDoubtError, NeedsAttentionError, PermanentError
@@ -14,6 +15,9 @@ from integrations_pipeline.providers.airtable.client import AirtableClient
 from integrations_pipeline.providers.base import Cursor
 
 MODE = "webhook"
+#: A webhook expires 7 days after it was made or its payloads were last listed (API reference, "Webhooks"),
+#: less a margin. An expired one still answers, but tells nothing of what happened since.
+LIFETIME = timedelta(days=6, hours=12)
 
 
 def specification(table_id: str) -> dict[str, Any]:
@@ -43,9 +47,22 @@ def _reopen(client: AirtableClient, table_id: str) -> Cursor | None:
     return None
 
 
+def is_outlived(cursor: Cursor, now: datetime | None) -> bool:
+    """Whether the webhook may have expired since the feed was last read: then it kept silent about edits."""
+    fed_at = cursor.get("fed_at")
+    return now is not None and fed_at is not None and now - datetime.fromisoformat(str(fed_at)) > LIFETIME
+
+
+def fed(cursor: Cursor, now: datetime | None) -> Cursor:
+    """The cursor with the provider's time of this reading, which prolonged the webhook's life."""
+    return {**cursor, "fed_at": now.isoformat()} if now else cursor
+
+
 def _is_ours(hook: Mapping[str, Any], table_id: str) -> bool:
+    if not hook.get("isHookEnabled", True):
+        return False
     is_polled = not hook.get("notificationUrl")
-    return is_polled and hook.get("isHookEnabled", True) and hook.get("specification") == specification(table_id)
+    return is_polled and hook.get("specification") == specification(table_id)
 
 
 def _cursor(webhook_id: str, payload_cursor: int) -> Cursor:

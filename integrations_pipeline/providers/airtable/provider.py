@@ -112,7 +112,7 @@ class AirtableProvider:
         opened = feed.open_feed(self._client, table.id) if table else None
         if table is None or opened is None:
             return None
-        return {**opened, "table_id": table.id}
+        return feed.fed({**opened, "table_id": table.id}, self._client.http.server_time)
 
     def _column_facts(self) -> Cursor:
         """Ids and types of our columns, as far as the schema was read."""
@@ -187,12 +187,14 @@ class AirtableProvider:
         folded = feed.FoldedFeed()
         position = int(cursor["payload_cursor"])
         for payloads, following in feed.read_payloads(self._client, cursor):
+            if feed.is_outlived(cursor, self._client.http.server_time):
+                raise CursorExpiredError("Airtable's webhook may have expired meanwhile: everything is read again")
             folded.add(payloads, str(cursor.get("table_id", "")))
             position = following
         yield Page(
             records=[record for key in sorted(folded.changed) if (record := self._fed(key, folded, cursor))],
             tombstones=frozenset(folded.destroyed),
-            cursor={**cursor, "payload_cursor": position},
+            cursor=feed.fed({**cursor, "payload_cursor": position}, self._client.http.server_time),
             tells_own_writes=True,
         )
 
