@@ -21,8 +21,19 @@ def _start(environment: Environment) -> "subprocess.Popen[str]":
     variables = {**os.environ, **environment.variables, "INTEGRATIONS_SANDBOX_RATE_SCALE": "2"}
     command = [sys.executable, "-c", "from integrations_pipeline.cli import entry; entry()", *SYNC]
     return subprocess.Popen(
-        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A background job inherits an ignored SIGINT; a terminal's command does not.
+        preexec_fn=_listen_to_interrupts,  # noqa: PLW1509 - one line, and no threads hold locks it needs
     )
+
+
+def _listen_to_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait(until: Callable[[], bool], seconds: float = 60) -> None:

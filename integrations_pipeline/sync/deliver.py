@@ -100,15 +100,14 @@ def _verdict(
 ) -> Outcome | None:
     """What the record as it is now makes of the change: an outcome, or None to go ahead.
 
-    `is_recent`: we wrote the record a moment ago and this read may be older than that. Then it proves
-    neither that the write is there already nor that the record is gone: both are sent.
+    `is_recent`: we wrote the record a moment ago and this read may be older than that. Then it does not
+    prove that the write is there already.
     """
     if change.kind is ChangeKind.CREATE:
         return None if record is None else _outcome(change, ChangeState.SUPERSEDED, _BACK)
     if record is None:
-        if change.kind is ChangeKind.UPDATE:
-            return _outcome(change, ChangeState.SUPERSEDED, _GONE)
-        return None if is_recent else _outcome(change, ChangeState.APPLIED, _GONE)
+        # One read that does not show a record proves no delete: it is sent, and a gone record takes it too.
+        return _outcome(change, ChangeState.SUPERSEDED, _GONE) if change.kind is ChangeKind.UPDATE else None
     if _shows(record, change.before, kinds):
         return None
     if change.kind is ChangeKind.UPDATE and _shows(record, change.after, kinds):

@@ -14,7 +14,7 @@ from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.embedded import EmbeddedPostgres
 from integrations_pipeline_tests.postgres import reachable_directory
 from integrations_pipeline_tests.simulation.history import StrictWorld
-from integrations_pipeline_tests.simulation.test_histories import tell
+from integrations_pipeline_tests.simulation.test_histories import WINDOW, tell
 
 
 def main(seconds: float, first_seed: int) -> None:
@@ -28,7 +28,7 @@ def main(seconds: float, first_seed: int) -> None:
         database = Database(embedded.ensure_running())
         try:
             database.upgrade()
-            world = StrictWorld(server=server, database=database, max_concurrency=1)
+            world = StrictWorld(server=server, database=database, max_concurrency=1, propagation_seconds=WINDOW)
             while time.monotonic() - started_at < seconds:
                 server.reset()
                 world.ids = random.Random(seed)

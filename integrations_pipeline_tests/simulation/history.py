@@ -15,13 +15,13 @@ import httpx
 
 from integrations_pipeline.errors import IntegrationError
 from integrations_pipeline.model import RunStatus
-from integrations_pipeline.providers.base import ProviderSpec
 from integrations_pipeline.store import contacts
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import run_sync
 from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline_tests.sync.arrangement import Tenant, World
+from integrations_pipeline_tests.sync.lag import Lag, let_the_window_pass
 
 FIELDS = ("name", "company", "phone", "job_title")
 STEPS = 24
@@ -34,13 +34,9 @@ class Crash(BaseException):
 
 
 class StrictWorld(World):
-    """Reads are never stale here (stale ones have tests of their own), and everything is deterministic."""
+    """Reads may lag behind writes as the product expects, and new ids follow the seed."""
 
     ids: random.Random
-
-    @property
-    def spec(self) -> ProviderSpec:
-        return replace(super().spec, capabilities=replace(super().spec.capabilities, propagation_seconds=0.0))
 
     @property
     def runtime(self) -> Runtime:
@@ -89,6 +85,7 @@ class History:
         return {
             self._edit_local: 8,
             self._edit_remote: 8,
+            self._edit_both: 2,
             self._add_local: 3,
             self._add_remote: 3,
             self._delete_local: 1,
@@ -99,6 +96,7 @@ class History:
             self._crashed_sync: 3,
             self._raced_sync: 2,
             self._clock_jump: 1,
+            self._lagging_syncs: 2,
         }
 
     def _note(self, what: str) -> None:
@@ -131,17 +129,28 @@ class History:
         self.tenant.add_remote(self._new()[1])
 
     def _edit(self, side: str, rows: dict[str, dict[str, str]], write: Callable[..., None]) -> None:
-        if not rows:
-            return
-        key = self._random.choice(sorted(rows, key=lambda each: rows[each].get("email", "").lower()))
-        person = rows[key].get("email", "").lower().split("@")[0]
-        name = self._random.choice(FIELDS)
+        if rows:
+            key = self._random.choice(sorted(rows, key=lambda each: rows[each].get("email", "").lower()))
+            self._type(side, rows[key], self._random.choice(FIELDS), lambda **fields: write(key, **fields))
+
+    def _type(self, side: str, row: dict[str, str], name: str, write: Callable[..., None]) -> None:
+        person = row.get("email", "").lower().split("@")[0]
         value = f"{person} {name} {len(self.edits)} {side}"
         for earlier in self.edits:
             if (earlier.person, earlier.name, earlier.side) == (person, name, side):
                 earlier.is_overtaken = True
         self.edits.append(Edit(side, person, name, value))
-        write(key, **{name: value})
+        write(**{name: value})
+
+    def _edit_both(self) -> None:
+        """Two people type into one field of one contact, one on each side."""
+        local, remote = self.tenant.local(), self.tenant.remote()
+        pairs = [(here, there) for here, there in self.tenant.links().items() if here in local and there in remote]
+        if pairs:
+            here, there = self._random.choice(sorted(pairs, key=lambda pair: local[pair[0]].get("email", "").lower()))
+            name = self._random.choice(FIELDS)
+            self._type("local", local[here], name, lambda **fields: self.tenant.edit_local(here, **fields))
+            self._type("remote", remote[there], name, lambda **fields: self.tenant.edit_remote(there, **fields))
 
     def _edit_local(self) -> None:
         self._edit("local", self.tenant.local(), self.tenant.edit_local)
@@ -219,6 +228,17 @@ class History:
         self._note("edit during a run" if getattr(hooks, moment) is None else "edit missed the run")
         setattr(hooks, moment, None)
 
+    def _lagging_syncs(self) -> None:
+        """Reads of the table answer as it was before our own writes, for longer than a run takes."""
+        self._sync()
+        lag = Lag(self.tenant)
+        with lag.behind():
+            self._edit_local()
+            self._add_local()
+            self._sync(is_full=self._random.random() < 0.5)
+            self._sync(is_full=self._random.random() < 0.5)
+        self.seen["stale answers"] += lag.stale_reads
+
     def _clock_jump(self) -> None:
         """The provider's clock leaps ahead: webhooks and page iterators may be gone when we come back."""
         self.tenant.world.server.stage.clock.advance(self._random.choice((3600, 8 * 24 * 3600, 15 * 24 * 3600)))
@@ -226,6 +246,7 @@ class History:
     def _settle(self) -> None:
         plans = []
         for _ in range(ROUNDS):
+            let_the_window_pass(self.tenant.world)
             report = self._sync()
             if report and not report.plan.changes and report.status is RunStatus.SUCCESS:
                 return
@@ -237,6 +258,7 @@ class History:
     def judge(self) -> None:
         """Everything that must hold after the last quiet run; a full comparison finds nothing either."""
         told = f"seed {self.seed}: {self.log}"
+        let_the_window_pass(self.tenant.world)
         full = self._sync(is_full=True)
         assert full is not None, told
         assert not full.plan.changes, (told, full.plan.changes)

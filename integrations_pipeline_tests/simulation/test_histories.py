@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline.store.database import Database
 from integrations_pipeline_tests.counts import gather
@@ -15,13 +16,15 @@ from integrations_pipeline_tests.simulation.history import History, StrictWorld
 
 #: How many seeds by Hypothesis profile; `make properties` goes on with further ones.
 SEEDS = {"dev": 12, "ci": 40, "round": 12, "nightly": 400}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
+#: The product's own: for so long a read may be older than a write.
+WINDOW = PROVIDER.capabilities.propagation_seconds
 SETTINGS: dict[str, Any] = {"delete_policy": "propagate", "delete_limit": 1000, "delete_limit_fraction": 1.0}
 
 
 @pytest.fixture
 def strict_world(shared_sandbox: SandboxServer, database: Database) -> Iterator[StrictWorld]:
     shared_sandbox.reset()
-    world = StrictWorld(server=shared_sandbox, database=database, max_concurrency=1)
+    world = StrictWorld(server=shared_sandbox, database=database, max_concurrency=1, propagation_seconds=WINDOW)
     yield world
     world.close()
 

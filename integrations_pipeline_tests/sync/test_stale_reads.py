@@ -3,23 +3,20 @@
 The sandbox shows every write at once, so the lag is made here: a copy of the table answers instead of it.
 """
 
-import copy
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from integrations_pipeline.model import ChangeKind, RecentWrite, RunStatus
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.base import RemoteRecord
-from integrations_pipeline.sandbox.airtable.model import Record
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.stale import overlook_stale
-from integrations_pipeline_tests.sync.arrangement import TABLE, Tenant, World, person, tags
+from integrations_pipeline_tests.sync.arrangement import Tenant, World, person, tags
+from integrations_pipeline_tests.sync.lag import Lag, let_the_window_pass
 
 WINDOW = PROVIDER.capabilities.propagation_seconds
 NO_LIMIT: dict[str, Any] = {"delete_policy": "propagate", "delete_limit_fraction": 1.0, "delete_limit": 100}
@@ -156,54 +153,6 @@ def test_writes_to_several_records_are_told_apart() -> None:
 
 
 # Over the wire
-
-
-class Lag:
-    """Makes reads of a tenant's table lag: within `behind`, records are answered as they were when it began.
-    Writes, the schema and the change feed stay the table's own. `stale_reads` counts answers that differed."""
-
-    def __init__(self, tenant: Tenant) -> None:
-        self.stale_reads = 0
-        self._world = tenant.world
-        self._table = tenant.world.airtable.table(tenant.base_id, TABLE)
-        self._path = f"{tenant.base_id}/{TABLE}"
-        self._turn = threading.Lock()
-        self._present: dict[str, Record] = {}
-
-    @contextmanager
-    def behind(self) -> Iterator[None]:
-        earlier = copy.deepcopy(self._table.records)
-        network = self._world.network
-
-        def answer_as_earlier(request: httpx.Request) -> None:
-            self._turn.acquire()
-            self._present = self._table.records
-            if self._is_read(request):
-                self._table.records = copy.deepcopy(earlier)
-                self.stale_reads += earlier != self._present
-
-        def give_back(_: httpx.Request) -> None:
-            self._table.records = self._present
-            self._turn.release()
-
-        network.before, network.after = answer_as_earlier, give_back
-        try:
-            yield
-        finally:
-            network.before = network.after = lambda _: None
-
-    def _is_read(self, request: httpx.Request) -> bool:
-        path = request.url.path
-        is_list = request.method == "GET" and path.endswith(self._path)
-        return is_list or path.endswith(f"{self._path}/listRecords")
-
-
-def let_the_window_pass(world: World) -> None:
-    """Two minutes go by since every write so far."""
-    with world.database.admin() as connection:
-        connection.execute(text("alter table integration_changes disable trigger user"))
-        connection.execute(text("update integration_changes set updated_at = updated_at - interval '2 minutes'"))
-        connection.execute(text("alter table integration_changes enable trigger user"))
 
 
 #: What is asked for by id may be answered from a copy too, but beside a feed its absence counts as the feed's.
