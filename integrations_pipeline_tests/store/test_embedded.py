@@ -116,10 +116,10 @@ def test_a_pid_file_that_names_a_strangers_process_is_not_believed(embedded: Emb
     content = embedded._pid_file().read_text().split("\n")
     kill(postmaster(embedded))
     embedded._pid_file().write_text("\n".join([str(os.getpid()), *content[1:]]))
-    embedded.ensure_running()
+    assert ask(embedded.ensure_running(), "select 1") == 1
     kill(postmaster(embedded))
     embedded._pid_file().write_text("damaged")
-    embedded.ensure_running()
+    assert ask(embedded.ensure_running(), "select 1") == 1
 
 
 def test_a_half_finished_initdb_is_done_again(embedded: EmbeddedPostgres, folder: Path) -> None:
