@@ -6,9 +6,7 @@ _PAGE = """<!doctype html>
 <h1>Sandbox</h1>
 <p>This server imitates the providers that contacts are synced with. It runs on this machine only, holds
 invented data, and forgets everything when it stops.</p>
-<h2>Airtable</h2>
-<p>Use <code>http://THIS-HOST/airtable</code> in place of <code>https://api.airtable.com</code>, with the
-token <code>__TOKEN__</code>.</p>
+__GUIDES__
 <h2>Control</h2>
 <p>Everything takes and gives JSON; a refusal is <code>{"error": {"type", "message"}}</code>.</p>
 <pre>
@@ -22,5 +20,5 @@ curl -X POST THIS-HOST/sandbox/airtable/bases -d '{"name": "CRM", "contacts_tabl
 """
 
 
-def render(token: str, routes: list[str]) -> str:
-    return _PAGE.replace("__TOKEN__", token).replace("__ROUTES__", "\n".join(routes))
+def render(guides: list[str], routes: list[str]) -> str:
+    return _PAGE.replace("__GUIDES__", "\n".join(guides)).replace("__ROUTES__", "\n".join(routes))

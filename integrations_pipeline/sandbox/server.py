@@ -8,7 +8,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,12 +25,11 @@ from starlette.routing import Route as HttpRoute
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from integrations_pipeline.sandbox.airtable.api import AirtableApi
-from integrations_pipeline.sandbox.airtable.errors import bare_not_found
+from integrations_pipeline.sandbox.airtable.emulator import AirtableEmulator
 from integrations_pipeline.sandbox.airtable.state import Airtable, AirtableOptions
 from integrations_pipeline.sandbox.control import Control
 from integrations_pipeline.sandbox.faults import FaultRule
-from integrations_pipeline.sandbox.stage import Clock, Stage, system_time
+from integrations_pipeline.sandbox.stage import Clock, Emulator, Stage, system_time
 from integrations_pipeline.sandbox.wire import Reply, Request
 
 HOST = "127.0.0.1"
@@ -60,7 +59,8 @@ class SandboxServer:
         self.stage = Stage(Clock(self.options.clock), self.options.seed)
         scale = self.options.rate_limit_scale
         self.airtable = Airtable(self.stage, replace(self.options.airtable, rate_limit_scale=scale))
-        self._switchboard = Switchboard(self.stage, self.airtable)
+        emulators: list[Emulator] = [AirtableEmulator(self.airtable)]
+        self._switchboard = Switchboard(self.stage, emulators)
         self._running: _Running | None = None
 
     def __enter__(self) -> "SandboxServer":
@@ -90,9 +90,7 @@ class SandboxServer:
 
     def reset(self) -> None:
         """The state of a new server, on the same port."""
-        with self.stage.lock:
-            self.stage.reset()
-            self.airtable.reset()
+        self._switchboard.reset()
 
     def stop(self) -> None:
         """Closes the socket and waits for the thread; answers that are held back are abandoned."""
@@ -114,13 +112,19 @@ def serve(options: SandboxOptions, announce: Callable[[str], None] | None = None
 class Switchboard:
     """Leads each request to its provider or to the control API, and carries out the faults of the former."""
 
+    def __init__(self, stage: Stage, emulators: Sequence[Emulator]) -> None:
+        self._stage = stage
+        self._emulators = {emulator.name: emulator for emulator in emulators}
+        self._control = Control(stage, emulators)
+
     def now(self) -> datetime:
         return self._stage.clock.now()
 
-    def __init__(self, stage: Stage, airtable: Airtable) -> None:
-        self._stage = stage
-        self._airtable = AirtableApi(airtable)
-        self._control = Control(stage, airtable)
+    def reset(self) -> None:
+        with self._stage.lock:
+            self._stage.reset()
+            for emulator in self._emulators.values():
+                emulator.reset()
 
     def answer(self, request: Request) -> Reply:
         if not request.segments:
@@ -146,11 +150,10 @@ class Switchboard:
         return replace(reply, delay_seconds=fault.seconds) if fault.action == "delay" else reply
 
     def _provider(self, request: Request, fault: FaultRule | None) -> Reply:
-        segments = request.segments[1:] if request.segments[0] == "airtable" else request.segments
-        if segments and segments[0] == "v0":
-            return self._airtable.handle(request, segments, fault)
-        refused = bare_not_found()
-        return Reply(status=refused.status, body=refused.body)
+        emulator = self._emulators.get(request.segments[0])
+        if emulator is None:
+            return Reply(status=404, body={"error": "NOT_FOUND"})
+        return emulator.handle(request, request.segments[1:], fault)
 
 
 def build_app(switchboard: Switchboard, threads: Executor) -> Starlette:
@@ -191,6 +194,8 @@ def read_request(scope: Scope, body: bytes) -> Request:
         body=body,
         token=token.strip() if scheme.lower() == "bearer" and token else None,
         url_length=len(str(http.url)),
+        authorization=http.headers.get("authorization", ""),
+        content_type=http.headers.get("content-type", ""),
     )
 
 
@@ -199,6 +204,8 @@ def to_response(reply: Reply) -> Response:
         return DroppedConnection()
     if reply.html is not None:
         return HTMLResponse(reply.html, status_code=reply.status)
+    if reply.raw is not None:
+        return Response(reply.raw, status_code=reply.status, headers=dict(reply.headers))
     if reply.body is None:
         return Response(status_code=reply.status, headers=dict(reply.headers))
     content = json.dumps(reply.body, separators=(",", ":")).encode()

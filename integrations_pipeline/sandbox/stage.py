@@ -9,13 +9,13 @@ import random
 import string
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
-from integrations_pipeline.sandbox.faults import FaultBook
-from integrations_pipeline.sandbox.wire import Reply, Request
+from integrations_pipeline.sandbox.faults import FaultBook, FaultRule
+from integrations_pipeline.sandbox.wire import ControlRow, Reply, Request
 
 ALPHABET = string.ascii_letters + string.digits
 LOG_LENGTH = 200_000
@@ -114,6 +114,64 @@ class RequestLog:
         self._entries.clear()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """An OAuth access token that was issued: for which provider and account, with which scopes, until when."""
+
+    token: str
+    provider: str
+    account: str
+    scopes: frozenset[str]
+    client_id: str
+    expires_at: datetime | None = None
+
+
+class GrantBook:
+    """The access tokens that the sandboxed token endpoints issued, as the providers' APIs look them up."""
+
+    def __init__(self) -> None:
+        self._grants: dict[str, Grant] = {}
+
+    def add(self, grant: Grant) -> None:
+        self._grants[grant.token] = grant
+
+    def find(self, provider: str, token: str | None, now: datetime) -> Grant | None:
+        """The grant of a token that is valid now, or None."""
+        grant = self._grants.get(token or "")
+        is_over = grant is not None and grant.expires_at is not None and grant.expires_at <= now
+        return None if grant is None or grant.provider != provider or is_over else grant
+
+    def revoke(self, tokens: Iterable[str]) -> None:
+        for token in tokens:
+            self._grants.pop(token, None)
+
+    def clear(self) -> None:
+        self._grants.clear()
+
+
+class Emulator(Protocol):
+    """One imitated service. It answers requests whose path begins with its `name`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def guide(self) -> str:
+        """HTML for the page at `/`: which address it stands for, and how to get in."""
+        ...
+
+    def handle(self, request: Request, segments: Sequence[str], fault: FaultRule | None) -> Reply:
+        """Answer one request; `segments` follow the name. `fault` is the rule that hits it, if its action is
+        not one that the server carries out itself. Called with the stage's lock held."""
+        ...
+
+    def control(self) -> Sequence[ControlRow]:
+        """Its operations for people and tests, under `sandbox/<name>/…`."""
+        ...
+
+    def reset(self) -> None: ...
+
+
 class Stage:
     """The shared parts, and the one lock that every reader and writer of sandbox state holds."""
 
@@ -122,6 +180,7 @@ class Stage:
         self.clock = clock
         self.ids = IdSource(seed)
         self.faults = FaultBook()
+        self.grants = GrantBook()
         self.log = RequestLog()
 
     def reset(self) -> None:
@@ -129,6 +188,7 @@ class Stage:
         self.clock.reset()
         self.ids.reset()
         self.faults.clear()
+        self.grants.clear()
         self.log.clear()
 
 

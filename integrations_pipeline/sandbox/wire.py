@@ -36,6 +36,9 @@ class Request:
     body: bytes = b""
     token: str | None = None
     url_length: int = 0
+    #: The header `Authorization` as it came; `token` is what follows `Bearer` in it.
+    authorization: str = ""
+    content_type: str = ""
 
     def values(self, name: str) -> list[str]:
         return [value for key, value in self.query if key == name]
@@ -51,17 +54,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What goes back. `is_dropped` closes the connection without a byte; `html` replaces the JSON body."""
+    """What goes back. `is_dropped` closes the connection without a byte. `html` or `raw` (bytes, and their
+    content type among `headers`) replaces the JSON body."""
 
     status: int = 200
     body: Any = None
     html: str | None = None
+    raw: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
     is_dropped: bool = False
     delay_seconds: float = 0.0
 
 
 Handler = Callable[..., Reply]
+#: A method, a path template, its handler, and a line for the page: one operation of the control API.
+ControlRow = tuple[str, str, Handler, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
