@@ -115,6 +115,7 @@ class Switchboard:
     def __init__(self, stage: Stage, emulators: Sequence[Emulator]) -> None:
         self._stage = stage
         self._emulators = {emulator.name: emulator for emulator in emulators}
+        self._roots = {root: emulator for emulator in emulators for root in emulator.roots}
         self._control = Control(stage, emulators)
 
     def now(self) -> datetime:
@@ -150,10 +151,12 @@ class Switchboard:
         return replace(reply, delay_seconds=fault.seconds) if fault.action == "delay" else reply
 
     def _provider(self, request: Request, fault: FaultRule | None) -> Reply:
-        emulator = self._emulators.get(request.segments[0])
-        if emulator is None:
-            return Reply(status=404, body={"error": "NOT_FOUND"})
-        return emulator.handle(request, request.segments[1:], fault)
+        first, *rest = request.segments
+        if first in self._emulators:
+            return self._emulators[first].handle(request, rest, fault)
+        if first in self._roots:
+            return self._roots[first].handle(request, request.segments, fault)
+        return Reply(status=404, body={"error": "NOT_FOUND"})
 
 
 def build_app(switchboard: Switchboard, threads: Executor) -> Starlette:

@@ -150,10 +150,14 @@ class GrantBook:
 
 
 class Emulator(Protocol):
-    """One imitated service. It answers requests whose path begins with its `name`."""
+    """One imitated service. It answers requests whose path begins with its `name`, or with one of its `roots`:
+    first parts of the service's own paths, for clients that take a host only."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def roots(self) -> Sequence[str]: ...
 
     @property
     def guide(self) -> str:
@@ -161,7 +165,7 @@ class Emulator(Protocol):
         ...
 
     def handle(self, request: Request, segments: Sequence[str], fault: FaultRule | None) -> Reply:
-        """Answer one request; `segments` follow the name. `fault` is the rule that hits it, if its action is
+        """Answer one request; `segments` are the service's own path. `fault` is the rule that hits it, if its action is
         not one that the server carries out itself. Called with the stage's lock held."""
         ...
 

@@ -23,6 +23,7 @@ class AirtableEmulator:
     """Implements `stage.Emulator`."""
 
     name = "airtable"
+    roots = ("v0",)
     guide = (
         "<h2>Airtable</h2><p>Use <code>http://THIS-HOST/airtable</code> in place of "
         f"<code>https://api.airtable.com</code>, with the token <code>{DEFAULT_TOKEN}</code>.</p>"
