@@ -4,10 +4,12 @@
     ├── RetryableError          try again later, by itself; may carry `retry_after_seconds`
     │   ├── UnreachableError    nothing was sent: the address does not answer
     │   ├── RateLimitedError    the provider told us to slow down
-    │   └── InDoubtError        the request may have been applied: look before trying again
+    │   ├── InDoubtError        the request may have been applied: look before trying again
+    │   └── TokenConflictError  the refresh token was used a moment ago: look for the new pair
     ├── PermanentError          this record or request will fail again until it changes
     ├── NeedsAttentionError     a person must act: credentials, configuration, a missing table
     │   ├── CredentialsError    token wrong, revoked or unreadable
+    │   │   └── DisconnectedError   the authorisation is lost: a person authorises again
     │   ├── ConfigurationError  a setting, file or environment variable is wrong
     │   └── UnavailableError    the database cannot be reached
     ├── CursorExpiredError      the provider no longer knows the cursor: read everything
@@ -46,6 +48,10 @@ class InDoubtError(RetryableError):
     """The connection broke after the request may have been applied; only repeatable requests are resent."""
 
 
+class TokenConflictError(RetryableError):
+    """A rotating refresh token was spent a moment ago, by somebody else or by a request whose answer was lost."""
+
+
 class PermanentError(IntegrationError):
     """Will fail again until the record or the request changes. `code` is the provider's short error type."""
 
@@ -60,6 +66,10 @@ class NeedsAttentionError(IntegrationError):
 
 class CredentialsError(NeedsAttentionError):
     """The provider refuses the credentials, or they cannot be decrypted."""
+
+
+class DisconnectedError(CredentialsError):
+    """The provider took the authorisation back; the connection waits for `connections authorize`."""
 
 
 class ConfigurationError(NeedsAttentionError):

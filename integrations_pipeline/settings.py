@@ -4,7 +4,7 @@ Belongs here: names and defaults of environment variables. Does not: opening any
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +28,8 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)
     encryption_keys: str | None = field(default=None, repr=False)
     addresses: Mapping[str, str] = field(default_factory=dict)
+    #: (client id, client secret) by the prefix of their variables, as `GOOGLE`; empty where not set.
+    oauth_clients: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     rate_scale: float = 1.0
 
     @property
@@ -35,8 +37,15 @@ class Settings:
         return self.database_url is None
 
     @classmethod
-    def from_environment(cls, defaults: Mapping[str, str], environment: Mapping[str, str] | None = None) -> "Settings":
-        """Read the environment. `defaults` are the providers' addresses by environment name.
+    def from_environment(
+        cls,
+        defaults: Mapping[str, str],
+        environment: Mapping[str, str] | None = None,
+        *,
+        clients: Iterable[str] = (),
+    ) -> "Settings":
+        """Read the environment. `defaults` are the providers' addresses by environment name, `clients` the
+        prefixes of OAuth clients.
 
         `ConfigurationError` names every variable that is wrong, one line each.
         """
@@ -57,6 +66,10 @@ class Settings:
             database_url=values.get(DATABASE_URL) or None,
             encryption_keys=values.get(ENCRYPTION_KEYS) or None,
             addresses=addresses,
+            oauth_clients={
+                name: (values.get(f"{name}_CLIENT_ID") or "", values.get(f"{name}_CLIENT_SECRET") or "")
+                for name in clients
+            },
             rate_scale=scale,
         )
 

@@ -6,13 +6,14 @@ Belongs here: building what entry points hand down. Does not: reading the enviro
 from functools import cached_property
 
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.providers.oauth import OAuthClient
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.settings import Settings
-from integrations_pipeline.store.connections import encrypt_plain_credentials
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.embedded import EmbeddedPostgres
 from integrations_pipeline.store.encryption import Cipher, load_or_create_key_file
 from integrations_pipeline.store.pace import DatabasePacer
+from integrations_pipeline.store.tokens import encrypt_plain_credentials
 from integrations_pipeline.sync.runtime import Runtime
 
 KEY_FILE = "encryption.key"
@@ -21,7 +22,8 @@ KEY_FILE = "encryption.key"
 def read_settings() -> Settings:
     """The settings of this process, with the addresses of every installed provider."""
     defaults = {name: url for spec in provider_specs().values() for name, url in spec.addresses.items()}
-    return Settings.from_environment(defaults)
+    clients = {spec.oauth.client for spec in provider_specs().values() if spec.oauth}
+    return Settings.from_environment(defaults, clients=clients)
 
 
 class Wiring:
@@ -63,6 +65,9 @@ class Wiring:
             addresses=self.settings.addresses,
             pacer=DatabasePacer(self.database),
             rate_scale=self.settings.rate_scale,
+            oauth_clients={
+                name: OAuthClient(id=found[0], secret=found[1]) for name, found in self.settings.oauth_clients.items()
+            },
         )
 
     def upgrade(self) -> tuple[str, ...]:

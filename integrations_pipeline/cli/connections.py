@@ -1,16 +1,23 @@
 """`integrations connections`: a workspace's links to providers."""
 
-import json
-import sys
-from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
+from integrations_pipeline.cli.authorize import authorize
+from integrations_pipeline.cli.connection_input import (
+    FileOption,
+    known_settings,
+    read_json,
+    valid_credentials,
+    valid_settings,
+)
 from integrations_pipeline.cli.output import (
     Exit,
     JsonOption,
     WorkspaceOption,
+    find_workspace,
     print_json,
     print_rows,
     say,
@@ -18,8 +25,8 @@ from integrations_pipeline.cli.output import (
     wired,
 )
 from integrations_pipeline.errors import ConfigurationError, IntegrationError
-from integrations_pipeline.providers.base import CheckReport, Provider, ProviderSpec
-from integrations_pipeline.store import connections, sync_log, workspaces
+from integrations_pipeline.providers.base import CheckReport, Provider
+from integrations_pipeline.store import connections, sync_log
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline.sync.runtime import Runtime, build_provider, parse_settings, read_mapping
@@ -28,15 +35,15 @@ from integrations_pipeline.wiring import Wiring
 app = typer.Typer(help="Connections: add, look at, check, switch on and off.", no_args_is_help=True)
 
 ProviderArgument = Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name, as `airtable`.")]
-FileOption = Annotated[str, typer.Option(help="JSON file, or - for stdin.")]
+app.command()(authorize)
 
 
 @app.command()
 def add(
     provider: ProviderArgument,
     workspace: WorkspaceOption,
-    credentials: FileOption,
-    settings: Annotated[str | None, typer.Option(help="JSON file, or - for stdin.")] = None,
+    credentials: Annotated[str, FileOption],
+    settings: Annotated[str | None, FileOption] = None,
     frequency_minutes: Annotated[int | None, typer.Option(min=1, help="How often it is synced; 15 if new.")] = None,
     create_field: Annotated[
         bool, typer.Option("--create-field", help="Make the provider's key column where the token may.")
@@ -49,13 +56,14 @@ def add(
     with wired() as wiring:
         runtime = wiring.runtime
         spec = runtime.spec(provider)
+        workspace_id = find_workspace(runtime, workspace)
         new = NewConnection(
             integration_type=provider,
-            credentials=_credentials(spec, _read_json(credentials, "--credentials")),
-            settings=_settings(spec, _known_settings(runtime, workspace, provider, settings)),
+            credentials=valid_credentials(spec, read_json(credentials, "--credentials")),
+            settings=valid_settings(spec, known_settings(runtime, workspace_id, provider, settings)),
             frequency_minutes=frequency_minutes,
         )
-        row = _save(runtime, workspace, new)
+        row = _save(runtime, workspace_id, new)
         if create_field:
             _create_key_column(runtime, row)
     if as_json:
@@ -64,18 +72,7 @@ def add(
         say(f"saved the {provider} connection of {workspace}; `integrations connections check` tries it")
 
 
-def _known_settings(runtime: Runtime, workspace: str, provider: str, source: str | None) -> dict[str, Any]:
-    """The settings given, else those of the connection there is, so that a token can be renewed alone."""
-    if source is not None:
-        return _read_json(source, "--settings")
-    workspace_id = _workspace(runtime, workspace)
-    with runtime.database.workspace(workspace_id) as connection:
-        row = connections.get_connection(connection, workspace_id, provider)
-    return dict(row.settings) if row else {}
-
-
-def _save(runtime: Runtime, workspace: str, new: NewConnection) -> ConnectionRow:
-    workspace_id = _workspace(runtime, workspace)
+def _save(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> ConnectionRow:
     with runtime.database.workspace(workspace_id) as connection:
         row = connections.save_connection(connection, workspace_id, new, runtime.cipher)
         saved = Activity(integration_name=new.integration_type, action="connection_saved", success=True)
@@ -189,7 +186,7 @@ def _switch(provider: str, workspace: str, *, is_enabled: bool, as_json: bool) -
     with wired() as wiring:
         runtime = wiring.runtime
         runtime.spec(provider)
-        workspace_id = _workspace(runtime, workspace)
+        workspace_id = find_workspace(runtime, workspace)
         with runtime.database.workspace(workspace_id) as connection:
             row = connections.find_connection(connection, workspace_id, provider)
             connections.set_enabled(connection, row.id, is_enabled=is_enabled)
@@ -202,47 +199,7 @@ def _switch(provider: str, workspace: str, *, is_enabled: bool, as_json: bool) -
         say(f"{provider} of {workspace} is {'enabled' if is_enabled else 'disabled'}")
 
 
-def _workspace(runtime: Runtime, slug: str) -> Any:
-    with runtime.database.admin() as connection:
-        return workspaces.find_workspace(connection, slug).id
-
-
 def _rows(wiring: Wiring, workspace: str) -> list[ConnectionRow]:
-    workspace_id = _workspace(wiring.runtime, workspace)
+    workspace_id = find_workspace(wiring.runtime, workspace)
     with wiring.runtime.database.workspace(workspace_id) as connection:
         return connections.list_connections(connection, workspace_id)
-
-
-def _read_json(source: str, option: str) -> dict[str, Any]:
-    """A JSON object from a file or stdin; the content is never repeated in an error."""
-    try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{option}: cannot read {source} ({type(error).__name__})") from error
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigurationError(f"{option}: no JSON in {source}, line {error.lineno}") from None
-    if not isinstance(document, dict):
-        raise ConfigurationError(f"{option}: expected a JSON object in {source}")
-    return document
-
-
-def _credentials(spec: ProviderSpec, document: dict[str, Any]) -> dict[str, Any]:
-    if not any(isinstance(document.get(key), str) and document[key] for key in spec.credential_keys):
-        expected = " or ".join(f'"{key}"' for key in spec.credential_keys)
-        raise ConfigurationError(f"--credentials: {spec.name} needs {expected}")
-    for key in spec.credential_keys:
-        value = document.get(key)
-        if isinstance(value, str) and not (value.isascii() and value.isprintable() and " " not in value):
-            raise ConfigurationError(f'--credentials: "{key}" holds white space or other characters no token has')
-    return document
-
-
-def _settings(spec: ProviderSpec, document: dict[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(document) - set(spec.settings_model.model_fields))
-    if unknown:
-        known = ", ".join(sorted(spec.settings_model.model_fields))
-        raise ConfigurationError(f"--settings: unknown setting {unknown[0]!r}; {spec.name} knows {known}")
-    parse_settings(spec, document)
-    return document

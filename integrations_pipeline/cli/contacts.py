@@ -18,6 +18,7 @@ from integrations_pipeline.cli.output import (
     Exit,
     JsonOption,
     WorkspaceOption,
+    find_workspace,
     print_json,
     print_rows,
     say,
@@ -26,18 +27,12 @@ from integrations_pipeline.cli.output import (
 )
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import CONTACT_FIELDS, is_contact_field, join_set
-from integrations_pipeline.store import contacts, workspaces
+from integrations_pipeline.store import contacts
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.database import Connection
-from integrations_pipeline.wiring import Wiring
 
 app = typer.Typer(help="Contacts: import, export, look, edit.", no_args_is_help=True)
 EmailArgument = Annotated[str, typer.Argument(help="The contact's e-mail.")]
-
-
-def _workspace_id(wiring: Wiring, slug: str) -> UUID:
-    with wiring.runtime.database.admin() as connection:
-        return workspaces.find_workspace(connection, slug).id
 
 
 @app.command("import")
@@ -48,7 +43,7 @@ def import_file(
 ) -> None:
     """Add or update contacts by e-mail. In CSV, tags are separated by |. Bad rows are named by line."""
     with wired() as wiring:
-        workspace_id = _workspace_id(wiring, workspace)
+        workspace_id = find_workspace(wiring.runtime, workspace)
         rows = list(read_rows(file))
         good = [row.fields for row in rows if not row.problem]
         with wiring.runtime.database.workspace(workspace_id) as connection:
@@ -73,7 +68,7 @@ def export(
 ) -> None:
     """Write all contacts as CSV, in the form that `import` takes back, or as a JSON list."""
     with wired() as wiring:
-        workspace_id = _workspace_id(wiring, workspace)
+        workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
             columns = [*CONTACT_FIELDS, *contacts.custom_field_names(connection, workspace_id)]
             rows = contacts.list_contacts(connection, workspace_id, columns)
@@ -96,7 +91,7 @@ def list_some(
 ) -> None:
     """List contacts by e-mail."""
     with wired() as wiring:
-        workspace_id = _workspace_id(wiring, workspace)
+        workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
             rows = contacts.list_contacts(connection, workspace_id, CONTACT_FIELDS, limit=limit)
     documents = [to_document(row) for row in rows]
@@ -116,7 +111,7 @@ def update(
     """Change fields of one contact."""
     fields = dict(_assignment(text) for text in assignments)
     with wired() as wiring:
-        workspace_id = _workspace_id(wiring, workspace)
+        workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
             contact_id = _contact_id(connection, workspace_id, email)
             written = contacts.update_contacts(connection, [ContactWrite(contact_id=contact_id, fields=fields)])
@@ -129,7 +124,7 @@ def update(
 def delete(email: EmailArgument, workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
     """Delete one contact; providers follow by the connection's delete_policy."""
     with wired() as wiring:
-        workspace_id = _workspace_id(wiring, workspace)
+        workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
             contact_id = _contact_id(connection, workspace_id, email)
             contacts.delete_contacts(connection, [ContactWrite(contact_id=contact_id, fields={})])

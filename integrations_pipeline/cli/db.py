@@ -2,8 +2,9 @@
 
 import typer
 
-from integrations_pipeline.cli.output import JsonOption, print_json, say, wired
+from integrations_pipeline.cli.output import Exit, JsonOption, print_json, say, warn, wired
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.store import tokens
 from integrations_pipeline.store.database import printable_url
 from integrations_pipeline.store.encryption import generate_key_text
 
@@ -39,6 +40,26 @@ def url(as_json: JsonOption = False) -> None:
 def new_key() -> None:
     """Print a new key for INTEGRATIONS_ENCRYPTION_KEYS (newest first, separated by commas)."""
     say(generate_key_text())
+
+
+@app.command("rotate-keys")
+def rotate_keys(as_json: JsonOption = False) -> None:
+    """Encrypt every credential again with the newest of INTEGRATIONS_ENCRYPTION_KEYS.
+
+    Afterwards the older keys can be removed; credentials that no key opens are named and left as they are.
+    """
+    with wired() as wiring:
+        runtime = wiring.runtime
+        with runtime.database.admin() as connection:
+            found = tokens.rotate_keys(connection, runtime.cipher)
+    for problem in found.unreadable:
+        warn(problem)
+    if as_json:
+        print_json({"rotated": found.rotated, "current": found.current, "unreadable": list(found.unreadable)})
+    else:
+        say(f"encrypted again: {found.rotated}; already with the newest key: {found.current}")
+    if found.unreadable:
+        raise typer.Exit(Exit.FAILED)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 from integrations_pipeline.cli.output import (
     JsonOption,
     WorkspaceOption,
+    find_workspace,
     print_json,
     print_table,
     say,
@@ -16,7 +17,7 @@ from integrations_pipeline.cli.output import (
 )
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import ChangeKind, ChangeState
-from integrations_pipeline.store import decisions, workspaces
+from integrations_pipeline.store import decisions
 from integrations_pipeline.wiring import Wiring
 
 conflicts_app = typer.Typer(help="Conflicts: fields that both sides changed.", no_args_is_help=True)
@@ -25,8 +26,7 @@ ChangeArgument = Annotated[str, typer.Argument(metavar="ID", help="The id that `
 
 
 def _rows(wiring: Wiring, workspace: str, *, is_conflicts: bool) -> list[dict[str, Any]]:
-    with wiring.runtime.database.admin() as connection:
-        workspace_id = workspaces.find_workspace(connection, workspace).id
+    workspace_id = find_workspace(wiring.runtime, workspace)
     with wiring.runtime.database.workspace(workspace_id) as connection:
         if is_conflicts:
             return decisions.list_conflicts(connection, workspace_id)
@@ -107,8 +107,7 @@ def _decide(change_id: str, workspace: str, *, is_approved: bool, as_json: bool)
     except ValueError:
         raise ConfigurationError(f"{change_id!r} is no id: `integrations deletes list` shows them") from None
     with wired() as wiring:
-        with wiring.runtime.database.admin() as connection:
-            workspace_id = workspaces.find_workspace(connection, workspace).id
+        workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
             done = decisions.decide_delete(connection, wanted, approve=is_approved)
     if not done:

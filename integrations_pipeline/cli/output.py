@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -22,6 +23,8 @@ from integrations_pipeline.errors import (
     IntegrationError,
     RefusedPlan,
 )
+from integrations_pipeline.store import workspaces
+from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline.wiring import Wiring, read_settings
 
 #: Columns where the output is no terminal: wide enough that ids stay whole and can be copied.
@@ -59,6 +62,12 @@ def wired() -> Iterator[Wiring]:
         yield wiring
     finally:
         wiring.close()
+
+
+def find_workspace(runtime: Runtime, slug: str) -> UUID:
+    """The workspace's id; `ConfigurationError` with the next step where there is none."""
+    with runtime.database.admin() as connection:
+        return workspaces.find_workspace(connection, slug).id
 
 
 def print_json(document: Any) -> None:

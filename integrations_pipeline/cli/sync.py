@@ -11,6 +11,7 @@ from integrations_pipeline.cli.output import (
     JsonOption,
     ProviderOption,
     WorkspaceOption,
+    find_workspace,
     print_json,
     print_rows,
     print_table,
@@ -225,8 +226,7 @@ def logs(
     """The sync log, newest first."""
     with wired() as wiring:
         database = wiring.runtime.database
-        with database.admin() as connection:
-            workspace_id = workspaces.find_workspace(connection, workspace).id
+        workspace_id = find_workspace(wiring.runtime, workspace)
         with database.workspace(workspace_id) as connection:
             rows = sync_log.list_logs(connection, workspace_id, limit)
     if as_json:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from integrations_pipeline.model import Change, ConflictPolicy, DeletePolicy, MappedField, Outcome
+from integrations_pipeline.providers.oauth import OAuthSpec
 
 Cursor = Mapping[str, Any]
 
@@ -140,15 +141,46 @@ class Pacer(Protocol):
         ...
 
 
+class TokenSource(Protocol):
+    """Where a provider's requests get their token; asked before every request, from any thread."""
+
+    def current(self) -> str:
+        """A token that does not expire within minutes, or the API key."""
+        ...
+
+    def renew(self, refused: str) -> str | None:
+        """Another token than the one that was refused, or None where there is none to be had."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedToken:
+    """A token or API key that nobody renews."""
+
+    value: str = field(repr=False)
+
+    def current(self) -> str:
+        return self.value
+
+    def renew(self, refused: str) -> str | None:  # noqa: ARG002 - there is no other
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderContext:
-    """What a provider is built from. `addresses` maps environment names to base addresses."""
+    """What a provider is built from. `addresses` maps environment names to base addresses.
+
+    `credentials` are for what stands beside the token; the token itself comes from `tokens`.
+    """
 
     credentials: Mapping[str, Any] = field(repr=False)
     settings: Mapping[str, Any]
     mapping: Sequence[MappedField]
     addresses: Mapping[str, str]
     pacer: Pacer
+    tokens: TokenSource
+    #: Stands for the account in the names of rate limits: the same for all who share it, and no secret.
+    account: str = ""
     workspace_id: str = ""
     #: A preview: nothing may be made at the provider, not even a webhook.
     is_read_only: bool = False
@@ -175,3 +207,4 @@ class ProviderSpec:
     addresses: Mapping[str, str]
     credential_keys: Sequence[str]
     build: ProviderFactory
+    oauth: OAuthSpec | None = None

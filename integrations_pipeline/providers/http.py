@@ -9,8 +9,8 @@ import logging
 import random
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from integrations_pipeline.errors import (
     RetryableError,
     UnreachableError,
 )
-from integrations_pipeline.providers.base import Pacer
+from integrations_pipeline.providers.base import Pacer, TokenSource
 
 # httpx logs full addresses at INFO, and those carry record ids and formulas with e-mail addresses.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -71,13 +71,37 @@ class PaceRule:
     penalty_seconds: float = 30.0
 
 
+def bearer(token: str) -> str:
+    """The header `Authorization` for an access token."""
+    return f"Bearer {token}"
+
+
+class TokenAuth(httpx.Auth):
+    """Puts the present token on every request; a refused one is renewed and the request sent once more, which
+    is safe for any request because a refused one was not applied."""
+
+    def __init__(self, tokens: TokenSource, scheme: Callable[[str], str]) -> None:
+        self._tokens = tokens
+        self._scheme = scheme
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        token = self._tokens.current()
+        request.headers["Authorization"] = self._scheme(token)
+        response = yield request
+        if response.status_code == 401 and (newer := self._tokens.renew(token)):
+            request.headers["Authorization"] = self._scheme(newer)
+            yield request
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where requests go and how: one address, one credential, one way to read errors."""
+    """Where requests go and how: one address, one credential, one way to read errors. `scheme` makes the
+    header `Authorization` from a token."""
 
     base_url: str
-    headers: Mapping[str, str] = field(repr=False)
+    tokens: TokenSource
     read_error: ErrorReader
+    scheme: Callable[[str], str] = bearer
     pace: Sequence[PaceRule] = ()
     retry: RetryPolicy = RetryPolicy()
 
@@ -96,7 +120,8 @@ class HttpClient:
         self._endpoint = endpoint
         self._client = httpx.Client(
             base_url=endpoint.base_url.rstrip("/") + "/",
-            headers=dict(endpoint.headers),
+            auth=TokenAuth(endpoint.tokens, endpoint.scheme),
+            event_hooks={"request": [self._count]},
             timeout=TIMEOUT,
             follow_redirects=False,
             transport=transport,
@@ -145,6 +170,10 @@ class HttpClient:
         self._closed.set()
         self._client.close()
 
+    def _count(self, _: httpx.Request) -> None:
+        with self._lock:
+            self.call_count += 1
+
     def _pause(self, seconds: float) -> None:
         self._sleep(seconds)
 
@@ -181,8 +210,6 @@ class HttpClient:
         raise error
 
     def _exchange(self, method: str, path: str, params: Params, json: Any, is_repeatable: bool) -> httpx.Response:
-        with self._lock:
-            self.call_count += 1
         try:
             response = self._client.request(method, path, params=list(params), json=json)
         except _NOT_SENT as error:

@@ -16,6 +16,7 @@ from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import Direction, IntegrationConfig, MappedField
 from integrations_pipeline.store.encryption import Cipher, is_encrypted
 from integrations_pipeline.store.rows import dump
+from integrations_pipeline.store.tokens import lock_tokens
 
 #: The original's rule: this many failed runs in a row set status `error`.
 MAX_FAILURES = 3
@@ -80,6 +81,8 @@ class NewConnection:
     credentials: Mapping[str, Any] = field(repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict)
     frequency_minutes: int | None = None
+    #: The name of the OAuth client that the tokens were granted to; None for an API key.
+    oauth_provider: str | None = None
 
 
 def save_connection(connection: Connection, workspace_id: UUID, new: NewConnection, cipher: Cipher) -> ConnectionRow:
@@ -90,12 +93,16 @@ def save_connection(connection: Connection, workspace_id: UUID, new: NewConnecti
     """
     existing = get_connection(connection, workspace_id, new.integration_type)
     connection_id = existing.id if existing else uuid4()
+    # A renewal under way would otherwise put the old grant's tokens over these.
+    lock_tokens(connection, connection_id)
     statement = text(
         "insert into integration_connections "  # noqa: S608 - built from constants only
-        "(id, workspace_id, integration_type, credentials, settings, sync_frequency_minutes) values "
+        "(id, workspace_id, integration_type, credentials, settings, sync_frequency_minutes, oauth_provider, "
+        "token_refreshed_at) values "
         "(:id, :workspace_id, :integration_type, cast(:credentials as jsonb), cast(:settings as jsonb), "
-        "coalesce(:minutes, 15)) "
+        "coalesce(:minutes, 15), :oauth_provider, case when :is_renewed then now() end) "
         "on conflict (id) do update set credentials = excluded.credentials, settings = excluded.settings, "
+        "oauth_provider = excluded.oauth_provider, token_refreshed_at = excluded.token_refreshed_at, "
         "sync_frequency_minutes = coalesce(:minutes, integration_connections.sync_frequency_minutes), "
         "status = case when integration_connections.sync_enabled then 'active' else 'paused' end, "
         f"error_count = 0, error_message = null, next_sync_at = null returning {_COLUMNS}"
@@ -109,6 +116,8 @@ def save_connection(connection: Connection, workspace_id: UUID, new: NewConnecti
             "credentials": dump(cipher.encrypt(new.credentials, connection_id=connection_id)),
             "settings": dump(dict(new.settings)),
             "minutes": new.frequency_minutes,
+            "oauth_provider": new.oauth_provider,
+            "is_renewed": bool(new.credentials.get("refresh_token")),
         },
     ).one()
     return ConnectionRow(**row._mapping)
@@ -161,15 +170,6 @@ def save_cursor(connection: Connection, connection_id: UUID, cursor: Mapping[str
     connection.execute(statement, {"id": connection_id, "cursor": dump(dict(cursor))})
 
 
-def save_credentials(
-    connection: Connection, connection_id: UUID, credentials: Mapping[str, Any], cipher: Cipher
-) -> None:
-    """Replace the credentials, encrypted; status and settings stay."""
-    envelope = cipher.encrypt(credentials, connection_id=connection_id)
-    statement = text("update integration_connections set credentials = cast(:envelope as jsonb) where id = :id")
-    connection.execute(statement, {"id": connection_id, "envelope": dump(envelope)})
-
-
 def record_success(connection: Connection, connection_id: UUID, *, is_due_again: bool) -> None:
     """A run that did its work: errors are forgotten. `is_due_again`: an edit landed during the run, so the
     next one is due at once."""
@@ -197,15 +197,6 @@ def record_failure(connection: Connection, connection_id: UUID, message: str) ->
         "longest": MAX_BACKOFF_MINUTES,
     }
     return str(connection.execute(statement, bound).scalar_one())
-
-
-def encrypt_plain_credentials(connection: Connection, cipher: Cipher) -> int:
-    """Encrypt credentials that an adopted database of the original holds in plain; returns how many."""
-    found = connection.execute(text("select id, credentials from integration_connections for update")).fetchall()
-    plain = [row for row in found if row.credentials and not is_encrypted(row.credentials)]
-    for row in plain:
-        save_credentials(connection, row.id, row.credentials, cipher)
-    return len(plain)
 
 
 def read_field_mappings(connection: Connection, connection_id: UUID) -> Sequence[MappedField]:

@@ -121,6 +121,7 @@ INTEGRATION_CONNECTIONS = Table(
     _text("oauth_provider", null=True),
     _json("cursor"),
     _time("next_sync_at", null=True),
+    _time("token_refreshed_at", null=True),
 )
 
 INTEGRATION_FIELD_MAPPINGS = Table(

@@ -13,14 +13,12 @@ from uuid import UUID, uuid4
 
 from integrations_pipeline.errors import ConfigurationError, IntegrationError, NeedsAttentionError
 from integrations_pipeline.model import CONTACT_FIELDS, Direction, IntegrationConfig, RunStatus, SyncResult
-from integrations_pipeline.store import connections, contacts, sync_log, workspaces
+from integrations_pipeline.store import connections, contacts, sync_log, tokens, workspaces
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.sync_log import Activity, LogEnd, LogStart
 from integrations_pipeline.sync.run import SyncRequest, run_sync
-from integrations_pipeline.sync.runtime import Runtime, build_provider, parse_settings, read_mapping
-
-#: A token is refreshed this long before it expires.
-REFRESH_MARGIN = timedelta(minutes=5)
+from integrations_pipeline.sync.runtime import Runtime, build_provider, parse_settings, read_mapping, token_source
+from integrations_pipeline.sync.tokens import REFRESH_MARGIN
 
 
 class BaseIntegrationSync(ABC):
@@ -113,18 +111,18 @@ class BaseIntegrationSync(ABC):
         """Exchange the refresh token for a new access token; services with OAuth override it."""
         raise NotImplementedError(f"{self.get_integration_name()} does not say how its tokens are refreshed")
 
-    def update_oauth_tokens(self, tokens: Mapping[str, Any]) -> None:
+    def update_oauth_tokens(self, fresh: Mapping[str, Any]) -> None:
         """Store new tokens, encrypted. Keys: `access_token`, `refresh_token` (optional), `expires_in` (s)."""
         config = self.ensure_initialized()
-        credentials = {**config.credentials, "access_token": tokens["access_token"]}
-        if tokens.get("refresh_token"):
-            credentials["refresh_token"] = tokens["refresh_token"]
-        if tokens.get("expires_in"):
-            expires_at = self.runtime.clock() + timedelta(seconds=float(tokens["expires_in"]))
+        credentials = {**config.credentials, "access_token": fresh["access_token"]}
+        if fresh.get("refresh_token"):
+            credentials["refresh_token"] = fresh["refresh_token"]
+        if fresh.get("expires_in"):
+            expires_at = self.runtime.clock() + timedelta(seconds=float(fresh["expires_in"]))
             credentials["token_expires_at"] = expires_at.isoformat()
         row = self._require_row()
         with self.runtime.database.workspace(self.workspace_id) as connection:
-            connections.save_credentials(connection, row.id, credentials, self.runtime.cipher)
+            tokens.save_tokens(connection, row.id, credentials, self.runtime.cipher, self.runtime.clock())
         self.config = replace(config, credentials=credentials)
         self.log_activity(action="oauth_refreshed", success=True)
 
@@ -236,6 +234,15 @@ class ProviderSync(BaseIntegrationSync):
         finally:
             provider.close()
 
+    def refresh_oauth_token(self) -> str:
+        """Renew the token now, one renewal at a time; `DisconnectedError` if a person must authorise again."""
+        config = self.ensure_initialized()
+        row = self._require_row()
+        keeper = token_source(self.runtime, row, config.credentials)
+        token = keeper.renew(config.access_token or "")
+        self.load_config()
+        return token or ""
+
     def sync_to_external(self, data: Sequence[Mapping[str, Any]] = ()) -> SyncResult:
         with self.runtime.database.workspace(self.workspace_id) as connection:
             rows = [{name: str(value) for name, value in row.items() if value is not None} for row in data]
@@ -262,6 +269,12 @@ class AirtableSync(ProviderSync):
     """Contacts and Airtable."""
 
     provider_name = "airtable"
+
+
+class MailchimpSync(ProviderSync):
+    """Contacts and a Mailchimp audience."""
+
+    provider_name = "mailchimp"
 
 
 def _directions(direction: str) -> list[Direction]:

@@ -18,14 +18,18 @@ from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import FieldRule, MappedField, is_contact_field
 from integrations_pipeline.providers.base import (
     ConnectionSettings,
+    FixedToken,
     Pacer,
     Provider,
     ProviderContext,
     ProviderSpec,
+    TokenSource,
 )
+from integrations_pipeline.providers.oauth import OAuthClient, OAuthExchange, OAuthSpec
 from integrations_pipeline.store.connections import ConnectionRow, read_field_mappings
 from integrations_pipeline.store.database import Connection, Database, WorkspaceSession
 from integrations_pipeline.store.encryption import Cipher
+from integrations_pipeline.sync.tokens import TokenKeeper, TokenOwner
 
 #: (stage, done, total): called as work goes on; total is 0 while it is not known.
 Progress = Callable[[str, int, int], None]
@@ -48,6 +52,8 @@ class Runtime:
     transport: Any = None
     sleep: Callable[[float], object] | None = None
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    #: Our registrations at providers with OAuth, by `OAuthSpec.client`.
+    oauth_clients: Mapping[str, OAuthClient] = field(default_factory=dict)
     #: Where the ids of new contacts come from.
     new_id: Callable[[], UUID] = uuid4
 
@@ -159,6 +165,8 @@ def build_provider(
         mapping=mapping,
         addresses=runtime.addresses,
         pacer=runtime.pacer,
+        tokens=token_source(runtime, connection, credentials),
+        account=_account(connection, credentials),
         workspace_id=str(connection.workspace_id),
         is_read_only=is_read_only,
         rate_scale=runtime.rate_scale,
@@ -166,3 +174,41 @@ def build_provider(
         sleep=runtime.sleep,
     )
     return spec.build(context)
+
+
+def token_source(runtime: Runtime, connection: ConnectionRow, credentials: Mapping[str, Any]) -> TokenSource:
+    """The key or token as it stands, or, where OAuth granted it, one that is kept valid."""
+    spec = runtime.spec(connection.integration_type)
+    if spec.oauth is None or not credentials.get("access_token"):
+        key = next((str(credentials[name]) for name in spec.credential_keys if credentials.get(name)), "")
+        return FixedToken(value=key)
+    return token_keeper(runtime, connection, credentials, spec.oauth)
+
+
+def token_keeper(
+    runtime: Runtime, connection: ConnectionRow, credentials: Mapping[str, Any], oauth: OAuthSpec
+) -> TokenKeeper:
+    owner = TokenOwner(
+        connection_id=connection.id, workspace_id=connection.workspace_id, provider=connection.integration_type
+    )
+    is_renewed = oauth.is_refreshable and bool(credentials.get("refresh_token"))
+    return TokenKeeper(
+        owner,
+        database=runtime.database,
+        cipher=runtime.cipher,
+        exchange=oauth_exchange(runtime, oauth) if is_renewed else None,
+        clock=runtime.clock,
+        credentials=credentials,
+    )
+
+
+def oauth_exchange(runtime: Runtime, oauth: OAuthSpec) -> OAuthExchange:
+    client = runtime.oauth_clients.get(oauth.client, OAuthClient(id=""))
+    return OAuthExchange(oauth, client, runtime.addresses, transport=runtime.transport, sleep=runtime.sleep)
+
+
+def _account(connection: ConnectionRow, credentials: Mapping[str, Any]) -> str:
+    """Connections with one API key share its limits; a token that changes is told by its connection."""
+    key = credentials.get("api_key")
+    text = str(key) if key else str(connection.id)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

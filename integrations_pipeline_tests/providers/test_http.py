@@ -16,6 +16,7 @@ from integrations_pipeline.errors import (
     RetryableError,
 )
 from integrations_pipeline.providers.airtable.wire import read_error
+from integrations_pipeline.providers.base import FixedToken
 from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy, retry_after
 from integrations_pipeline_tests.sync.arrangement import FreePacer
 
@@ -49,7 +50,7 @@ def client(
 ) -> Iterator[HttpClient]:
     endpoint = Endpoint(
         base_url="https://api.example.test/",
-        headers={"Authorization": f"Bearer {TOKEN}"},
+        tokens=FixedToken(value=TOKEN),
         read_error=read_error,
         pace=(PaceRule(key="base", interval_seconds=0.2), PaceRule(key="token", interval_seconds=0.02)),
         retry=RetryPolicy(budget_seconds=budget, unreachable_seconds=min(budget, 30.0)),
@@ -192,7 +193,7 @@ def test_a_rate_limit_that_lasts_ends_with_the_budget() -> None:
 def test_closing_ends_the_waits_of_other_threads() -> None:
     endpoint = Endpoint(
         base_url="https://api.example.test",
-        headers={},
+        tokens=FixedToken(value=TOKEN),
         read_error=read_error,
         retry=RetryPolicy(first_wait_seconds=60.0),
     )

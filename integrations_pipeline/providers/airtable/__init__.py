@@ -3,6 +3,9 @@
 from integrations_pipeline.providers.airtable.provider import API_URL, AirtableProvider, AirtableSettings
 from integrations_pipeline.providers.airtable.wire import PAGE_SIZE, WRITE_BATCH
 from integrations_pipeline.providers.base import Capabilities, ProviderSpec
+from integrations_pipeline.providers.oauth import OAuthSpec
+
+OAUTH_URL = "INTEGRATIONS_AIRTABLE_OAUTH_URL"
 
 PROVIDER = ProviderSpec(
     name="airtable",
@@ -23,8 +26,18 @@ PROVIDER = ProviderSpec(
     },
     addresses={
         API_URL: "https://api.airtable.com",
-        "INTEGRATIONS_AIRTABLE_OAUTH_URL": "https://airtable.com/oauth2/v1",
+        OAUTH_URL: "https://airtable.com/oauth2/v1",
     },
     credential_keys=("api_key", "access_token"),
     build=AirtableProvider,
+    #: https://airtable.com/developers/web/api/oauth-reference; redirects over http go to localhost only.
+    oauth=OAuthSpec(
+        title="Airtable",
+        client="AIRTABLE",
+        authorize=(OAUTH_URL, "/authorize"),
+        token=(OAUTH_URL, "/token"),
+        scopes=("data.records:read", "data.records:write", "schema.bases:read", "webhook:manage"),
+        uses_basic=True,
+        redirect_host="localhost",
+    ),
 )

@@ -3,7 +3,6 @@
 Belongs here: one method per endpoint. Does not: contacts, mapping, retries (`providers.http`).
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -37,14 +36,13 @@ class AirtableClient:
         table_id: str,
         columns: Sequence[str],
     ) -> None:
-        token = str(context.credentials.get("access_token") or context.credentials.get("api_key") or "")
         self._table_path = f"v0/{quote(base_id, safe='')}/{quote(table_id, safe='')}"
         self._base_id = quote(base_id, safe="")
         endpoint = Endpoint(
             base_url=api_url,
-            headers={"Authorization": f"Bearer {token}"},
+            tokens=context.tokens,
             read_error=lambda response: wire.read_error(response, columns),
-            pace=_pace_rules(api_url, base_id, token, context.rate_scale),
+            pace=_pace_rules(api_url, base_id, context.account, context.rate_scale),
         )
         self.http = HttpClient(endpoint, pacer=context.pacer, transport=context.transport, sleep=context.sleep)
 
@@ -155,10 +153,9 @@ def _answered(answer: Any, count: int, error: type[RetryableError]) -> list[Mapp
     return records
 
 
-def _pace_rules(api_url: str, base_id: str, token: str, scale: float) -> list[PaceRule]:
-    """One rule for the base and one for the token; the keys carry hashes, never the token."""
+def _pace_rules(api_url: str, base_id: str, account: str, scale: float) -> list[PaceRule]:
+    """One rule for the base and one for all requests of the account."""
     host = httpx.URL(api_url).netloc.decode()
-    digest = hashlib.sha256(token.encode()).hexdigest()[:16]
     penalty = wire.PENALTY_SECONDS / scale
     return [
         PaceRule(
@@ -167,7 +164,7 @@ def _pace_rules(api_url: str, base_id: str, token: str, scale: float) -> list[Pa
             penalty_seconds=penalty,
         ),
         PaceRule(
-            key=f"airtable:{host}:token:{digest}",
+            key=f"airtable:{host}:token:{account}",
             interval_seconds=wire.TOKEN_INTERVAL_SECONDS / scale,
             penalty_seconds=penalty,
         ),

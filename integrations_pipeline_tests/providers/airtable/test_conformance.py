@@ -8,7 +8,7 @@ import pytest
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
-from integrations_pipeline.providers.base import ProviderContext
+from integrations_pipeline.providers.base import FixedToken, ProviderContext
 from integrations_pipeline.sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
 from integrations_pipeline_tests.providers.conformance import Bench, Conformance, Fields
 from integrations_pipeline_tests.sync.arrangement import FreePacer, Loopback
@@ -39,7 +39,8 @@ class AirtableBench(Bench):
     def provider(self, *, is_authorised: bool = True) -> AirtableProvider:
         return AirtableProvider(
             ProviderContext(
-                credentials={"api_key": DEFAULT_TOKEN if is_authorised else "patWrong"},
+                credentials={},
+                tokens=FixedToken(value=DEFAULT_TOKEN if is_authorised else "patWrong"),
                 settings={"base_id": self.base_id, "table_id": "Contacts"},
                 mapping=MAPPING,
                 addresses={"INTEGRATIONS_AIRTABLE_API_URL": self.server.airtable_url},

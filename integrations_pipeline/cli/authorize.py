@@ -1,0 +1,94 @@
+"""`integrations connections authorize`: a person gives access in the browser, the tokens are stored encrypted."""
+
+import sys
+import webbrowser
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from integrations_pipeline.cli.connection_input import FileOption, known_settings, valid_settings
+from integrations_pipeline.cli.loopback import PATH, PORT, listening
+from integrations_pipeline.cli.output import JsonOption, WorkspaceOption, find_workspace, print_json, say, warn, wired
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.providers.oauth import Consent, OAuthSpec, Tokens
+from integrations_pipeline.store import connections, sync_log
+from integrations_pipeline.store.connections import ConnectionRow, NewConnection
+from integrations_pipeline.store.sync_log import Activity
+from integrations_pipeline.sync.runtime import Runtime, oauth_exchange
+
+
+def authorize(
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name, as `airtable`.")],
+    workspace: WorkspaceOption,
+    settings: Annotated[str | None, FileOption] = None,
+    frequency_minutes: Annotated[int | None, typer.Option(min=1, help="How often it is synced; 15 if new.")] = None,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address; paste where the browser ends up.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=1024, max=65535, help="Port of the redirect address.")] = PORT,
+    as_json: JsonOption = False,
+) -> None:
+    """Connect a provider by OAuth: new, or again after its authorisation was lost. Nothing is forgotten."""
+    with wired() as wiring:
+        runtime = wiring.runtime
+        spec = runtime.spec(provider)
+        if spec.oauth is None:
+            raise ConfigurationError(f"{provider} has no OAuth: `integrations connections add {provider}` takes a key")
+        workspace_id = find_workspace(runtime, workspace)
+        wanted = valid_settings(spec, known_settings(runtime, workspace_id, provider, settings))
+        exchange = oauth_exchange(runtime, spec.oauth)
+        consent = exchange.ask(f"http://{spec.oauth.redirect_host}:{port}{PATH}")
+        answer = _pasted(spec.oauth, consent) if no_browser else _from_browser(spec.oauth, consent, port)
+        tokens, beside = exchange.accept(consent, answer)
+        grant = _Grant(oauth=spec.oauth, tokens=tokens, beside=beside)
+        row = _save(runtime, workspace_id, _new(runtime, provider, wanted, grant, frequency_minutes))
+    if as_json:
+        print_json({"id": str(row.id), "workspace": workspace, "provider": provider, "status": row.status})
+    else:
+        say(f"authorised {provider} of {workspace}; `integrations connections check` tries it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grant:
+    oauth: OAuthSpec
+    tokens: Tokens
+    beside: dict[str, Any]
+
+
+def _new(
+    runtime: Runtime, provider: str, settings: dict[str, Any], grant: _Grant, frequency_minutes: int | None
+) -> NewConnection:
+    return NewConnection(
+        integration_type=provider,
+        credentials=grant.tokens.credentials(grant.beside, runtime.clock()),
+        settings=settings,
+        frequency_minutes=frequency_minutes,
+        oauth_provider=grant.oauth.client.lower(),
+    )
+
+
+def _save(runtime: Runtime, workspace_id: Any, new: NewConnection) -> ConnectionRow:
+    with runtime.database.workspace(workspace_id) as connection:
+        row = connections.save_connection(connection, workspace_id, new, runtime.cipher)
+        done = Activity(integration_name=new.integration_type, action="authorized", success=True)
+        sync_log.record_activity(connection, workspace_id, done)
+    return row
+
+
+def _from_browser(oauth: OAuthSpec, consent: Consent, port: int) -> str:
+    with listening(port, consent.state) as server:
+        warn(f"opening {oauth.title} in the browser; if nothing opens, go to:\n{consent.address}")
+        webbrowser.open(consent.address)
+        return server.wait()
+
+
+def _pasted(oauth: OAuthSpec, consent: Consent) -> str:
+    warn(
+        f"open this address, give {oauth.title} your consent, and paste the address that the browser ends up at "
+        f"(it begins with {consent.redirect_uri} and may show an error page):\n{consent.address}"
+    )
+    pasted = sys.stdin.readline().strip()
+    if not pasted:
+        raise ConfigurationError("no address was pasted: run the command again")
+    return pasted

@@ -1,0 +1,61 @@
+"""What people hand in for a connection: JSON files with credentials and settings, checked before they are kept."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import typer
+
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.providers.base import ProviderSpec
+from integrations_pipeline.store import connections
+from integrations_pipeline.sync.runtime import Runtime, parse_settings
+
+FileOption = typer.Option(help="JSON file, or - for stdin.")
+
+
+def known_settings(runtime: Runtime, workspace_id: UUID, provider: str, source: str | None) -> dict[str, Any]:
+    """The settings given, else those of the connection there is, so that a token can be renewed alone."""
+    if source is not None:
+        return read_json(source, "--settings")
+    with runtime.database.workspace(workspace_id) as connection:
+        row = connections.get_connection(connection, workspace_id, provider)
+    return dict(row.settings) if row else {}
+
+
+def read_json(source: str, option: str) -> dict[str, Any]:
+    """A JSON object from a file or stdin; the content is never repeated in an error."""
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{option}: cannot read {source} ({type(error).__name__})") from error
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"{option}: no JSON in {source}, line {error.lineno}") from None
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{option}: expected a JSON object in {source}")
+    return document
+
+
+def valid_credentials(spec: ProviderSpec, document: dict[str, Any]) -> dict[str, Any]:
+    """Credentials in a form that can be tried; whether the provider takes them is not asked."""
+    if not any(isinstance(document.get(key), str) and document[key] for key in spec.credential_keys):
+        expected = " or ".join(f'"{key}"' for key in spec.credential_keys)
+        raise ConfigurationError(f"--credentials: {spec.name} needs {expected}")
+    for key in (*spec.credential_keys, "refresh_token"):
+        value = document.get(key)
+        if isinstance(value, str) and not (value.isascii() and value.isprintable() and " " not in value):
+            raise ConfigurationError(f'--credentials: "{key}" holds white space or other characters no token has')
+    return document
+
+
+def valid_settings(spec: ProviderSpec, document: dict[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(document) - set(spec.settings_model.model_fields))
+    if unknown:
+        known = ", ".join(sorted(spec.settings_model.model_fields))
+        raise ConfigurationError(f"--settings: unknown setting {unknown[0]!r}; {spec.name} knows {known}")
+    parse_settings(spec, document)
+    return document
