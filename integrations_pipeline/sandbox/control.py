@@ -98,7 +98,9 @@ def _refused(status: int, kind: str, message: str) -> Reply:
 
 def _shown(template: str) -> str:
     """A path template with names in place of its `{}`: base, table, and what comes third."""
-    template = template.replace("tokens/{}", "tokens/TOKEN")
+    template = template.replace("tokens/{}", "tokens/TOKEN").replace("lists/{}", "lists/LIST")
+    template = template.replace("members/{}", "members/EMAIL").replace("merge-fields/{}", "merge-fields/TAG")
+    template = template.replace("keys/{}", "keys/KEY").replace("accounts/{}", "accounts/ACCOUNT")
     for name in ("BASE", "TABLE", "ID"):
         template = template.replace("{}", name, 1)
     return template

@@ -5,6 +5,7 @@ Does not belong here: carrying a fault out (the server does the generic ones, a 
 """
 
 import re
+from collections.abc import Container
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -12,6 +13,7 @@ from integrations_pipeline.sandbox.wire import JsonObject, Request
 
 FaultAction = Literal[
     "status",
+    "status_after",
     "drop_before",
     "drop_after",
     "delay",
@@ -30,12 +32,14 @@ class FaultRule:
     A request fits when its method is `method` (None: any), `path_regex` is found in its decoded path and
     `body_regex` in its body. The first `skip` fitting requests pass, the next `times` are hit (-1: all).
 
-    Actions: `status` answers `status`, `body` and `headers` and applies nothing; `drop_before` closes the
+    Actions: `status` answers `status`, `body` and `headers` and applies nothing; `status_after` applies the
+    request, then answers the same; `drop_before` closes the
     connection and applies nothing; `drop_after` applies the request, then closes the connection; `delay`
     applies it and holds the answer back for `seconds`; `truncate_page` and `empty_page` answer a list with
     fewer or no records and no offset; `expire_iterators` forgets all offsets; `rate_limit` answers 429 and
-    starts the penalty; `billing_limit` answers 429 as when the month's calls are used up (schema calls go on
-    working).
+    starts the penalty, if the provider has one; `billing_limit` answers 429 as when the month's calls are used
+    up (schema calls go on working). A page that is cut of Mailchimp goes on telling the true `total_items`,
+    unless `body` has another.
     """
 
     action: FaultAction
@@ -92,10 +96,10 @@ class FaultBook:
     def clear(self) -> None:
         self._rules.clear()
 
-    def take(self, request: Request) -> FaultRule | None:
-        """The rule that hits this request, counted as used once."""
+    def take(self, request: Request, actions: Container[str] = get_args(FaultAction)) -> FaultRule | None:
+        """The rule that hits this request, counted as used once; `actions` limits which may."""
         for counted in self._rules:
-            if counted.hits_left == 0 or not counted.rule.fits(request):
+            if counted.rule.action not in actions or counted.hits_left == 0 or not counted.rule.fits(request):
                 continue
             if counted.skips_left > 0:
                 counted.skips_left -= 1

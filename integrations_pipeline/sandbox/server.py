@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import format_datetime
@@ -29,6 +30,15 @@ from integrations_pipeline.sandbox.airtable.emulator import AirtableEmulator
 from integrations_pipeline.sandbox.airtable.state import Airtable, AirtableOptions
 from integrations_pipeline.sandbox.control import Control
 from integrations_pipeline.sandbox.faults import FaultRule
+from integrations_pipeline.sandbox.gmail.emulator import GmailEmulator
+from integrations_pipeline.sandbox.gmail.options import GmailOptions
+from integrations_pipeline.sandbox.gmail.state import Gmail
+from integrations_pipeline.sandbox.mailchimp.emulator import MailchimpEmulator
+from integrations_pipeline.sandbox.mailchimp.options import MailchimpOptions
+from integrations_pipeline.sandbox.mailchimp.state import Mailchimp
+from integrations_pipeline.sandbox.oauth.emulator import OAuthEmulator
+from integrations_pipeline.sandbox.oauth.options import OAuthOptions
+from integrations_pipeline.sandbox.oauth.state import OAuthServers
 from integrations_pipeline.sandbox.stage import Clock, Emulator, Stage, system_time
 from integrations_pipeline.sandbox.wire import Reply, Request
 
@@ -41,7 +51,9 @@ METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 class SandboxOptions:
     """`port` 0 takes a free one. `rate_limit_scale` multiplies allowed rates and divides penalties; None
     turns limits off. `clock` gives aware UTC times. `airtable` holds the rest of Airtable's options (its own
-    `rate_limit_scale` is not used). The same `seed` gives the same identifiers.
+    `rate_limit_scale` is not used), `gmail` Gmail's in the same way, `mailchimp` those of Mailchimp (without limits,
+    its connections are not counted), `oauth` those of the authorization servers. The same `seed` gives the same
+    identifiers.
     """
 
     port: int = 0
@@ -49,6 +61,9 @@ class SandboxOptions:
     clock: Callable[[], datetime] = system_time
     seed: int = 0
     airtable: AirtableOptions = field(default_factory=AirtableOptions)
+    gmail: GmailOptions = field(default_factory=GmailOptions)
+    mailchimp: MailchimpOptions = field(default_factory=MailchimpOptions)
+    oauth: OAuthOptions = field(default_factory=OAuthOptions)
 
 
 class SandboxServer:
@@ -59,7 +74,16 @@ class SandboxServer:
         self.stage = Stage(Clock(self.options.clock), self.options.seed)
         scale = self.options.rate_limit_scale
         self.airtable = Airtable(self.stage, replace(self.options.airtable, rate_limit_scale=scale))
-        emulators: list[Emulator] = [AirtableEmulator(self.airtable)]
+        self.gmail = Gmail(self.stage, replace(self.options.gmail, rate_limit_scale=scale))
+        connections = None if scale is None else self.options.mailchimp.connection_limit
+        self.mailchimp = Mailchimp(self.stage, replace(self.options.mailchimp, connection_limit=connections))
+        self.oauth = OAuthServers(self.stage, self.options.oauth)
+        emulators: list[Emulator] = [
+            AirtableEmulator(self.airtable),
+            GmailEmulator(self.gmail),
+            MailchimpEmulator(self.mailchimp),
+            OAuthEmulator(self.oauth),
+        ]
         self._switchboard = Switchboard(self.stage, emulators)
         self._running: _Running | None = None
 
@@ -82,6 +106,36 @@ class SandboxServer:
     def airtable_url(self) -> str:
         """What stands for https://api.airtable.com."""
         return self.url + "/airtable"
+
+    @property
+    def airtable_oauth_url(self) -> str:
+        """What stands for https://airtable.com/oauth2/v1."""
+        return self.url + "/oauth/airtable/oauth2/v1"
+
+    @property
+    def gmail_url(self) -> str:
+        """What stands for https://gmail.googleapis.com."""
+        return self.url + "/gmail"
+
+    @property
+    def mailchimp_url(self) -> str:
+        """What stands for https://us1.api.mailchimp.com."""
+        return self.url + "/mailchimp"
+
+    @property
+    def mailchimp_oauth_url(self) -> str:
+        """What stands for https://login.mailchimp.com/oauth2."""
+        return self.url + "/oauth/mailchimp/oauth2"
+
+    @property
+    def google_auth_url(self) -> str:
+        """What stands for https://accounts.google.com/o/oauth2/v2/auth."""
+        return self.url + "/oauth/google/auth"
+
+    @property
+    def google_token_url(self) -> str:
+        """What stands for https://oauth2.googleapis.com/token."""
+        return self.url + "/oauth/google/token"
 
     def start(self) -> None:
         """Returns when the server answers. Raises OSError if the port is taken."""
@@ -127,6 +181,9 @@ class Switchboard:
             for emulator in self._emulators.values():
                 emulator.reset()
 
+    def underway(self, request: Request) -> AbstractContextManager[None]:
+        return self._stage.underway.hold(request)
+
     def answer(self, request: Request) -> Reply:
         if not request.segments:
             return self._control.page()
@@ -143,9 +200,12 @@ class Switchboard:
             return self._provider(request, None)
         if fault.action == "drop_before":
             return Reply(is_dropped=True)
+        answered = Reply(status=fault.status, body=fault.body, headers=tuple(fault.headers.items()))
         if fault.action == "status":
-            return Reply(status=fault.status, body=fault.body, headers=tuple(fault.headers.items()))
+            return answered
         reply = self._provider(request, fault)
+        if fault.action == "status_after":
+            return answered
         if fault.action == "drop_after":
             return replace(reply, is_dropped=True)
         return replace(reply, delay_seconds=fault.seconds) if fault.action == "delay" else reply
@@ -165,9 +225,10 @@ def build_app(switchboard: Switchboard, threads: Executor) -> Starlette:
     async def endpoint(http: HttpRequest) -> Response:
         request = read_request(http.scope, await http.body())
         loop = asyncio.get_running_loop()
-        reply = await loop.run_in_executor(threads, switchboard.answer, request)
-        if reply.delay_seconds and not await _has_waited(reply.delay_seconds):
-            return DroppedConnection()
+        with switchboard.underway(request):
+            reply = await loop.run_in_executor(threads, switchboard.answer, request)
+            if reply.delay_seconds and not await _has_waited(reply.delay_seconds):
+                return DroppedConnection()
         response = to_response(reply)
         # The servers' own clock, which tests move: clients measure their cursors by it.
         response.headers["date"] = format_datetime(switchboard.now(), usegmt=True)
@@ -199,6 +260,8 @@ def read_request(scope: Scope, body: bytes) -> Request:
         url_length=len(str(http.url)),
         authorization=http.headers.get("authorization", ""),
         content_type=http.headers.get("content-type", ""),
+        host=http.headers.get("host", ""),
+        headers=tuple(http.headers.items()),
     )
 
 

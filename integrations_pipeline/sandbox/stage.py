@@ -4,12 +4,14 @@ Belongs here: things that are the same whichever provider is imitated.
 Does not belong here: a provider's state or limits, HTTP.
 """
 
+import itertools
 import json
 import random
 import string
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -149,6 +151,32 @@ class GrantBook:
         self._grants.clear()
 
 
+class Underway:
+    """The requests that have arrived and are not answered yet, in the order of their arrival.
+
+    The server's own thread keeps it, without the stage's lock, on which most of these requests are waiting.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests: list[Request] = []
+
+    @contextmanager
+    def hold(self, request: Request) -> Iterator[None]:
+        with self._lock:
+            self._requests.append(request)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._requests = [each for each in self._requests if each is not request]
+
+    def before(self, request: Request) -> list[Request]:
+        """Those that arrived earlier than this one."""
+        with self._lock:
+            return list(itertools.takewhile(lambda each: each is not request, self._requests))
+
+
 class Emulator(Protocol):
     """One imitated service. It answers requests whose path begins with its `name`, or with one of its `roots`:
     first parts of the service's own paths, for clients that take a host only."""
@@ -186,6 +214,7 @@ class Stage:
         self.faults = FaultBook()
         self.grants = GrantBook()
         self.log = RequestLog()
+        self.underway = Underway()
 
     def reset(self) -> None:
         """No faults, an empty log, the source's own time, and the first identifiers again."""

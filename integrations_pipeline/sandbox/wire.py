@@ -39,6 +39,14 @@ class Request:
     #: The header `Authorization` as it came; `token` is what follows `Bearer` in it.
     authorization: str = ""
     content_type: str = ""
+    #: The header `Host`: the address under which this server was asked.
+    host: str = ""
+    #: All header fields, their names in lower case.
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str:
+        """The first header field of that name, in any case; an empty string if there is none."""
+        return next((value for key, value in self.headers if key == name.lower()), "")
 
     def values(self, name: str) -> list[str]:
         return [value for key, value in self.query if key == name]

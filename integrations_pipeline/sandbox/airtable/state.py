@@ -125,11 +125,18 @@ class Airtable:
             self._held.tokens.pop(value, None)
 
     def token(self, value: str | None) -> Token:
-        """Raises WireError 401 for a token that was never given out or has been revoked."""
-        token = self._held.tokens.get(value or "")
+        """Raises WireError 401 for a token that was never given out, has been revoked or has expired."""
+        token = self._held.tokens.get(value or "") or self._oauth_token(value)
         if token is None:
             raise errors.authentication_required()
         return token
+
+    def _oauth_token(self, value: str | None) -> Token | None:
+        """A token that the authorization server issued; it reaches all bases."""
+        grant = self.stage.grants.find("airtable", value, self.stage.clock.now())
+        if grant is None:
+            return None
+        return Token(value=grant.token, user_id=grant.account, scopes=grant.scopes, oauth_client=grant.client_id)
 
     # Bases, tables, fields
 

@@ -1,0 +1,97 @@
+"""Making merge fields: those that every new audience has, and those that a request describes.
+
+Belongs here: tags, types and options of fields. Does not belong here: members' values (`merge_values`).
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from integrations_pipeline.sandbox.mailchimp import errors, merge_values
+from integrations_pipeline.sandbox.mailchimp.errors import FieldError
+from integrations_pipeline.sandbox.mailchimp.model import Audience, MergeField
+from integrations_pipeline.sandbox.wire import JsonObject
+
+#: From the help pages.
+TAG_LENGTH = 10
+_TAG = re.compile(rf"[A-Z0-9_]{{1,{TAG_LENGTH}}}")
+_TEXTS = ("name", "type", "tag", "default_value", "help_text")
+_CHOICE_TYPES = frozenset(["dropdown", "radio"])
+
+#: The fields of a new audience. The address of a member is no merge field.
+DEFAULT_FIELDS: tuple[JsonObject, ...] = (
+    {"tag": "FNAME", "name": "First Name", "type": "text"},
+    {"tag": "LNAME", "name": "Last Name", "type": "text"},
+    {"tag": "ADDRESS", "name": "Address", "type": "address"},
+    {"tag": "PHONE", "name": "Phone Number", "type": "phone", "options": {"phone_format": "none"}},
+    {"tag": "BIRTHDAY", "name": "Birthday", "type": "birthday", "options": {"date_format": "MM/DD"}},
+)
+_DEFAULT_OPTIONS: dict[str, JsonObject] = {
+    "text": {"size": 25},
+    "address": {"default_country": 164},
+    "phone": {"phone_format": "none"},
+    "date": {"date_format": "MM/DD/YYYY"},
+    "birthday": {"date_format": "MM/DD"},
+}
+
+
+def add_fields(audience: Audience, descriptions: Sequence[JsonObject | str]) -> None:
+    """A plain text such as "COMPANY" stands for a text field with that tag."""
+    for each in descriptions:
+        add_field(audience, {"tag": each, "name": each.capitalize(), "type": "text"} if isinstance(each, str) else each)
+
+
+def add_field(audience: Audience, document: Any) -> MergeField:
+    """Raises WireError. A field without a tag gets one such as MMERGE6."""
+    if not isinstance(document, dict):
+        raise errors.invalid_resource(errors.not_of_type("", "object", document))
+    refusals = _schema_errors(document)
+    if refusals:
+        raise errors.invalid_resource(*refusals)
+    number = max((each.merge_id for each in audience.merge_fields), default=0) + 1
+    tag = str(document.get("tag") or f"MMERGE{number}").upper()
+    if audience.merge_field(tag) is not None:
+        raise errors.merge_tag_taken(tag)
+    kind = document["type"]
+    field = MergeField(
+        merge_id=number,
+        tag=tag,
+        name=document["name"],
+        type=kind,
+        is_required=document.get("required", False),
+        default_value=document.get("default_value", ""),
+        is_public=document.get("public", False),
+        display_order=document.get("display_order", number + 1),
+        options=_DEFAULT_OPTIONS.get(kind, {}) | document.get("options", {}),
+        help_text=document.get("help_text", ""),
+    )
+    audience.merge_fields.append(field)
+    audience.revision += 1
+    return field
+
+
+def _schema_errors(document: JsonObject) -> list[FieldError]:
+    found = [errors.not_provided(key) for key in ("name", "type") if key not in document]
+    for names, wanted, word in (
+        (_TEXTS, str, "string"),
+        (("required", "public"), bool, "boolean"),
+        (("display_order",), int, "integer"),
+        (("options",), dict, "object"),
+    ):
+        found += [
+            errors.not_of_type(key, word, document[key])
+            for key in names
+            if key in document and not isinstance(document[key], wanted)
+        ]
+    return found or _value_errors(document)
+
+
+def _value_errors(document: JsonObject) -> list[FieldError]:
+    # Assumed: the wordings of the last two.
+    if document["type"] not in merge_values.TYPES:
+        return [errors.not_accepted("type", merge_values.TYPES)]
+    if document.get("tag") and not _TAG.fullmatch(document["tag"].upper()):
+        return [("tag", f"Merge tags are letters, digits and underscores, and {TAG_LENGTH} characters at most.")]
+    if document["type"] in _CHOICE_TYPES and not document.get("options", {}).get("choices"):
+        return [("options.choices", "Please provide at least one choice.")]
+    return []

@@ -1,0 +1,1 @@
+"""The sandboxed authorization servers of Google, Airtable and Mailchimp."""
