@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 #: ASCII unit separator: cannot be typed into a tag, so joining needs no escaping.
 SET_SEPARATOR = "\x1f"
 
+#: Consent: opted out.
+CONSENT_OUT = "true"
+#: The other side has no say in this person's consent (nobody was asked there): it agrees with anything.
+CONSENT_UNASKED = "unasked"
+#: Not opted out, by the person's own deed at the time that follows (ISO 8601, aware).
+CONSENT_IN_AT = "in@"
+
 
 def clean_text(text: str) -> str:
     """Text that every store can hold: without NUL, which Postgres refuses, and without halves of characters."""
@@ -132,8 +139,9 @@ class Snapshot:
     """The contacts of one side at one time.
 
     `frame`: indexed by `contact_id` (LOCAL) or `external_id` (REMOTE), one `str` column per mapped field.
-    LOCAL also has `version` (int64) and `updated_at`; REMOTE may have `contact_key` (the contact id that
-    a create of ours left on the record, else ""), `revision` and `modified_at` (aware UTC or NaT).
+    LOCAL also has `version` (int64) and `updated_at`, and `opted_out_at` if consent is mapped; REMOTE may
+    have `contact_key` (the contact id that a create of ours left on the record, else ""), `revision` and
+    `modified_at` (aware UTC or NaT).
     If `is_complete`, a row that is not there does not exist. Otherwise it is unchanged since the base,
     unless its id is in `tombstones`.
     """
@@ -189,6 +197,8 @@ class Change:
     agreed: Mapping[str, str] = field(default_factory=dict)
     expected_version: int | None = None
     is_settling: bool = True
+    #: The remote record's e-mail as the plan saw it: where a provider addresses records by e-mail.
+    address: str = ""
     #: A create whose key another contact's record carries (a copy somebody made): it goes out without it.
     is_key_taken: bool = False
     conflict: Conflict | None = None

@@ -6,17 +6,24 @@ raw text first and comes here only for the rows that differ.
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from integrations_pipeline.model import SET_SEPARATOR, FieldKind, FieldRule, split_set
-
-CONSENT_OUT = "true"
+from integrations_pipeline.model import (
+    CONSENT_IN_AT,
+    CONSENT_OUT,
+    CONSENT_UNASKED,
+    SET_SEPARATOR,
+    FieldKind,
+    FieldRule,
+    split_set,
+)
 
 
 def canonical(value: str, kind: FieldKind) -> str:
     """The form in which equal values are equal texts.
 
     Text: Unicode NFC, line ends as LF, outer white space off. E-mail: also lower case. Sets: members
-    sorted, each once. Consent: "true" or "".
+    sorted, each once. Consent: "true" for opted out, else "".
     """
     text = value if value.isascii() else unicodedata.normalize("NFC", value)
     text = text.replace("\r\n", "\n").strip()
@@ -31,12 +38,19 @@ def canonical(value: str, kind: FieldKind) -> str:
 
 def is_same(left: str, right: str, kind: FieldKind) -> bool:
     """Whether two values are the same value of a field of this kind."""
+    if kind is FieldKind.CONSENT and CONSENT_UNASKED in (left, right):
+        return True
     return left == right or canonical(left, kind) == canonical(right, kind)
 
 
 def differing(left: Mapping[str, str], right: Mapping[str, str], rules: Sequence[FieldRule]) -> tuple[FieldRule, ...]:
     """The fields, in rule order, in which two contacts really differ; a missing key counts as empty."""
     return tuple(rule for rule in rules if not is_same(left.get(rule.name, ""), right.get(rule.name, ""), rule.kind))
+
+
+def opted_in_at(consent: str) -> datetime | None:
+    """When the person opted in by their own deed, or None where the value does not tell."""
+    return datetime.fromisoformat(consent.removeprefix(CONSENT_IN_AT)) if consent.startswith(CONSENT_IN_AT) else None
 
 
 def identity_key(email: str) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from integrations_pipeline.engine.canonical import CONSENT_OUT, canonical, is_same
+from integrations_pipeline.engine.canonical import canonical, is_same, opted_in_at
 from integrations_pipeline.model import (
+    CONSENT_OUT,
     Conflict,
     ConflictPolicy,
     FieldKind,
@@ -24,10 +25,11 @@ Fields = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """When each side was last modified, or None where it is not told."""
+    """When each side was last modified, and when the contact opted out here; None where it is not told."""
 
     local_at: datetime | None = None
     remote_at: datetime | None = None
+    opted_out_at: datetime | None = None
 
     @property
     def is_remote_newer(self) -> bool:
@@ -79,7 +81,7 @@ def merge_field(rule: FieldRule, values: tuple[str, str, str], policy: ConflictP
     if rule.kind is FieldKind.SET:
         return _write_both(rule, merge_set(base, local, remote), local, remote)
     if rule.kind is FieldKind.CONSENT:
-        return _write_both(rule, CONSENT_OUT, local, remote)
+        return merge_consent(rule, values, times)
     if is_same(remote, base, rule.kind):
         return FieldMerge(to_remote=local) if rule.to_remote else FieldMerge()
     if is_same(local, base, rule.kind):
@@ -97,6 +99,20 @@ def merge_set(base: str, local: str, remote: str) -> str:
     for member in (*split_set(local), *split_set(remote)):
         spelled.setdefault(canonical(member, FieldKind.TEXT), member)
     return join_set(member for key, member in spelled.items() if key not in removed)
+
+
+def merge_consent(rule: FieldRule, values: tuple[str, str, str], times: Times) -> FieldMerge:
+    """Merge a consent in which the sides differ: opted out wins, whoever said it, and stays.
+
+    The one way back is the person's own opt-in at the provider, later than the opt-out that both sides had
+    agreed on. An opt-in that is older (a re-imported member) or whose time cannot be compared does not count.
+    """
+    base, local, remote = values
+    opted_in = opted_in_at(remote)
+    is_agreed_out = canonical(base, rule.kind) == canonical(local, rule.kind) == CONSENT_OUT
+    if opted_in and is_agreed_out and times.opted_out_at and opted_in > times.opted_out_at:
+        return FieldMerge(to_local="" if rule.to_local else None)
+    return _write_both(rule, CONSENT_OUT, local, remote)
 
 
 def _write_both(rule: FieldRule, merged: str, local: str, remote: str) -> FieldMerge:
@@ -188,8 +204,6 @@ def _collect(outcome: PairMerge, name: str, merged: FieldMerge, *, is_new: bool)
 def is_edited(rules: Sequence[FieldRule], base: Fields, side: Fields, other: Side) -> bool:
     """Whether a side holds an edit since the base that `other` could take: such an edit beats a delete."""
     return any(
-        rule.writes(other)
-        and rule.name in side
-        and canonical(side[rule.name], rule.kind) != canonical(base.get(rule.name, ""), rule.kind)
+        rule.writes(other) and rule.name in side and not is_same(side[rule.name], base.get(rule.name, ""), rule.kind)
         for rule in rules
     )

@@ -28,6 +28,8 @@ class Pair:
     agreed_version: int | None = None
     times: Times = field(default_factory=Times)
     is_linked: bool = True
+    #: The remote record's e-mail, "" where none is mapped.
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ def _update(pair: Pair, side: Side, after: Fields, merged: PairMerge, *, is_sett
         agreed={name: value if name in also else other[name] for name, value in after.items()},
         expected_version=pair.version,
         is_settling=is_settling,
+        address=pair.address,
         conflict=conflict,
         reason=_conflict_reason(conflict) if conflict else "",
     )
@@ -192,6 +195,7 @@ def plan_gone(pair: Pair, gone: Side, rules: Sequence[FieldRule]) -> Change:
         before=dict(seen),
         base=dict(pair.base),
         expected_version=pair.version,
+        address=pair.address,
     )
 
 

@@ -94,6 +94,7 @@ class PairReader:
             _numbers_at(world.base["contact_version"], base_at),
             _values_at(world.local.frame, "updated_at", local_at),
             _values_at(world.remote.frame, "modified_at", remote_at),
+            _values_at(world.local.frame, "opted_out_at", local_at),
             strict=True,
         )
         return [
@@ -105,13 +106,14 @@ class PairReader:
                 remote=remote,
                 version=version,
                 agreed_version=agreed,
-                times=Times(local_at=local_time, remote_at=remote_time),
+                times=Times(local_at=local_time, remote_at=remote_time, opted_out_at=opted_out),
                 is_linked=presumed is None,
+                address=(remote or base_fields).get(world.identity_column or "", ""),
             )
             for (
                 contact_id,
                 external_id,
-            ), base_fields, local, remote, version, agreed, local_time, remote_time in columns
+            ), base_fields, local, remote, version, agreed, local_time, remote_time, opted_out in columns
         ]
 
 

@@ -6,7 +6,7 @@ Belongs here: the protocol and its values. Does not: HTTP (`http`), any provider
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -50,6 +50,10 @@ class Page:
     is_complete: bool = False
     #: The cursor leads on in a feed that also tells our own writes: reading on after writing skips them.
     tells_own_writes: bool = False
+    #: What it tells cannot be older than a write of ours, only late: a change feed, told in order.
+    is_certain: bool = False
+    #: Of the records asked for, those that have not changed since this run read the provider (`recheck`).
+    unchanged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,7 @@ class Capabilities:
     `max_batch`: records per write call. `max_concurrency`: write calls in flight. `max_read_batch`:
     ids per `read_records` call. `tells_modified_at`: records carry modification times.
     `propagation_seconds`: for so long after a write of ours a read may still show the value before it.
+    `keeps_refusals`: what it refused for good it refuses again, so it is not asked before the record changes.
     """
 
     max_batch: int = 1
@@ -75,12 +80,16 @@ class Capabilities:
     can_delete: bool = True
     tells_modified_at: bool = False
     propagation_seconds: float = 60.0
+    keeps_refusals: bool = False
 
 
 class ConnectionSettings(BaseModel):
     """Settings that every connection has; providers add theirs. Times in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    #: Settings of a provider that say how to write, not where the records are: changing one moves nothing.
+    manners: ClassVar[frozenset[str]] = frozenset()
 
     conflict_policy: ConflictPolicy | None = None
     delete_policy: DeletePolicy = DeletePolicy.HOLD
@@ -116,6 +125,11 @@ class Provider(Protocol):
 
     def read_records(self, external_ids: Sequence[str]) -> Page:
         """These records as they are now; ids that do not exist come back as tombstones."""
+        ...
+
+    def recheck(self, external_ids: Sequence[str]) -> Page:
+        """These records just before they are written: as `read_records`, but those that have not changed since
+        this run read the provider may be named in `unchanged` instead, where that costs fewer calls."""
         ...
 
     def prepare_write(self) -> None:
@@ -208,3 +222,5 @@ class ProviderSpec:
     credential_keys: Sequence[str]
     build: ProviderFactory
     oauth: OAuthSpec | None = None
+    #: Fields that the provider keeps in a place of its own, always synced: not for `field_mapping`.
+    fixed_mapping: Mapping[str, str] = field(default_factory=dict)

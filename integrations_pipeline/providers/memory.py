@@ -111,6 +111,7 @@ class MemoryProvider:
             tombstones=frozenset(key for key in touched if key not in self._book.entries),
             cursor={"position": len(self._book.history)},
             tells_own_writes=True,
+            is_certain=True,
         )
 
     def read_records(self, external_ids: Sequence[str]) -> Page:
@@ -119,6 +120,9 @@ class MemoryProvider:
             records=[self._record(key) for key in external_ids if key in self._book.entries],
             tombstones=frozenset(key for key in external_ids if key not in self._book.entries),
         )
+
+    def recheck(self, external_ids: Sequence[str]) -> Page:
+        return self.read_records(external_ids)
 
     def prepare_write(self) -> None:
         return None

@@ -150,6 +150,27 @@ def supersede_failed(connection: Connection, scope: JournalScope, sides: Collect
     connection.execute(statement, bound)
 
 
+def refusals(connection: Connection, connection_id: UUID) -> dict[tuple[Any, ...], str]:
+    """Remote writes that the provider refused for good in the last run, by `write_key`, with the reason."""
+    statement = text(
+        "select kind, contact_id::text, external_id, before, after, reason from integration_changes "
+        "where connection_id = :connection_id and side = 'remote' and state = 'failed' "
+        "and error_class = 'PermanentError'"
+    )
+    found = connection.execute(statement, {"connection_id": connection_id})
+    return {
+        write_key(row.kind, row.contact_id, row.external_id, from_json(row.before), from_json(row.after)): row.reason
+        for row in found
+    }
+
+
+def write_key(
+    kind: str, contact_id: str | None, external_id: str | None, before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[Any, ...]:
+    """What makes two writes the same write: a record that changed gives another one."""
+    return (kind, contact_id, external_id, tuple(sorted(before.items())), tuple(sorted(after.items())))
+
+
 def replace_open(
     connection: Connection,
     scope: JournalScope,

@@ -94,6 +94,8 @@ def read_contacts(
 ) -> pd.DataFrame:
     """Live contacts as a LOCAL snapshot frame (`model.Snapshot`), ordered by id; `ids` None means all."""
     columns, bound = contact_columns(names)
+    also = ["opted_out_at"] if "email_opt_out" in names else []
+    columns += ", c.email_opt_out_at" if also else ""
     chosen = "" if ids is None else "and c.id = any(cast(:ids as uuid[]))"
     statement = text(
         f"select c.id::text, c.version, c.updated_at{columns} from workspace_contacts c "  # noqa: S608
@@ -103,7 +105,7 @@ def read_contacts(
     if ids is not None:
         values["ids"] = list(ids)
     found = connection.execute(statement, values).fetchall()
-    frame = to_frame(found, ["contact_id", "version", "updated_at", *names], index="contact_id", texts=names)
+    frame = to_frame(found, ["contact_id", "version", "updated_at", *names, *also], index="contact_id", texts=names)
     frame["version"] = frame["version"].astype("int64")
     return frame
 

@@ -10,11 +10,13 @@ the next intent cannot be committed and nothing more is sent.
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 from integrations_pipeline.engine.canonical import is_same
 from integrations_pipeline.errors import IntegrationError
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, FieldKind, Outcome
 from integrations_pipeline.providers.base import RemoteRecord
+from integrations_pipeline.store import changes as journal
 from integrations_pipeline.sync.acknowledge import Ledger
 from integrations_pipeline.sync.runtime import Run
 
@@ -36,6 +38,8 @@ def deliver(run: Run, changes: Sequence[Change], ledger: Ledger) -> None:
     if not changes:
         return
     run.provider.prepare_write()
+    if run.spec.capabilities.keeps_refusals:
+        changes = _worth_trying(run, changes, ledger)
     flight: _InFlight = deque()
     pool = ThreadPoolExecutor(run.spec.capabilities.max_concurrency, thread_name_prefix="deliver")
     try:
@@ -54,6 +58,26 @@ def deliver(run: Run, changes: Sequence[Change], ledger: Ledger) -> None:
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _worth_trying(run: Run, changes: Sequence[Change], ledger: Ledger) -> list[Change]:
+    """The changes without those that the provider refused for good and that are still the same: they fail
+    again without being sent, until the record changes on a side or a person asks for another try."""
+    with run.session.begin() as connection:
+        refused = journal.refusals(connection, run.connection.id)
+        reasons = {id(change): refused.get(_write_key(change)) for change in changes} if refused else {}
+        again = [
+            replace(_outcome(change, ChangeState.FAILED, reason), error_class="PermanentError")
+            for change in changes
+            if (reason := reasons.get(id(change))) is not None
+        ]
+        ledger.acknowledge(connection, again)
+    done = {id(outcome.change) for outcome in again}
+    return [change for change in changes if id(change) not in done]
+
+
+def _write_key(change: Change) -> tuple[object, ...]:
+    return journal.write_key(change.kind.value, change.contact_id, change.external_id, change.before, change.after)
 
 
 def _ready_batches(run: Run, changes: Sequence[Change], ledger: Ledger) -> Iterator[Sequence[Change]]:
@@ -78,13 +102,17 @@ def _still_true(run: Run, changes: Sequence[Change], ledger: Ledger) -> list[Cha
 
     Providers without an etag leave the window between this read and the write; docs/guarantees.md tells it.
     """
-    page = run.provider.read_records([change.external_id or "" for change in changes])
+    page = run.provider.recheck([change.external_id or "" for change in changes])
     now = {record.external_id: record for record in page.records}
     kinds = {mapped.name: mapped.kind for mapped in run.mapping}
     verdicts = [
         (
             change,
-            _verdict(change, now.get(change.external_id or ""), kinds, is_recent=change.external_id in ledger.recent),
+            None
+            if change.external_id in page.unchanged
+            else _verdict(
+                change, now.get(change.external_id or ""), kinds, is_recent=change.external_id in ledger.recent
+            ),
         )
         for change in changes
     ]

@@ -52,7 +52,7 @@ class RemoteRead:
     certain: set[str] = field(default_factory=set)
 
     def add(self, page: Page) -> None:
-        if page.tells_own_writes and not page.is_complete:
+        if page.is_certain:
             self.certain |= page.tombstones
         for record in page.records:
             self.records[record.external_id] = record

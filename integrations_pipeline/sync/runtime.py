@@ -93,7 +93,8 @@ class Run:
         `columns`: field → column and direction; `place`: a hash of the settings that say where at the
         provider the records are.
         """
-        place = {name: value for name, value in self.settings.model_dump(mode="json").items() if name not in _POLICIES}
+        manners = _POLICIES | self.settings.manners
+        place = {name: value for name, value in self.settings.model_dump(mode="json").items() if name not in manners}
         text = json.dumps(place, sort_keys=True)
         return {
             "place": hashlib.sha256(text.encode()).hexdigest()[:16],
@@ -126,6 +127,10 @@ def effective_mapping(
     pairs = settings.field_mapping if settings.field_mapping is not None else spec.default_mapping
     mapping = {name: MappedField(name=name, column=column) for name, column in pairs.items()}
     mapping |= {row.name: row for row in rows}
+    for name, column in spec.fixed_mapping.items():
+        if mapping.get(name, MappedField(name=name, column=column)).column != column:
+            raise ConfigurationError(f"field_mapping: {spec.title} keeps {name} in {column}: leave {name} out")
+        mapping.setdefault(name, MappedField(name=name, column=column))
     for mapped in mapping.values():
         if not is_contact_field(mapped.name):
             raise ConfigurationError(

@@ -126,8 +126,11 @@ class WatchedProvider:
         self._hooks.fire("after_read")
 
     def read_records(self, external_ids: Sequence[str]) -> Page:
-        self._hooks.fire("before_recheck")
         return self._inner.read_records(external_ids)
+
+    def recheck(self, external_ids: Sequence[str]) -> Page:
+        self._hooks.fire("before_recheck")
+        return self._inner.recheck(external_ids)
 
     def prepare_write(self) -> None:
         self._inner.prepare_write()

@@ -134,6 +134,9 @@ class AirtableProvider:
                     found[record.external_id] = record
         return Page(records=tuple(found.values()), tombstones=frozenset(wanted - found.keys()))
 
+    def recheck(self, external_ids: Sequence[str]) -> Page:
+        return self.read_records(external_ids)
+
     def prepare_write(self) -> None:
         self._require_schema()
 
@@ -196,6 +199,7 @@ class AirtableProvider:
             tombstones=frozenset(folded.destroyed),
             cursor=feed.fed({**cursor, "payload_cursor": position}, self._client.http.server_time),
             tells_own_writes=True,
+            is_certain=True,
         )
 
     def _fed(self, record_id: str, folded: feed.FoldedFeed, cursor: Cursor) -> RemoteRecord | None:

@@ -1,0 +1,46 @@
+"""What batches answer, by e-mail. Belongs here: sorting the answer. Does not: sending it (`writer`)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from integrations_pipeline.errors import PermanentError
+from integrations_pipeline.providers.mailchimp import wire
+from integrations_pipeline.providers.mailchimp.client import Member
+
+EXISTS = "exists"
+THERE = "a member with this e-mail appeared at Mailchimp during the run; the next run links it"
+
+
+class Answers:
+    """What batches answered, by e-mail: they keep no order. `lost`: members of a request whose answer was lost."""
+
+    def __init__(self) -> None:
+        self.new: dict[str, Member] = {}
+        self.lost: dict[str, Member] = {}
+        self._updated: dict[str, Member] = {}
+        self._errors: dict[str, Member] = {}
+
+    def add(self, body: Mapping[str, Any]) -> None:
+        self.new |= {email_key(each): each for each in body.get("new_members") or []}
+        self._updated |= {email_key(each): each for each in body.get("updated_members") or []}
+        self._errors |= {email_key(each): each for each in body.get("errors") or []}
+
+    def made(self, address: str) -> Member | None:
+        return self.new.get(address.lower()) or self._updated.get(address.lower())
+
+    def is_new(self, address: str) -> bool:
+        return address.lower() in self.new
+
+    def refused(self, address: str) -> PermanentError | None:
+        error = self._errors.get(address.lower())
+        if error is None:
+            return None
+        told = f"{error.get('error', '')} {error.get('field_message', '')}"
+        if error.get("error_code") == "ERROR_CONTACT_EXISTS" or "already a list member" in told.lower():
+            return PermanentError(THERE, code=EXISTS)
+        reason = wire.reason_of(told, str(error.get("field") or ""))
+        return PermanentError(reason or "Mailchimp refused the member", code="refused")
+
+
+def email_key(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("email_address") or "").strip().lower()

@@ -1,0 +1,196 @@
+"""Requests to one Mailchimp audience. Knows paths, shapes and paging; decides nothing about contacts.
+
+Belongs here: one method per endpoint. Does not: mapping, retries (`providers.http`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from integrations_pipeline.errors import ConfigurationError, PermanentError, RetryableError
+from integrations_pipeline.providers.base import ProviderContext
+from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule
+from integrations_pipeline.providers.mailchimp import wire
+from integrations_pipeline.providers.mailchimp.members import ARCHIVED, FIELDS, read_time, write_time
+
+#: Members that change while one second's members are paged through move to the end; pages overlap by as many.
+OVERLAP = 50
+_PAGE_FIELDS = ",".join([*(f"members.{name}" for name in FIELDS), "total_items"])
+_MEMBER_FIELDS = ",".join(FIELDS)
+
+Member = Mapping[str, Any]
+
+
+class MailchimpClient:
+    """The endpoints of one audience."""
+
+    def __init__(self, context: ProviderContext, *, api_url: str, list_id: str) -> None:
+        address = wire.base_address(api_url, context.credentials)
+        self._list = f"lists/{quote(list_id, safe='')}"
+        self._list_id = list_id
+        pace = PaceRule(
+            key=f"mailchimp:{httpx.URL(address).netloc.decode()}:{context.account}",
+            interval_seconds=wire.INTERVAL_SECONDS / context.rate_scale,
+            penalty_seconds=wire.PENALTY_SECONDS / context.rate_scale,
+        )
+        endpoint = Endpoint(
+            base_url=address,
+            tokens=context.tokens,
+            scheme=wire.authorization,
+            read_error=wire.read_error,
+            pace=[pace],
+        )
+        self.http = HttpClient(endpoint, pacer=context.pacer, transport=context.transport, sleep=context.sleep)
+
+    def audience(self) -> Mapping[str, Any]:
+        """GET lists/{id}; `ConfigurationError` where there is none."""
+        body: Mapping[str, Any] = self._of_list("GET", "", params=[("fields", "id,name,stats.member_count")])
+        return body
+
+    def merge_fields(self) -> list[Mapping[str, Any]] | None:
+        """The audience's merge fields, all of them; None where they cannot be read."""
+        params = [("count", str(wire.PAGE_SIZE))]
+        try:
+            body = self.http.request("GET", f"{self._list}/merge-fields", params=params)
+        except PermanentError as error:
+            if error.code != wire.GONE:
+                raise
+            self.audience()  # the audience itself may be what is missing
+            return None
+        return list(body.get("merge_fields", []))
+
+    def create_merge_field(self, tag: str) -> None:
+        body = {"tag": tag, "name": tag.capitalize(), "type": "text", "required": False}
+        self.http.request("POST", f"{self._list}/merge-fields", json=body, is_repeatable=False)
+
+    def pages(self, since: datetime | None = None, status: str | None = None) -> Iterator[list[Member]]:
+        """Members in order of their last change, each at least once, however the list moves meanwhile.
+
+        Mailchimp pages by offset, and a member that changes moves to the end: whoever stood behind it would
+        slip past. So each page begins at the last time of the one before instead. Members of one and the
+        same second are paged by offset, overlapping.
+        """
+        position = _Position(since)
+        while True:
+            members, total = self._page(position, status)
+            yield members
+            if position.offset + len(members) >= total:
+                return
+            if not members:
+                raise RetryableError(f"Mailchimp's page is empty although {total - position.offset} members are left")
+            position.move(members)
+
+    def _page(self, position: "_Position", status: str | None) -> tuple[list[Member], int]:
+        params = [
+            ("count", str(wire.PAGE_SIZE)),
+            ("offset", str(position.offset)),
+            ("fields", _PAGE_FIELDS),
+            ("sort_field", "last_changed"),
+            ("sort_dir", "ASC"),
+        ]
+        params += [("since_last_changed", write_time(position.since))] if position.since else []
+        params += [("status", status)] if status else []
+        body = self._of_list("GET", "/members", params=params)
+        members = list(body.get("members", []))
+        return members, int(body.get("total_items", len(members)))
+
+    def archived(self, since: datetime) -> Iterator[list[Member]]:
+        """Members archived or changed while archived; they are in no other list."""
+        return self.pages(since, ARCHIVED)
+
+    def member(self, key: str) -> Member | None:
+        """One member by hash or contact id, archived ones too; None where there is none."""
+        params = [("fields", _MEMBER_FIELDS)]
+        try:
+            body: Member = self.http.request("GET", f"{self._list}/members/{quote(key, safe='')}", params=params)
+        except PermanentError as error:
+            if error.code == wire.GONE:
+                return None
+            raise
+        return body
+
+    def all_tags(self, address: str) -> list[Mapping[str, Any]]:
+        """Every tag of a member: lists show at most 50."""
+        path = f"{self._list}/members/{wire.member_hash(address)}/tags"
+        found: list[Mapping[str, Any]] = []
+        while True:
+            params = [("count", str(wire.PAGE_SIZE)), ("offset", str(len(found)))]
+            body = self.http.request("GET", path, params=params)
+            tags = list(body.get("tags", []))
+            found += tags
+            if not tags or len(found) >= int(body.get("total_items", 0)):
+                return found
+
+    def batch(self, members: Sequence[Mapping[str, Any]], *, is_update: bool) -> Mapping[str, Any]:
+        """POST up to 500 members. Existing ones are refused one by one unless `is_update`; a lost answer to
+        creates raises `InDoubtError`."""
+        body = {"members": list(members), "update_existing": is_update}
+        answer: Mapping[str, Any] = self._of_list("POST", "", json=body, is_repeatable=is_update)
+        return answer
+
+    def patch(self, address: str, values: Mapping[str, Any]) -> Member:
+        body: Member = self.http.request("PATCH", self._member(address), json=dict(values))
+        return body
+
+    def put(self, address: str, values: Mapping[str, Any]) -> Member:
+        body: Member = self.http.request("PUT", self._member(address), json={"email_address": address, **values})
+        return body
+
+    def set_tags(self, address: str, tags: Mapping[str, bool]) -> None:
+        """Add (True) and remove (False) tags, without starting automations."""
+        told = [{"name": name, "status": "active" if is_on else "inactive"} for name, is_on in tags.items()]
+        body = {"tags": told, "is_syncing": True}
+        self.http.request("POST", self._member(address) + "/tags", json=body)
+
+    def archive(self, address: str) -> None:
+        """Archive a member: it can come back; deleting for good would bar its address for ever."""
+        self.http.request("DELETE", self._member(address))
+
+    def close(self) -> None:
+        self.http.close()
+
+    def _member(self, address: str) -> str:
+        return f"{self._list}/members/{wire.member_hash(address)}"
+
+    def _of_list(self, method: str, rest: str, **content: Any) -> Any:
+        try:
+            return self.http.request(method, self._list + rest, **content)
+        except PermanentError as error:
+            if error.code == wire.GONE:
+                raise ConfigurationError(
+                    f"Mailchimp has no audience {self._list_id}: correct list_id in the connection's settings"
+                ) from error
+            raise
+
+
+@dataclass(slots=True)
+class _Position:
+    """Where a read stands: members changed since then, less the first `offset` of them."""
+
+    since: datetime | None
+    offset: int = 0
+    #: The server keeps no order or ignores the time: then only offsets lead on.
+    is_unordered: bool = False
+    _read: int = 0
+
+    def move(self, members: Sequence[Member]) -> None:
+        times = [read_time(member.get("last_changed")) for member in members]
+        told = [time for time in times if time is not None]
+        self._read += len(members)
+        is_ordered = len(told) == len(times) and told == sorted(told)
+        is_filtered = self.since is None or self.offset > 0 or (bool(told) and told[0] >= self.since)
+        if not (is_ordered and is_filtered):
+            self.is_unordered = True
+        if self.is_unordered:
+            self.offset = max(self._read - OVERLAP, self.offset + 1)
+            return
+        # A second back: the filter may leave out the very second it is given.
+        following = told[-1] - timedelta(seconds=1)
+        if self.since is None or following > self.since:
+            self.since, self.offset = following, 0
+        else:
+            self.offset += max(len(members) - OVERLAP, 1)

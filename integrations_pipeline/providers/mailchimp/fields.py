@@ -1,0 +1,170 @@
+"""Merge fields, tags and consent: between Mailchimp's forms and the texts of a contact. Pure.
+
+    name           column FNAME+LNAME   joined by a space; split at the first space, so joining gives it back
+    email          email_address
+    tags           tags                 names
+    email_opt_out  status               unsubscribed, cleaned → opted out; transactional, pending → nobody was asked
+    anything else  a merge tag          by its type: text, number, date, birthday, phone, address, choices
+
+Belongs here: values. Does not: members as records (`members`), requests (`writer`).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from integrations_pipeline.errors import PermanentError
+from integrations_pipeline.model import MappedField
+
+#: The implicit columns, which `field_mapping` does not name.
+FIXED = {"email": "email_address", "tags": "tags", "email_opt_out": "status"}
+#: A column of two merge fields, as FNAME+LNAME.
+JOIN = "+"
+LONGEST_TEXT = 255
+LONGEST_TAG = 100
+_ADDRESS_PARTS = ("addr1", "addr2", "city", "state", "zip", "country")
+_REQUIRED_PARTS = ("addr1", "city", "state", "zip")
+_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+_BIRTHDAY = re.compile(r"(\d{1,2})[/-](\d{1,2})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeField:
+    """One merge field of an audience: its tag, type and choices (empty where any value goes)."""
+
+    tag: str
+    type: str = "text"
+    choices: tuple[str, ...] = ()
+    is_required: bool = False
+
+
+def merge_fields(documents: Sequence[Mapping[str, Any]]) -> dict[str, MergeField]:
+    """The audience's merge fields by tag, from GET …/merge-fields."""
+    return {
+        str(each["tag"]): MergeField(
+            tag=str(each["tag"]),
+            type=str(each.get("type") or "text"),
+            choices=tuple(str(choice) for choice in (each.get("options") or {}).get("choices") or ()),
+            is_required=bool(each.get("required")),
+        )
+        for each in documents
+    }
+
+
+def tags_of(mapped: MappedField) -> list[str]:
+    """The merge tags of a mapped field: none for the fixed columns, two for a joined one."""
+    return [] if mapped.name in FIXED else mapped.column.split(JOIN)
+
+
+def from_member(member: Mapping[str, Any], mapped: MappedField) -> str:
+    """The text of one mapped merge field, as a member holds it."""
+    values: Mapping[str, Any] = member.get("merge_fields") or {}
+    return " ".join(text for tag in tags_of(mapped) if (text := to_text(values.get(tag))))
+
+
+def to_text(value: Any) -> str:
+    """A merge value as text; "" for an empty one."""
+    if value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, dict):
+        parts = [str(value.get(part) or "").replace(";", ",").strip() for part in _ADDRESS_PARTS]
+        return re.sub(r"(; )+$", "", "; ".join(parts)) if any(parts[:4]) else ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def to_merge(
+    text: str, mapped: MappedField, known: Mapping[str, MergeField], present: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The merge values that hold a text. `present` are the member's as last seen, which decide how a name is
+    split where they still fit. `PermanentError` names the column where it cannot hold the text."""
+    tags = tags_of(mapped)
+    if len(tags) == 1:
+        return {tags[0]: _to_value(text, known.get(tags[0], MergeField(tag=tags[0])))}
+    parts = split_name(text, str(present.get(tags[0]) or ""))
+    return {tag: _to_value(part, known.get(tag, MergeField(tag=tag))) for tag, part in zip(tags, parts, strict=False)}
+
+
+def split_name(text: str, first: str = "") -> tuple[str, str]:
+    """First and last name: after the first name known so far if the text still begins with it, else at the
+    first space. Joined by a space they give the text back."""
+    words = " ".join(text.split())
+    if first and (words == first or words.startswith(first + " ")):
+        return first, words[len(first) :].strip()
+    head, _, rest = words.partition(" ")
+    return head, rest
+
+
+def _to_value(text: str, field: MergeField) -> Any:
+    text = text.strip()
+    if not text:
+        return ""
+    convert = {
+        "number": _number,
+        "date": _date,
+        "birthday": _birthday,
+        "address": _address,
+        "dropdown": _choice,
+        "radio": _choice,
+    }.get(field.type, _text)
+    return convert(text, field)
+
+
+def _misfit(field: MergeField, what: str) -> PermanentError:
+    return PermanentError(f"merge field {field.tag} {what}", code="misfit")
+
+
+def _text(text: str, field: MergeField) -> str:
+    if len(text) > LONGEST_TEXT:
+        raise _misfit(field, f"holds at most {LONGEST_TEXT} characters")
+    return text
+
+
+def _number(text: str, field: MergeField) -> int | float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise _misfit(field, "holds numbers only") from None
+    return int(number) if number.is_integer() else number
+
+
+def _date(text: str, field: MergeField) -> str:
+    if found := _US_DATE.fullmatch(text):
+        month, day, year = (int(part) for part in found.groups())
+        text = f"{year:04d}-{month:02d}-{day:02d}"
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
+    except ValueError:
+        raise _misfit(field, "holds dates only, as 2026-01-31") from None
+
+
+def _birthday(text: str, field: MergeField) -> str:
+    found = _BIRTHDAY.fullmatch(text)
+    iso = _ISO_DATE.fullmatch(text)
+    month, day = found.groups() if found else (iso.group(2), iso.group(3)) if iso else ("0", "0")
+    try:
+        datetime(2024, int(month), int(day), tzinfo=UTC)  # a leap year: 29 February is a birthday
+    except ValueError:
+        raise _misfit(field, "holds birthdays only, as 12/31") from None
+    return f"{int(month):02d}/{int(day):02d}"
+
+
+def _address(text: str, field: MergeField) -> dict[str, str]:
+    parts = [part.strip() for part in text.split(";")]
+    values = dict(zip(_ADDRESS_PARTS, parts, strict=False))
+    if len(parts) > len(_ADDRESS_PARTS) or not all(values.get(part) for part in _REQUIRED_PARTS):
+        raise _misfit(field, 'holds addresses as "street; more; city; state; zip; country"; "more" may be empty')
+    return {part: value for part, value in values.items() if value}
+
+
+def _choice(text: str, field: MergeField) -> str:
+    if not field.choices:
+        return text
+    for choice in field.choices:
+        if choice.strip().lower() == text.lower():
+            return choice
+    raise _misfit(field, "does not have this choice")

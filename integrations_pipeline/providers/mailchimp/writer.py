@@ -1,0 +1,319 @@
+"""Writing contacts to Mailchimp: batches of 500 with an answer per member, tags and addresses one by one.
+
+    create   POST lists/{id}, refused for members that exist (an archived one is brought back)
+    update   POST lists/{id} for many; PATCH for one, and for every change of an e-mail
+             PATCH status=unsubscribed, only for a person who opted out here and is subscribed there
+             POST …/tags for added and removed tags
+    delete   DELETE, which archives
+
+Consent: no other request to a member that exists carries `status`. Belongs here: changes to requests, and
+answers to outcomes. Does not: which changes there are (`sync.load`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from integrations_pipeline.errors import InDoubtError, PermanentError
+from integrations_pipeline.model import CONSENT_OUT, Change, ChangeKind, ChangeState, MappedField, Outcome, split_set
+from integrations_pipeline.providers.mailchimp import wire
+from integrations_pipeline.providers.mailchimp.answers import EXISTS, THERE, Answers, email_key
+from integrations_pipeline.providers.mailchimp.client import MailchimpClient, Member
+from integrations_pipeline.providers.mailchimp.fields import FIXED, LONGEST_TAG, MergeField, to_merge
+from integrations_pipeline.providers.mailchimp.members import (
+    ARCHIVED,
+    SUBSCRIBED,
+    TRANSACTIONAL,
+    UNSUBSCRIBED,
+    external_id,
+    read_time,
+)
+from integrations_pipeline.providers.mailchimp.moving import readdress
+from integrations_pipeline.providers.mailchimp.outcomes import GONE, failed, outcome_of, refused
+
+_MOVED = "the member's e-mail changed at Mailchimp during the run; the next run takes it up"
+_NO_ADDRESS = "Mailchimp keeps nobody without an e-mail"
+_STILL_ARCHIVED = "the member is archived at Mailchimp and was not brought back: bring it back there"
+_NOT_ARCHIVED = "Mailchimp archives nobody who bounced or has not confirmed yet"
+
+#: Clocks have whole seconds: a look at what a lost request made begins a little earlier.
+LOOK_BACK = timedelta(seconds=10)
+
+#: A member as last seen in this run, by external id.
+Seen = MutableMapping[str, Member]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailchimpWriter:
+    """`known`: merge fields by tag, empty where the schema could not be read. `seen`: members as read in this
+    run; `alive`: external ids of those that were there a moment ago, which a batch may therefore update.
+    """
+
+    client: MailchimpClient
+    mapping: Sequence[MappedField]
+    known: Mapping[str, MergeField]
+    status_if_new: str
+    seen: Seen
+    alive: Set[str]
+
+    def write(self, batch: Sequence[Change]) -> list[Outcome]:
+        """One outcome per change, in order. Refused members fail alone; other errors pass through."""
+        outcomes: dict[int, Outcome] = {}
+        fit: list[_Prepared] = []
+        for change in batch:
+            try:
+                fit.append(self._prepare(change))
+            except PermanentError as error:
+                outcomes[id(change)] = refused(change, error)
+        writes: dict[ChangeKind, Callable[[list[_Prepared]], Iterable[Outcome]]] = {
+            ChangeKind.CREATE: self._create,
+            ChangeKind.UPDATE: self._update,
+            ChangeKind.DELETE: self._delete,
+        }
+        done = writes[batch[0].kind](fit) if fit else ()
+        outcomes |= {id(outcome.change): outcome for outcome in done}
+        return [outcomes[id(change)] for change in batch]
+
+    def _prepare(self, change: Change) -> "_Prepared":
+        member = self._member(change)
+        told = change.after.get("email", "") if change.kind is ChangeKind.CREATE else change.address
+        address = str(member.get("email_address") or told).strip()
+        if not address:
+            raise PermanentError(_NO_ADDRESS, code="no address")
+        merged: dict[str, Any] = {}
+        for mapped in self.mapping:
+            if mapped.name in change.after and mapped.name not in FIXED:
+                merged |= to_merge(change.after[mapped.name], mapped, self.known, member.get("merge_fields") or {})
+        tags = tag_changes(change)
+        return _Prepared(change=change, address=address, merge_fields=merged, tags=tags)
+
+    def _member(self, change: Change) -> Member:
+        """The member as last seen; asked for by its id only where nothing tells its address."""
+        if change.kind is ChangeKind.CREATE:
+            return {}
+        seen = self.seen.get(change.external_id or "")
+        if seen is None and not change.address:
+            seen = self.client.member(change.external_id or "")
+            if seen is None:
+                raise PermanentError(GONE, code=wire.GONE)
+        return seen or {}
+
+    # Creates
+
+    def _create(self, prepared: list["_Prepared"]) -> list[Outcome]:
+        """New members, then their lasting ids, which the batch does not tell: read back, a page for many."""
+        answers = Answers()
+        for chosen in chunks(prepared, wire.WRITE_BATCH):
+            members = [self._new_member(each) for each in chosen]
+            before = self.client.http.server_time
+            try:
+                answers.add(self.client.batch(members, is_update=False))
+            except InDoubtError:
+                answers.lost |= self._made_since(before)
+                answers.add(self.client.batch(members, is_update=False))
+        self._read_ids(answers)
+        return [self._created(each, answers) for each in prepared]
+
+    def _made_since(self, before: datetime | None) -> dict[str, Member]:
+        """Members by e-mail that are new or changed since a request whose answer was lost."""
+        if before is None:
+            return {}
+        pages = self.client.pages(before - LOOK_BACK)
+        return {email_key(each): each for members in pages for each in members}
+
+    def _read_ids(self, answers: "Answers") -> None:
+        """Complete the answers about new members by what the list tells of them."""
+        missing = {address for address, each in answers.new.items() if not each.get("contact_id")}
+        times = [time for each in answers.new.values() if (time := read_time(each.get("last_changed")))]
+        if len(missing) <= 1 or not times:
+            return
+        for members in self.client.pages(min(times) - timedelta(seconds=1)):
+            found = {key: each for each in members if (key := email_key(each)) in missing}
+            answers.new.update(found)
+            missing -= found.keys()
+            if not missing:
+                return
+
+    def _new_member(self, each: "_Prepared") -> dict[str, Any]:
+        is_out = each.change.after.get("email_opt_out") == CONSENT_OUT
+        return {
+            "email_address": each.address,
+            "status_if_new": UNSUBSCRIBED if is_out else self.status_if_new,
+            "merge_fields": each.merge_fields,
+        }
+
+    def _created(self, each: "_Prepared", answers: "Answers") -> Outcome:
+        made, refused = answers.made(each.address), answers.refused(each.address)
+        if made is None and refused is not None and refused.code != EXISTS:
+            return failed(each.change, refused)
+        if made is None:
+            made = self._existing(each, answers.lost.get(each.address.lower()))
+            if made is None:
+                return outcome_of(each.change, ChangeState.SUPERSEDED, THERE)
+            if made.get("status") == ARCHIVED:
+                return failed(each.change, PermanentError(_STILL_ARCHIVED, code=ARCHIVED))
+        if not made.get("contact_id"):
+            made = self.client.member(wire.member_hash(each.address)) or made
+        self.seen[external_id(made)] = made
+        return self._with_tags(each, external_id(made), each.address)
+
+    def _existing(self, each: "_Prepared", lost: Member | None) -> Member | None:
+        """The member that a create met: brought back if it was archived, ours if it holds just what we would
+        write, else None: somebody else's. No status is sent, and one that is new again claims no consent."""
+        member = lost or self.client.member(wire.member_hash(each.address))
+        if member is None:
+            return None
+        if member.get("status") == ARCHIVED:
+            return self._brought_back(each)
+        held = member.get("merge_fields") or {}
+        is_ours = all(held.get(tag, "") == value for tag, value in each.merge_fields.items())
+        return member if is_ours else None
+
+    def _brought_back(self, each: "_Prepared") -> Member:
+        back = self.client.put(each.address, {"status_if_new": TRANSACTIONAL, "merge_fields": each.merge_fields})
+        if back.get("status") == SUBSCRIBED and each.change.after.get("email_opt_out") == CONSENT_OUT:
+            back = self.client.patch(each.address, {"status": UNSUBSCRIBED})
+        return back
+
+    # Updates
+
+    def _update(self, prepared: list["_Prepared"]) -> list[Outcome]:
+        batched = [each for each in prepared if each.merge_fields and self._is_batched(each)]
+        if len(batched) == 1:
+            batched = []
+        outcomes: dict[int, Outcome | None] = {}
+        if batched:
+            answers = Answers()
+            for chosen in chunks(batched, wire.WRITE_BATCH):
+                answers.add(self.client.batch([self._old_member(each) for each in chosen], is_update=True))
+            outcomes = {id(each.change): self._updated(each, answers) for each in batched}
+        for each in prepared:
+            if id(each.change) not in outcomes and (each.merge_fields or "email" in each.change.after):
+                outcomes[id(each.change)] = self._patched(each)
+        return [self._finished(each, outcomes.get(id(each.change))) for each in prepared]
+
+    def _is_batched(self, each: "_Prepared") -> bool:
+        """A batch addresses by e-mail and makes members that are gone: only for those known to be there."""
+        return "email" not in each.change.after and each.change.external_id in self.alive
+
+    @staticmethod
+    def _old_member(each: "_Prepared") -> dict[str, Any]:
+        # The batch asks for a status; this one counts only if the member should be gone, and mails nobody.
+        return {
+            "email_address": each.address,
+            "status_if_new": TRANSACTIONAL,
+            "merge_fields": each.merge_fields,
+        }
+
+    def _patched(self, each: "_Prepared") -> Outcome | None:
+        """One member by its address; None once it is written."""
+        values: dict[str, Any] = {"merge_fields": each.merge_fields} if each.merge_fields else {}
+        email = each.change.after.get("email")
+        if email is not None:
+            if not email.strip():
+                return failed(each.change, PermanentError(_NO_ADDRESS, code="no address"))
+            values["email_address"] = email.strip()
+        try:
+            member = self.client.patch(each.address, values)
+        except PermanentError as error:
+            if error.code == wire.SUBSCRIBED_ONLY:
+                return readdress(self.client, each.change, each.address, each.merge_fields)
+            return refused(each.change, error)
+        if member.get("status") == ARCHIVED:
+            return outcome_of(each.change, ChangeState.SUPERSEDED, GONE)
+        self.seen[each.change.external_id or ""] = member
+        return None
+
+    def _updated(self, each: "_Prepared", answers: "Answers") -> Outcome | None:
+        refused = answers.refused(each.address)
+        if refused is not None:
+            return failed(each.change, refused)
+        made = answers.made(each.address)
+        if made is None:
+            return failed(each.change, PermanentError("Mailchimp did not say what became of the member", code="lost"))
+        if made.get("status") == ARCHIVED:
+            return outcome_of(each.change, ChangeState.SUPERSEDED, GONE)
+        if answers.is_new(each.address):
+            # It got another e-mail between our look and our write, and the batch made a second one: undone.
+            self.client.archive(each.address)
+            return outcome_of(each.change, ChangeState.SUPERSEDED, _MOVED)
+        return None
+
+    def _finished(self, each: "_Prepared", outcome: Outcome | None) -> Outcome:
+        """The rest of an update that went well so far: consent, then tags."""
+        if outcome is not None and outcome.state is not ChangeState.APPLIED:
+            return outcome
+        found = outcome.external_id if outcome else each.change.external_id
+        address = each.change.after.get("email", each.address).strip()
+        if each.change.after.get("email_opt_out") == CONSENT_OUT:
+            lowered = self._lower_consent(each, address)
+            if lowered is not None:
+                return lowered
+        return self._with_tags(each, found, address)
+
+    def _lower_consent(self, each: "_Prepared", address: str) -> Outcome | None:
+        """Unsubscribe a person who opted out here and is subscribed there now; nobody else's status is sent."""
+        member = self.client.member(wire.member_hash(address))
+        if member is None:
+            return outcome_of(each.change, ChangeState.SUPERSEDED, GONE)
+        if member.get("status") != SUBSCRIBED:
+            return None
+        try:
+            self.client.patch(address, {"status": UNSUBSCRIBED})
+        except PermanentError as error:
+            return refused(each.change, error)
+        return None
+
+    def _with_tags(self, each: "_Prepared", made_id: str | None, address: str = "") -> Outcome:
+        if each.tags:
+            try:
+                self.client.set_tags(address or each.address, each.tags)
+            except PermanentError as error:
+                return refused(each.change, error)
+        return outcome_of(each.change, ChangeState.APPLIED, "", made_id)
+
+    # Deletes
+
+    def _delete(self, prepared: list["_Prepared"]) -> list[Outcome]:
+        return [self._archived(each) for each in prepared]
+
+    def _archived(self, each: "_Prepared") -> Outcome:
+        try:
+            self.client.archive(each.address)
+        except PermanentError as error:
+            is_refused = error.code == wire.NOT_ALLOWED
+            return self._after_refused_archive(each) if is_refused else refused(each.change, error)
+        return outcome_of(each.change, ChangeState.APPLIED, "")
+
+    def _after_refused_archive(self, each: "_Prepared") -> Outcome:
+        member = self.client.member(wire.member_hash(each.address))
+        if member is None or member.get("status") == ARCHIVED:
+            return outcome_of(each.change, ChangeState.APPLIED, "")
+        return failed(each.change, PermanentError(_NOT_ARCHIVED, code=wire.NOT_ALLOWED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """A change with its member's present address and the values it writes."""
+
+    change: Change
+    address: str
+    merge_fields: Mapping[str, Any]
+    tags: Mapping[str, bool]
+
+
+def chunks(prepared: Sequence["_Prepared"], size: int) -> Iterator[Sequence["_Prepared"]]:
+    return (prepared[start : start + size] for start in range(0, len(prepared), size))
+
+
+def tag_changes(change: Change) -> dict[str, bool]:
+    """Tags to add (True) and to remove (False)."""
+    if "tags" not in change.after:
+        return {}
+    before = {tag.lower(): tag for tag in split_set(change.before.get("tags", ""))}
+    after = {tag.lower(): tag for tag in split_set(change.after["tags"])}
+    if any(len(tag) > LONGEST_TAG for tag in after.values()):
+        raise PermanentError(f"a tag is longer than {LONGEST_TAG} characters", code="misfit")
+    added = {tag: True for key, tag in after.items() if key not in before}
+    return added | {tag: False for key, tag in before.items() if key not in after}
