@@ -10,6 +10,7 @@ import dagster as dg
 
 from integrations_pipeline.orchestration.assets import build_provider_assets, registry
 from integrations_pipeline.orchestration.jobs import build_all_job, build_provider_job
+from integrations_pipeline.orchestration.lost_runs import lost_runs_sensor
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.orchestration.schedules import build_reconciliation
 from integrations_pipeline.orchestration.sensors import build_due_sensor, workspace_partitions_sensor
@@ -22,7 +23,7 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
     return dg.Definitions(
         assets=[registry, *(build_provider_assets(spec) for spec in specs)],
         jobs=[*(build_provider_job(spec) for spec in specs), build_all_job([spec.name for spec in specs])],
-        sensors=[workspace_partitions_sensor, *(build_due_sensor(spec) for spec in specs)],
+        sensors=[workspace_partitions_sensor, lost_runs_sensor, *(build_due_sensor(spec) for spec in specs)],
         schedules=[build_reconciliation(spec) for spec in specs],
         resources={"sync": SyncResource(), **(resources or {})},
         executor=dg.in_process_executor,

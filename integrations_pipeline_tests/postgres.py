@@ -106,9 +106,9 @@ def reachable_directory(parent: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """One server for the whole session, without fsync; stopped and deleted at the end."""
+@contextmanager
+def open_server() -> Iterator[PostgresServer]:
+    """A server without fsync, with its template; stopped and deleted at the end."""
     parent = fastest_directory()
     _remove_leftovers(parent)
     with reachable_directory(parent) as folder:
@@ -120,6 +120,13 @@ def postgres_server() -> Iterator[PostgresServer]:
             yield server
         finally:
             embedded.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server for the whole session."""
+    with open_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,43 +1,34 @@
 """The assets: the registry of contacts, and per provider its contacts, plan and both directions.
 
 Belongs here: one step per provider that takes any number of workspaces and records each by itself. Does
-not: the sync (`sync.run`). Returning normally would mark every partition of a range; so this is a generator
+not: working on them (`batch`). Returning normally would mark every partition of a range; so this is a generator
 that yields one materialization per asset and workspace, and fails at the end naming those that failed.
 """
 
-import logging
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from traceback import format_tb
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 
 import dagster as dg
 
-from integrations_pipeline.errors import BusyError, ConfigurationError, IntegrationError
-from integrations_pipeline.model import Direction, RunStatus
+from integrations_pipeline.model import Direction
+from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE, Batch, BatchRequest, WorkspaceOutcome
 from integrations_pipeline.orchestration.metadata import (
     contacts_metadata,
     direction_metadata,
     plan_metadata,
 )
-from integrations_pipeline.orchestration.partitions import workspace_partitions
+from integrations_pipeline.orchestration.partitions import run_partitions, workspace_partitions
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.providers.base import ProviderSpec
-from integrations_pipeline.store import connections, workspaces
+from integrations_pipeline.store.fleet import RUN_PREFIX
 from integrations_pipeline.sync.report import SyncReport
-from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
-from integrations_pipeline.sync.runtime import Runtime
-
-_log = logging.getLogger(__name__)
 
 REGISTRY_KEY = dg.AssetKey(["workspace", "contacts"])
 OWNER = "team:data"
-#: Workspaces that one step syncs at the same time; each holds one database connection.
-WORKERS = 4
 #: Partitions of one run of a backfill.
 BACKFILL_SIZE = 100
-ONLY_DUE = "integrations/only_due"
-FULL = "integrations/full"
+#: Tags that Dagster puts on the runs of its own sensors and schedules.
+_STARTED_BY = ("dagster/sensor_name", "dagster/schedule_name")
 
 registry = dg.AssetSpec(
     key=REGISTRY_KEY,
@@ -57,21 +48,16 @@ _DESCRIPTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkspaceOutcome:
-    """What became of one workspace in a step: a report, or why it was skipped, or why it failed."""
-
-    slug: str
-    report: SyncReport | None = None
-    skipped: str = ""
-    failed: str = ""
+def step_name(provider: str) -> str:
+    """The step that syncs with a provider."""
+    return f"{provider}_sync"
 
 
 def build_provider_assets(spec: ProviderSpec) -> dg.AssetsDefinition:
     """`<provider>/contacts`, `/plan`, `/to_external`, `/from_external` as one step."""
 
     @dg.multi_asset(
-        name=f"{spec.name}_sync",
+        name=step_name(spec.name),
         specs=_specs(spec),
         partitions_def=workspace_partitions,
         can_subset=True,
@@ -79,12 +65,14 @@ def build_provider_assets(spec: ProviderSpec) -> dg.AssetsDefinition:
         pool=f"provider_{spec.name}",
     )
     def provider_sync(context: dg.AssetExecutionContext, sync: SyncResource) -> Iterator[dg.AssetMaterialization]:
-        with sync.runtime() as runtime:
+        request = _batch_request(context, spec)
+        with sync.runtime() as runtime, runtime.database.presence(RUN_PREFIX + request.dagster_run_id):
             outcomes: list[WorkspaceOutcome] = []
-            for outcome in _sync_workspaces(context, runtime, spec):
-                outcomes.append(outcome)
-                if outcome.report and not outcome.failed:
-                    yield from _events(spec, outcome.slug, outcome.report, context.selected_asset_keys)
+            with closing(Batch(runtime, request).outcomes()) as found:
+                for outcome in found:
+                    outcomes.append(outcome)
+                    if outcome.report:
+                        yield from _events(context, spec, outcome.slug, outcome.report)
         yield from _end(context, outcomes)
 
     return provider_sync
@@ -111,37 +99,17 @@ def _specs(spec: ProviderSpec) -> list[dg.AssetSpec]:
     ]
 
 
-def _sync_workspaces(
-    context: dg.AssetExecutionContext, runtime: Runtime, spec: ProviderSpec
-) -> Iterator[WorkspaceOutcome]:
-    """Outcomes as they come, several workspaces at a time."""
-    slugs = _wanted(context, runtime, spec)
-    direction = _direction(spec, context.selected_asset_keys)
-    is_full = context.run.tags.get(FULL) == "true"
-
-    def sync_one(slug: str) -> WorkspaceOutcome:
-        request = SyncRequest(
-            workspace=slug,
-            provider=spec.name,
-            direction=direction or Direction.BIDIRECTIONAL,
-            is_full=is_full,
-            dagster_run_id=context.run.run_id,
-        )
-        return _sync_one(runtime, request, is_preview=direction is None)
-
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix=f"{spec.name}_sync") as pool:
-        yield from pool.map(sync_one, slugs)
-
-
-def _wanted(context: dg.AssetExecutionContext, runtime: Runtime, spec: ProviderSpec) -> list[str]:
-    """The partitions of this run; for a scheduled run only those that are due."""
-    slugs = list(context.partition_keys)
-    if context.run.tags.get(ONLY_DUE) != "true":
-        return slugs
-    with runtime.database.admin() as connection:
-        found = connections.due_connections(connection, runtime.clock(), 1_000_000)
-    due = {each.workspace_slug for each in found if each.integration_type == spec.name}
-    return [slug for slug in slugs if slug in due]
+def _batch_request(context: dg.AssetExecutionContext, spec: ProviderSpec) -> BatchRequest:
+    tags = context.run.tags
+    return BatchRequest(
+        provider=spec.name,
+        slugs=run_partitions(context),
+        direction=_direction(spec, context.selected_asset_keys),
+        dagster_run_id=context.run.run_id,
+        is_full=tags.get(FULL) == "true",
+        is_only_due=tags.get(ONLY_DUE) == "true",
+        is_automatic=any(tag in tags for tag in _STARTED_BY),
+    )
 
 
 def _direction(spec: ProviderSpec, selected: set[dg.AssetKey] | frozenset[dg.AssetKey]) -> Direction | None:
@@ -156,47 +124,10 @@ def _direction(spec: ProviderSpec, selected: set[dg.AssetKey] | frozenset[dg.Ass
     return next(iter(wanted), None)
 
 
-def _sync_one(runtime: Runtime, request: SyncRequest, *, is_preview: bool) -> WorkspaceOutcome:
-    """One workspace; whatever happens to it stays with it."""
-    slug = request.workspace
-    try:
-        reason = _reason_to_skip(runtime, request)
-        if reason:
-            return WorkspaceOutcome(slug=slug, skipped=reason)
-        report = plan_only(runtime, request) if is_preview else run_sync(runtime, request)
-    except BusyError as error:
-        return WorkspaceOutcome(slug=slug, skipped=str(error))
-    except IntegrationError as error:
-        return WorkspaceOutcome(slug=slug, failed=str(error))
-    except Exception as error:  # noqa: BLE001 - a defect in one workspace's data must not stop the others
-        # Where it happened, but not its message: that may hold somebody's data.
-        _log.error("%s: unexpected %s\n%s", slug, type(error).__name__, "".join(format_tb(error.__traceback__)))
-        return WorkspaceOutcome(slug=slug, failed=f"unexpected {type(error).__name__}; see the run's stderr")
-    failed = report.error if report.status is RunStatus.FAILED else ""
-    return WorkspaceOutcome(slug=slug, report=report, failed=failed)
-
-
-def _reason_to_skip(runtime: Runtime, request: SyncRequest) -> str:
-    try:
-        with runtime.database.admin() as connection:
-            workspace = workspaces.find_workspace(connection, request.workspace)
-    except ConfigurationError:
-        return "the workspace does not exist any more"
-    with runtime.database.workspace(workspace.id) as connection:
-        row = connections.get_connection(connection, workspace.id, request.provider)
-    if row is None:
-        return f"no {request.provider} connection"
-    if not row.sync_enabled:
-        return f"the {request.provider} connection is disabled"
-    return "" if row.status == "active" else f"the {request.provider} connection is in status {row.status}"
-
-
 def _events(
-    spec: ProviderSpec,
-    slug: str,
-    report: SyncReport,
-    selected: set[dg.AssetKey] | frozenset[dg.AssetKey],
+    context: dg.AssetExecutionContext, spec: ProviderSpec, slug: str, report: SyncReport
 ) -> Iterator[dg.AssetMaterialization]:
+    """The workspace's own materializations; and that its contacts were looked at, if they were."""
     metadata = {
         "contacts": contacts_metadata(report),
         "plan": plan_metadata(report),
@@ -205,37 +136,45 @@ def _events(
     }
     for name, values in metadata.items():
         key = dg.AssetKey([spec.name, name])
-        if key in selected:
+        if key in context.selected_asset_keys:
             yield dg.AssetMaterialization(asset_key=key, partition=slug, metadata=values)
+    compared = int(report.plan.considered.get(Direction.TO_EXTERNAL, 0))
+    if compared:
+        observed = {"contacts_compared": compared}
+        context.log_event(dg.AssetObservation(asset_key=REGISTRY_KEY, partition=slug, metadata=observed))
 
 
-def _end(context: dg.AssetExecutionContext, outcomes: list[WorkspaceOutcome]) -> Iterator[dg.AssetMaterialization]:
+def _end(context: dg.AssetExecutionContext, outcomes: Sequence[WorkspaceOutcome]) -> Iterator[dg.AssetMaterialization]:
     """One line about those skipped; then failure, if any failed, naming them.
 
-    In a run that fails, every partition without an event shows as failed; so there the skipped ones get one.
+    In a run that fails, Dagster shows every partition without an event as failed. So there the skipped ones
+    get one, except those in trouble: they shall go on being shown, and be among the failed to launch again.
     """
     skipped = {outcome.slug: outcome.skipped for outcome in outcomes if outcome.skipped}
     failed = {outcome.slug: outcome.failed for outcome in outcomes if outcome.failed}
     if skipped:
-        context.log.info(f"{len(skipped)} workspaces skipped: {_named(skipped)}")
-    for outcome in outcomes:
-        if outcome.report and not outcome.failed:
-            observed = {"contacts_compared": int(outcome.report.plan.considered.get(Direction.TO_EXTERNAL, 0))}
-            context.log_event(dg.AssetObservation(asset_key=REGISTRY_KEY, partition=outcome.slug, metadata=observed))
+        context.log.info(f"{len(skipped)} of {len(outcomes)} workspaces skipped: {grouped(skipped)}")
     if not failed:
         return
-    for slug, reason in skipped.items():
+    for slug in (outcome.slug for outcome in outcomes if outcome.skipped and not outcome.is_in_trouble):
         for key in sorted(context.selected_asset_keys):
-            metadata = {"status": "skipped", "reason": reason}
+            metadata = {"status": "skipped", "reason": skipped[slug]}
             yield dg.AssetMaterialization(asset_key=key, partition=slug, metadata=metadata)
     raise dg.Failure(
-        description=f"{len(failed)} of {len(outcomes)} workspaces failed: {_named(failed)}",
-        metadata={"failed": dg.MetadataValue.json(failed)},
+        description=f"{len(failed)} of {len(outcomes)} workspaces failed: {grouped(failed)}",
+        metadata={"failed": dg.MetadataValue.json(failed), "skipped": dg.MetadataValue.json(skipped)},
         allow_retries=False,
     )
 
 
-def _named(reasons: Mapping[str, str], limit: int = 10) -> str:
-    shown = [f"{slug} ({reason})" for slug, reason in list(reasons.items())[:limit]]
-    more = len(reasons) - len(shown)
-    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+def grouped(reasons: Mapping[str, str], limit: int = 10) -> str:
+    """`reason (3: a, b, c); other reason (1: d)`: each reason once, with the first of its workspaces."""
+    slugs: dict[str, list[str]] = {}
+    for slug, reason in reasons.items():
+        slugs.setdefault(reason, []).append(slug)
+    shown = [
+        f"{reason} ({len(found)}: {', '.join(found[:limit])}{', …' if len(found) > limit else ''})"
+        for reason, found in list(slugs.items())[:limit]
+    ]
+    more = len(slugs) - len(shown)
+    return "; ".join([*shown, *([f"and {more} more reasons"] if more else [])])

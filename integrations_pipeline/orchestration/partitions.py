@@ -1,9 +1,11 @@
-"""One partition per workspace, its slug; and the contiguous shards that a run takes.
+"""One partition per workspace, its slug; the contiguous shards that a run takes; and following the table.
 
-Belongs here: partition definitions and cutting them up. Does not: who is due (`sensors`).
+Belongs here: partition definitions, cutting them up, and which of them a run was made for. Does not: who is
+due (`due`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 
 import dagster as dg
 
@@ -12,20 +14,45 @@ workspace_partitions = dg.DynamicPartitionsDefinition(name=WORKSPACES_NAME)
 
 #: A run per workspace costs seconds of CPU before any work; a run over this many costs little more than one.
 SHARD_SIZE = 100
+#: Above this many workspaces a run takes more of them, so that the number of runs stays small.
+LARGE_FLEET, LARGE_SHARD_SIZE = 5_000, 250
 #: Dagster deletes dynamic partitions one statement each; more per tick would block the sensor.
 MAX_DELETES_PER_TICK = 300
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+SINGLE = "dagster/partition"
 
 
-def shards(keys: Sequence[str], size: int = SHARD_SIZE) -> Iterator[Sequence[str]]:
-    """Contiguous shards, in the order in which Dagster keeps the partitions."""
-    return (keys[start : start + size] for start in range(0, len(keys), size))
+def shards(keys: Sequence[str], size: int | None = None) -> list[Sequence[str]]:
+    """Contiguous shards in the order in which Dagster keeps the partitions, as equal as can be.
+
+    They are cut anew each time, so that they stay equal as workspaces come and go.
+    """
+    largest = size or (SHARD_SIZE if len(keys) <= LARGE_FLEET else LARGE_SHARD_SIZE)
+    count = -(-len(keys) // largest)
+    borders = [len(keys) * i // count for i in range(count + 1)] if count else []
+    return [keys[start:end] for start, end in pairwise(borders)]
 
 
 def range_tags(shard: Sequence[str]) -> dict[str, str]:
     """Run tags that make one run take this contiguous shard."""
     return {RANGE_START: shard[0], RANGE_END: shard[-1]}
+
+
+def run_partitions(context: dg.AssetExecutionContext) -> list[str]:
+    """The workspaces that this run was made for, also if some were deleted while it waited.
+
+    Dagster resolves a range when the run executes, and refuses it whole if its first or last partition is
+    gone by then. What it planned when the run was made is on record, so the rest need not suffer.
+    """
+    try:
+        return list(context.partition_keys)
+    except dg.DagsterInvalidInvocationError:
+        planned = context.instance.get_records_for_run(
+            context.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+        )
+        events = (record.event_log_entry.get_dagster_event() for record in planned.records)
+        return list(dict.fromkeys(event.partition for event in events if event.partition))
 
 
 def follow_workspaces(instance: dg.DagsterInstance, slugs: Sequence[str]) -> tuple[int, int]:
@@ -36,8 +63,9 @@ def follow_workspaces(instance: dg.DagsterInstance, slugs: Sequence[str]) -> tup
     if not slugs:
         return 0, 0
     known = instance.get_dynamic_partitions(WORKSPACES_NAME)
-    added = [slug for slug in slugs if slug not in set(known)]
-    removed = [key for key in known if key not in set(slugs)][:MAX_DELETES_PER_TICK]
+    known_set, wanted = set(known), set(slugs)
+    added = [slug for slug in slugs if slug not in known_set]
+    removed = [key for key in known if key not in wanted][:MAX_DELETES_PER_TICK]
     if added:
         instance.add_dynamic_partitions(WORKSPACES_NAME, added)
     for key in removed:

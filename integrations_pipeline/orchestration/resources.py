@@ -9,8 +9,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from integrations_pipeline.store import connections, workspaces
-from integrations_pipeline.store.connections import DueConnection
+from integrations_pipeline.store import workspaces
 from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline.wiring import Wiring, read_settings
 
@@ -31,8 +30,3 @@ class SyncResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Every workspace, by slug."""
         with self.runtime() as runtime, runtime.database.admin() as connection:
             return [workspace.slug for workspace in workspaces.list_workspaces(connection)]
-
-    def due(self, limit: int = 100_000) -> list[DueConnection]:
-        """Connections whose next sync has come."""
-        with self.runtime() as runtime, runtime.database.admin() as connection:
-            return connections.due_connections(connection, runtime.clock(), limit)

@@ -1,25 +1,30 @@
-"""The sensors: partitions follow the workspaces table; due connections start runs.
+"""The sensors that start work: partitions follow the workspaces table; due connections start runs.
 
-Belongs here: what a tick asks for, each with a pure function that decides. Does not: syncing.
+Belongs here: what a tick asks for, in Dagster's terms. Does not: the decision (`due`), syncing.
 """
 
-from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from integrations_pipeline.orchestration.assets import ONLY_DUE
-from integrations_pipeline.orchestration.jobs import job_name
+from integrations_pipeline.orchestration.batch import ONLY_DUE
+from integrations_pipeline.orchestration.due import PendingRun, due_ranges
+from integrations_pipeline.orchestration.jobs import ALL_JOB, job_name
 from integrations_pipeline.orchestration.partitions import (
+    RANGE_END,
     RANGE_START,
+    SINGLE,
     WORKSPACES_NAME,
     follow_workspaces,
     range_tags,
-    shards,
 )
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.providers.base import ProviderSpec
+from integrations_pipeline.store import fleet
 
 TICK_SECONDS = 60
+#: More than a fleet has; a limit all the same, so that a fault cannot fill the memory.
+MAX_DUE = 200_000
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -40,19 +45,6 @@ def workspace_partitions_sensor(context: dg.SensorEvaluationContext, sync: SyncR
     return dg.SkipReason(f"{added} partitions added, {removed} removed")
 
 
-def due_shards(partitions: Sequence[str], due: Collection[str], busy: Collection[str]) -> list[Sequence[str]]:
-    """The shards to run: those with somebody due, cut to the range from the first to the last who is.
-
-    A shard is left out while a run that began with one of its partitions is unfinished.
-    """
-    chosen = []
-    for shard in shards(partitions):
-        wanted = [i for i, key in enumerate(shard) if key in due]
-        if wanted and not any(key in busy for key in shard):
-            chosen.append(shard[wanted[0] : wanted[-1] + 1])
-    return chosen
-
-
 def build_due_sensor(spec: ProviderSpec) -> dg.SensorDefinition:
     """Starts a run per shard that has connections of this provider due."""
 
@@ -61,15 +53,17 @@ def build_due_sensor(spec: ProviderSpec) -> dg.SensorDefinition:
         job_name=job_name(spec.name),
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Starts syncs of {spec.title} connections whose next_sync_at has come.",
+        description=f"Starts syncs of {spec.title} connections whose next_sync_at has come, many in one run.",
     )
     def due_sensor(context: dg.SensorEvaluationContext, sync: SyncResource) -> dg.SensorResult | dg.SkipReason:
-        due = {found.workspace_slug for found in sync.due() if found.integration_type == spec.name}
-        partitions = context.instance.get_dynamic_partitions(WORKSPACES_NAME)
-        busy = unfinished_starts(context.instance, job_name(spec.name))
-        chosen = due_shards(partitions, due, busy)
+        with sync.runtime() as runtime, runtime.database.admin() as connection:
+            now = runtime.clock()
+            due = fleet.due_connections(connection, now, MAX_DUE, spec.name)
+        partitions = context.instance.get_dynamic_partitions(WORKSPACES_NAME) if due else []
+        pending = pending_runs(context.instance, spec.name) if due else []
+        chosen = due_ranges(partitions, due, pending, now)
         if not chosen:
-            return dg.SkipReason(f"{len(due)} connections due, none to start")
+            return dg.SkipReason(f"{len(due)} connections due, {len(pending)} runs pending, none to start")
         return dg.SensorResult(
             run_requests=[dg.RunRequest(tags={**range_tags(shard), ONLY_DUE: "true"}) for shard in chosen]
         )
@@ -77,7 +71,21 @@ def build_due_sensor(spec: ProviderSpec) -> dg.SensorDefinition:
     return due_sensor
 
 
-def unfinished_starts(instance: dg.DagsterInstance, name: str) -> set[str]:
-    """First partitions of the unfinished runs of a job."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=name, statuses=_UNFINISHED))
-    return {run.tags[RANGE_START] for run in runs if RANGE_START in run.tags}
+def pending_runs(instance: dg.DagsterInstance, provider: str) -> list[PendingRun]:
+    """Runs that sync with this provider and are not over, whoever asked for them: also a person's backfill."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
+    return [
+        PendingRun(
+            first=run.tags.get(RANGE_START) or run.tags.get(SINGLE, ""),
+            last=run.tags.get(RANGE_END) or run.tags.get(SINGLE, ""),
+            began_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None,
+        )
+        for record in records
+        if _is_of(run := record.dagster_run, provider)
+    ]
+
+
+def _is_of(run: dg.DagsterRun, provider: str) -> bool:
+    """By its job, or, for what a person starts in the asset pages, by its assets."""
+    selected = run.asset_selection or frozenset()
+    return run.job_name in (job_name(provider), ALL_JOB) or any(key.path[0] == provider for key in selected)

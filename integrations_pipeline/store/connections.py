@@ -22,6 +22,11 @@ from integrations_pipeline.store.tokens import lock_tokens
 MAX_FAILURES = 3
 #: A failing connection is tried again after its frequency times 2, 4, 8 … up to this.
 MAX_BACKOFF_MINUTES = 24 * 60
+#: Connections that ran together do not come due together: each by a share of its own, always the same
+#: (`integrations_spread`), up to half of this part of the frequency sooner or later.
+SPREAD = 0.05
+#: After a failure up to this part of the wait sooner: all may have failed at once, for one cause.
+BACKOFF_SPREAD = 0.25
 _COLUMNS = (
     "id, workspace_id, integration_type, credentials, settings, status, sync_enabled, last_sync_at, "
     "error_message, error_count, sync_frequency_minutes, oauth_provider, cursor, next_sync_at, "
@@ -176,9 +181,10 @@ def record_success(connection: Connection, connection_id: UUID, *, is_due_again:
     statement = text(
         "update integration_connections set last_sync_at = clock_timestamp(), error_count = 0, "
         "error_message = null, next_sync_at = clock_timestamp() + case when :again then interval '0' "
-        "else make_interval(mins => sync_frequency_minutes) end where id = :id"
+        "else make_interval(secs => 60 * sync_frequency_minutes "
+        "* (1 + :spread * (integrations_spread(id) - 0.5))) end where id = :id"
     )
-    connection.execute(statement, {"id": connection_id, "again": is_due_again})
+    connection.execute(statement, {"id": connection_id, "again": is_due_again, "spread": SPREAD})
 
 
 def record_failure(connection: Connection, connection_id: UUID, message: str) -> str:
@@ -187,7 +193,8 @@ def record_failure(connection: Connection, connection_id: UUID, message: str) ->
         "update integration_connections set error_count = error_count + 1, error_message = :message, "
         "status = case when error_count + 1 >= :limit and status = 'active' then 'error' else status end, "
         "next_sync_at = clock_timestamp() + make_interval("
-        "mins => least(:longest, sync_frequency_minutes * power(2, least(error_count + 1, 12))::integer)) "
+        "secs => 60 * least(:longest, sync_frequency_minutes * power(2, least(error_count + 1, 12))) "
+        "* (1 - :spread * integrations_spread(id))) "
         "where id = :id returning status"
     )
     bound = {
@@ -195,8 +202,19 @@ def record_failure(connection: Connection, connection_id: UUID, message: str) ->
         "message": message[:1000],
         "limit": MAX_FAILURES,
         "longest": MAX_BACKOFF_MINUTES,
+        "spread": BACKOFF_SPREAD,
     }
     return str(connection.execute(statement, bound).scalar_one())
+
+
+def postpone(connection: Connection, connection_id: UUID) -> None:
+    """Leave a connection for later without a failure of its own: for half of its frequency to the whole, an
+    hour at most. One that is due later than that anyway stays so."""
+    statement = text(
+        "update integration_connections set next_sync_at = greatest(next_sync_at, clock_timestamp() + make_interval("
+        "secs => 60 * least(60, sync_frequency_minutes) * (1 + integrations_spread(id)) / 2)) where id = :id"
+    )
+    connection.execute(statement, {"id": connection_id})
 
 
 def read_field_mappings(connection: Connection, connection_id: UUID) -> Sequence[MappedField]:
@@ -207,19 +225,3 @@ def read_field_mappings(connection: Connection, connection_id: UUID) -> Sequence
     )
     found = connection.execute(statement, {"connection_id": connection_id})
     return [MappedField(name=name, column=column, direction=Direction(direction)) for name, column, direction in found]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DueConnection:
-    workspace_slug: str
-    integration_type: str
-    next_sync_at: datetime | None
-
-
-def due_connections(connection: Connection, now: datetime, limit: int) -> list[DueConnection]:
-    """Enabled, active connections whose time has come, across workspaces: the scheduler's question."""
-    statement = text(
-        "select workspace_slug, integration_type, next_sync_at from integrations_due_connections(:now, :limit)"
-    )
-    found = connection.execute(statement, {"now": now, "limit": limit})
-    return [DueConnection(workspace_slug=row[0], integration_type=row[1], next_sync_at=row[2]) for row in found]

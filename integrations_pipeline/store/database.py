@@ -39,13 +39,22 @@ MIGRATION_LOCK = 4_702_111_234_474_983_745
 #: shutdown, too many connections.
 UNAVAILABLE_STATES = ("08", "57P", "53300")
 
+#: A host that vanishes keeps its locks until Postgres notices: in two minutes, not after the two hours that are
+#: usual. On a Unix socket these settings do nothing.
+_KEEPALIVE = ", ".join(
+    f"set_config('tcp_keepalives_{name}', '{value}', false)"
+    for name, value in (("idle", 60), ("interval", 10), ("count", 6))
+)
 _ENTER = {
     is_local: text(
         f"select set_config('role', '{PIPELINE_ROLE}', {is_local}),"
         f" set_config('app.workspace_id', :workspace_id, {is_local})"
+        + ("" if is_local == "true" else f", {_KEEPALIVE}")
     )
     for is_local in ("true", "false")
 }
+_BE_PRESENT = text(f"select set_config('application_name', :name, false), {_KEEPALIVE}")
+_SET_NAME = text("select set_config('application_name', :name, false)")
 _HOLDER = text(
     "select a.application_name from pg_locks l join pg_stat_activity a on a.pid = l.pid"
     " where l.locktype = 'advisory' and l.granted and l.objsubid = 1"
@@ -131,6 +140,18 @@ class Database:
             finally:
                 connection.invalidate()
 
+    @contextmanager
+    def presence(self, name: str) -> Iterator[None]:
+        """An idle connection of this name for as long as the block lasts: it ends with the process, and so
+        tells others whether that lives."""
+        with self._reachable(), self._engine.connect() as connection:
+            try:
+                connection.execute(_BE_PRESENT, {"name": _session_name(name)})
+                connection.commit()
+                yield
+            finally:
+                connection.invalidate()
+
     def close(self) -> None:
         """Close the pooled connections; those in use close when they are given back."""
         self._engine.dispose()
@@ -190,8 +211,8 @@ class WorkspaceSession:
             self._name(APPLICATION_NAME)
 
     def _name(self, holder: str) -> None:
-        name = holder.encode("ascii", "replace")[:HOLDER_BYTES].decode()
-        self._scalar("select set_config('application_name', :name, false)", name=name)
+        with self._transaction():
+            self._connection.execute(_SET_NAME, {"name": _session_name(holder)})
 
     def _scalar(self, statement: str, **values: object) -> Any:
         with self._transaction():
@@ -257,6 +278,11 @@ def _reason(error: DBAPIError) -> str:
 
 def _first_line(error: DBAPIError) -> str:
     return str(error.orig).strip().splitlines()[0]
+
+
+def _session_name(text: str) -> str:
+    """What Postgres keeps of a name."""
+    return text.encode("ascii", "replace")[:HOLDER_BYTES].decode()
 
 
 def _lock_key(connection_id: UUID) -> int:

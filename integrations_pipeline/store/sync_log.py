@@ -53,16 +53,19 @@ def open_log(connection: Connection, start: LogStart) -> UUID:
     """Open the row of one direction of a run; it says `running` until it is closed."""
     statement = text(
         "insert into integration_sync_logs "
-        "(workspace_id, connection_id, direction, run_id, dagster_run_id, status, started_at) values "
-        "(:workspace_id, :connection_id, :direction, :run_id, :dagster_run_id, 'running', clock_timestamp()) "
-        "returning id"
+        "(workspace_id, connection_id, direction, run_id, dagster_run_id, status, metadata, started_at) values "
+        "(:workspace_id, :connection_id, :direction, :run_id, :dagster_run_id, 'running', "
+        "cast(:metadata as jsonb), clock_timestamp()) returning id"
     )
+    # Dagster's pages have this path below whatever address its UI has.
+    link = {"dagster_run": f"/runs/{start.dagster_run_id}"} if start.dagster_run_id else {}
     bound = {
         "workspace_id": start.workspace_id,
         "connection_id": start.connection_id,
         "direction": start.direction.value,
         "run_id": start.run_id,
         "dagster_run_id": start.dagster_run_id,
+        "metadata": dump(link),
     }
     found: UUID = connection.execute(statement, bound).scalar_one()
     return found

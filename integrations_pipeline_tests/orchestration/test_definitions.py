@@ -8,8 +8,6 @@ import dagster as dg
 import pytest
 
 from integrations_pipeline.definitions import build_definitions
-from integrations_pipeline.orchestration.partitions import shards
-from integrations_pipeline.orchestration.sensors import due_shards
 
 KEYS = {
     "workspace/contacts",
@@ -49,26 +47,3 @@ def test_definitions_validate_in_an_empty_environment() -> None:
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
     assert ran.returncode == 0, ran.stderr
-
-
-@pytest.mark.parametrize(
-    ("due", "busy", "expected"),
-    [
-        pytest.param((), (), [], id="nothing due launches nothing"),
-        pytest.param(("w3",), (), [["w3"]], id="one due is a range of one"),
-        pytest.param(("w1", "w3"), (), [["w1", "w2", "w3"]], id="a range spans those between"),
-        pytest.param(("w1", "w120"), (), [["w1"], ["w120"]], id="each shard has its own range"),
-        pytest.param(("w1", "w120"), ("w5",), [["w120"]], id="a shard that runs is left out"),
-        pytest.param(("gone",), (), [], id="a workspace without partition waits"),
-    ],
-)
-def test_due_shards(due: tuple[str, ...], busy: tuple[str, ...], expected: list[list[str]]) -> None:
-    partitions = [f"w{i}" for i in range(150)]
-
-    assert [list(shard) for shard in due_shards(partitions, due, busy)] == expected
-
-
-def test_shards_cover_everything_once() -> None:
-    keys = [f"w{i}" for i in range(250)]
-
-    assert [key for shard in shards(keys) for key in shard] == keys

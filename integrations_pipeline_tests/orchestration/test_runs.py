@@ -1,150 +1,241 @@
-"""Real Dagster runs over real workspaces: isolation, previews, sensors, outcomes in the log."""
+"""Real Dagster runs over real workspaces: isolation, previews, what Dagster's pages show, sensors."""
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 import dagster as dg
 import pytest
 
 from integrations_pipeline.definitions import build_definitions
-from integrations_pipeline.orchestration.assets import FULL, ONLY_DUE
-from integrations_pipeline.orchestration.jobs import job_name
-from integrations_pipeline.orchestration.partitions import (
-    RANGE_START,
-    WORKSPACES_NAME,
-    follow_workspaces,
-    range_tags,
-)
-from integrations_pipeline.orchestration.resources import SyncResource
-from integrations_pipeline.orchestration.schedules import reconciliation_requests
+from integrations_pipeline.orchestration.assets import REGISTRY_KEY, grouped
+from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE
+from integrations_pipeline.orchestration.partitions import RANGE_START, WORKSPACES_NAME, follow_workspaces
+from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.environment import Environment
+from integrations_pipeline_tests.orchestration.arrangement import (
+    ASSETS,
+    PROVIDER,
+    failure_text,
+    log_rows,
+    materialized,
+    messages,
+    run,
+    states,
+    tick,
+)
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
-
-
-def _run(
-    instance: dg.DagsterInstance,
-    slugs: Sequence[str],
-    *,
-    assets: Sequence[str] = (),
-    tags: dict[str, str] | None = None,
-) -> dg.ExecuteInProcessResult:
-    job = build_definitions().resolve_job_def(job_name("airtable"))
-    return job.execute_in_process(
-        instance=instance,
-        tags={**range_tags(slugs), **(tags or {})},
-        asset_selection=[dg.AssetKey(key.split("/")) for key in assets] or None,
-        run_config=QUIET,
-        raise_on_error=False,
-    )
+BROKEN = {"table_id": "None"}
 
 
-def _materialized(instance: dg.DagsterInstance, key: str) -> set[str]:
-    return set(instance.get_materialized_partitions(dg.AssetKey(key.split("/"))))
+def _fleet(environment: Environment, instance: dg.DagsterInstance, slugs: Sequence[str], people: int = 1) -> None:
+    """Workspaces with a connection each; one whose name begins with `broken` has no such table."""
+    for slug in slugs:
+        workspace_id = environment.add_workspace(slug, people=people)
+        environment.connect(workspace_id, **(BROKEN if slug.startswith("broken") else {}))
+    follow_workspaces(instance, slugs)
 
 
 def test_a_run_over_several_workspaces_records_each_by_itself(
     environment: Environment, instance: dg.DagsterInstance
 ) -> None:
     slugs = ["alpha", "beta", "gamma"]
-    for slug in slugs:
-        environment.connect(environment.add_workspace(slug, people=2))
-    follow_workspaces(instance, slugs)
+    _fleet(environment, instance, slugs, people=2)
 
-    result = _run(instance, slugs)
+    result = run(instance, slugs)
 
     assert result.success
-    assert _materialized(instance, "airtable/to_external") == set(slugs)
+    for name in ASSETS:
+        assert states(instance, name, slugs) == dict.fromkeys(slugs, "MATERIALIZED")
     logs = environment.rows("select direction, records_created, dagster_run_id from integration_sync_logs")
     assert sorted(logs) == [("from_external", 0, result.run_id)] * 3 + [("to_external", 2, result.run_id)] * 3
+
+
+def test_the_log_row_leads_to_the_run_and_the_materialization_to_the_log_row(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    _fleet(environment, instance, ["alpha"])
+    result = run(instance, ["alpha"])
+
+    assert set(log_rows(environment, "metadata ->> 'dagster_run'")) == {(f"/runs/{result.run_id}",)}
+    ((sync_run_id,),) = set(log_rows(environment, "run_id"))
+    for name in ASSETS:
+        event = instance.get_latest_materialization_event(dg.AssetKey([PROVIDER, name]))
+        assert event is not None
+        assert event.asset_materialization is not None
+        assert event.asset_materialization.metadata["sync_run_id"].value == str(sync_run_id)
 
 
 def test_one_failing_workspace_is_named_and_the_others_are_done(
     environment: Environment, instance: dg.DagsterInstance
 ) -> None:
-    slugs = ["alpha", "broken", "gamma", "unconnected"]
-    for slug in slugs[:3]:
-        environment.connect(
-            environment.add_workspace(slug, people=1), **({"table_id": "None"} if slug == "broken" else {})
-        )
+    _fleet(environment, instance, ["alpha", "broken", "gamma"])
     environment.add_workspace("unconnected")
+    slugs = ["alpha", "broken", "gamma", "unconnected"]
     follow_workspaces(instance, slugs)
 
-    result = _run(instance, slugs)
+    result = run(instance, slugs)
 
     assert not result.success
-    assert _materialized(instance, "airtable/to_external") == {"alpha", "gamma", "unconnected"}
-    message = str(next(e for e in result.all_events if e.is_step_failure).step_failure_data.user_failure_data)
-    assert "broken" in message
-    assert "alpha" not in message
+    assert "1 of 4 workspaces failed" in failure_text(result)
+    assert "broken" in failure_text(result)
+    assert "alpha" not in failure_text(result)
+    for name in ASSETS:
+        assert states(instance, name, slugs) == {
+            "alpha": "MATERIALIZED",
+            "broken": "FAILED",
+            "gamma": "MATERIALIZED",
+            "unconnected": "MATERIALIZED",  # with status "skipped", or it would be shown as failed
+        }
     assert environment.rows("select count(*) from integration_sync_logs where status = 'failed'") == [(2,)]
 
 
-def test_a_workspace_without_connection_is_skipped_and_does_not_fail(
+def test_launching_the_failed_again_repeats_just_those_and_clears_them(
     environment: Environment, instance: dg.DagsterInstance
 ) -> None:
-    environment.add_workspace("lonely")
-    follow_workspaces(instance, ["lonely"])
+    slugs = ["alpha", "broken", "gamma"]
+    _fleet(environment, instance, slugs)
+    run(instance, slugs)
+    environment.rows(
+        "update integration_connections c set settings = c.settings || jsonb_build_object('table_id', 'Contacts') "
+        "from workspaces w where w.id = c.workspace_id and slug = 'broken' returning slug"
+    )
+    failed = [slug for slug, state in states(instance, "plan", slugs).items() if state != "MATERIALIZED"]
+    assert failed == ["broken"]
 
-    assert _run(instance, ["lonely"]).success
-    assert _materialized(instance, "airtable/plan") == set()
+    assert run(instance, failed).success
+
+    assert states(instance, "plan", slugs) == dict.fromkeys(slugs, "MATERIALIZED")
+    counts = environment.rows(
+        "select slug, count(distinct l.run_id) from integration_sync_logs l join workspaces w on w.id = l.workspace_id "
+        "group by slug order by slug"
+    )
+    assert counts == [("alpha", 1), ("broken", 2), ("gamma", 1)]
+
+
+def test_whoever_failed_before_stays_failed_when_a_later_failing_run_skips_it(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    slugs = ["alpha", "broken-1", "broken-2"]
+    _fleet(environment, instance, slugs)
+    assert not run(instance, ["broken-1"]).success
+
+    result = run(instance, slugs, tags={ONLY_DUE: "true"})
+
+    assert "1 of 3 workspaces failed" in failure_text(result)
+    assert states(instance, "plan", slugs) == {"alpha": "MATERIALIZED", "broken-1": "FAILED", "broken-2": "FAILED"}
+
+
+def test_a_successful_run_writes_no_event_for_whom_it_skips(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    _fleet(environment, instance, ["alpha", "beta"])
+    environment.add_workspace("lonely")
+    slugs = ["alpha", "beta", "lonely"]
+    follow_workspaces(instance, slugs)
+    run(instance, ["alpha"])
+
+    result = run(instance, slugs, tags={ONLY_DUE: "true"})
+
+    assert result.success
+    assert {event.partition for event in result.all_events if event.is_step_materialization} == {"beta"}
+    assert states(instance, "plan", slugs) == {"alpha": "MATERIALIZED", "beta": "MATERIALIZED", "lonely": "MISSING"}
+    said = messages(instance, result.run_id)
+    assert "2 of 3 workspaces skipped" in said
+    assert "not due (1: alpha)" in said
+    assert "no airtable connection (1: lonely)" in said
+
+
+def test_an_unexpected_error_in_one_workspace_stays_there_and_tells_no_data(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    slugs = ["alpha", "beta"]
+    _fleet(environment, instance, slugs)
+    environment.rows(
+        "update integration_connections c set cursor = '\"secret@example.org\"' from workspaces w "
+        "where w.id = c.workspace_id and slug = 'beta' returning slug"
+    )
+
+    result = run(instance, slugs)
+
+    assert states(instance, "plan", slugs) == {"alpha": "MATERIALIZED", "beta": "FAILED"}
+    assert "unexpected" in failure_text(result)
+    assert "secret" not in messages(instance, result.run_id)
 
 
 def test_materialising_only_up_to_the_plan_is_a_preview(environment: Environment, instance: dg.DagsterInstance) -> None:
-    environment.connect(environment.add_workspace("alpha", people=3))
-    follow_workspaces(instance, ["alpha"])
+    _fleet(environment, instance, ["alpha"], people=3)
 
-    result = _run(instance, ["alpha"], assets=["airtable/contacts", "airtable/plan"])
+    result = run(instance, ["alpha"], assets=["contacts", "plan"])
 
     assert result.success
-    assert _materialized(instance, "airtable/plan") == {"alpha"}
-    assert _materialized(instance, "airtable/to_external") == set()
+    assert materialized(instance, "plan") == {"alpha"}
+    assert materialized(instance, "to_external") == set()
     assert environment.rows("select count(*) from integration_links") == [(0,)]
+    assert environment.rows("select count(*) from integration_sync_logs") == [(0,)]
+    assert environment.rows("select cursor, last_sync_at from integration_connections") == [(None, None)]
     assert environment.rows("select state, count(*) from integration_changes group by state") == [("planned", 3)]
+    assert all(found.method == "GET" for found in environment.sandbox.stage.log.entries())
+
+
+@pytest.mark.parametrize("direction", ["to_external", "from_external"])
+def test_materialising_one_direction_syncs_one_way(
+    environment: Environment, instance: dg.DagsterInstance, direction: str
+) -> None:
+    _fleet(environment, instance, ["alpha"], people=1)
+
+    assert run(instance, ["alpha"], assets=["contacts", "plan", direction]).success
+
+    assert log_rows(environment, "direction") == [(direction,)]
+    assert environment.rows("select count(*) from integration_links") == [(int(direction == "to_external"),)]
 
 
 def test_metadata_has_counts_that_plot_and_no_address(environment: Environment, instance: dg.DagsterInstance) -> None:
-    environment.connect(environment.add_workspace("alpha", people=3))
-    follow_workspaces(instance, ["alpha"])
-    _run(instance, ["alpha"])
+    _fleet(environment, instance, ["alpha"], people=3)
+    run(instance, ["alpha"])
 
-    event = instance.get_latest_materialization_event(dg.AssetKey(["airtable", "to_external"]))
+    event = instance.get_latest_materialization_event(dg.AssetKey([PROVIDER, "to_external"]))
 
     assert event is not None
     assert event.asset_materialization is not None
     metadata = event.asset_materialization.metadata
-    assert metadata["records_created"].value == 3
+    written = {name: metadata[f"records_{name}"].value for name in ("created", "updated", "deleted", "failed", "held")}
+    assert written == {"created": 3, "updated": 0, "deleted": 0, "failed": 0, "held": 0}
+    assert isinstance(metadata["api_calls"].value, int)
     assert isinstance(metadata["seconds"].value, float)
-    plan = instance.get_latest_materialization_event(dg.AssetKey(["airtable", "plan"]))
+    plan = instance.get_latest_materialization_event(dg.AssetKey([PROVIDER, "plan"]))
     assert "@" not in str(plan)
+
+
+def test_a_sync_that_finds_nothing_to_look_at_does_not_claim_to_have_observed_the_contacts(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    _fleet(environment, instance, ["alpha"], people=3)
+
+    def observations() -> int:
+        return len(instance.fetch_observations(REGISTRY_KEY, limit=10).records)
+
+    run(instance, ["alpha"])
+    first = observations()
+    run(instance, ["alpha"])
+    assert (first, observations()) == (1, 1)
 
 
 def test_a_scheduled_run_takes_only_those_that_are_due(environment: Environment, instance: dg.DagsterInstance) -> None:
     slugs = ["alpha", "beta"]
-    for slug in slugs:
-        environment.connect(environment.add_workspace(slug, people=1))
-    follow_workspaces(instance, slugs)
-    _run(instance, ["alpha"])
+    _fleet(environment, instance, slugs)
+    run(instance, ["alpha"])
 
-    result = _run(instance, slugs, tags={ONLY_DUE: "true"})
+    result = run(instance, slugs, tags={ONLY_DUE: "true"})
 
     assert result.success
     assert environment.rows("select count(*) from integration_sync_logs") == [(4,)]
 
 
 def test_the_reconciliation_tag_reads_everything(environment: Environment, instance: dg.DagsterInstance) -> None:
-    environment.connect(environment.add_workspace("alpha", people=1))
-    follow_workspaces(instance, ["alpha"])
-    _run(instance, ["alpha"])
-    _run(instance, ["alpha"], tags={FULL: "true"})
+    _fleet(environment, instance, ["alpha"])
+    run(instance, ["alpha"])
+    run(instance, ["alpha"], tags={FULL: "true"})
 
-    reads = environment.rows("select metadata ->> 'read' from integration_sync_logs order by started_at")
+    reads = log_rows(environment, "metadata ->> 'read'")
     assert {row[0] for row in reads[-2:]} == {"complete"}
 
 
@@ -152,31 +243,69 @@ def test_partitions_follow_the_workspaces(environment: Environment, instance: dg
     assert follow_workspaces(instance, ["a", "b"]) == (2, 0)
     assert follow_workspaces(instance, ["b", "c"]) == (1, 1)
     assert set(instance.get_dynamic_partitions(WORKSPACES_NAME)) == {"b", "c"}
+    assert follow_workspaces(instance, []) == (0, 0)  # more likely a fault than the end of everybody
 
 
-def test_the_due_sensor_asks_for_a_range_and_the_partition_sensor_fills_it(
+def test_the_due_sensor_asks_for_a_range_once_the_partition_sensor_has_made_it(
     environment: Environment, instance: dg.DagsterInstance
 ) -> None:
     for slug in ("alpha", "beta"):
         environment.connect(environment.add_workspace(slug))
-    definitions, resources = build_definitions(), {"sync": SyncResource()}
-    context = dg.build_sensor_context(instance=instance, definitions=definitions, resources=resources)
-    definitions.resolve_sensor_def("workspace_partitions").evaluate_tick(context)
+    assert tick(f"{PROVIDER}_due", instance).skip_message == "2 connections due, 0 runs pending, none to start"
+    assert tick("workspace_partitions", instance).skip_message == "2 partitions added, 0 removed"
 
-    tick = definitions.resolve_sensor_def("airtable_due").evaluate_tick(
-        dg.build_sensor_context(instance=instance, definitions=definitions, resources=resources)
+    found = tick(f"{PROVIDER}_due", instance)
+
+    assert [request.tags[RANGE_START] for request in found.run_requests] == ["alpha"]
+    assert found.run_requests[0].tags[ONLY_DUE] == "true"
+
+
+def test_the_due_sensor_leaves_alone_whom_a_queued_run_or_a_persons_backfill_will_take(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    _fleet(environment, instance, ["alpha", "beta"])
+    for request in tick(f"{PROVIDER}_due", instance).run_requests:
+        _queue(instance, request.tags)
+
+    assert tick(f"{PROVIDER}_due", instance).skip_message == "2 connections due, 1 runs pending, none to start"
+
+
+def test_the_due_sensor_asks_for_nobody_who_is_being_synced(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    _fleet(environment, instance, ["alpha"])
+    environment.rows(
+        "insert into integration_sync_logs (connection_id, workspace_id, direction, status) "
+        "select id, workspace_id, 'to_external', 'running' from integration_connections returning id"
     )
 
-    assert tick.run_requests is not None
-    assert [request.tags[RANGE_START] for request in tick.run_requests] == ["alpha"]
-    assert tick.run_requests[0].tags[ONLY_DUE] == "true"
+    assert "0 connections due" in tick(f"{PROVIDER}_due", instance).skip_message
 
 
-def test_the_nightly_schedule_asks_for_everything_once() -> None:
-    when = datetime(2026, 11, 22, 3, tzinfo=UTC)
+def _queue(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
+    """As a backfill of the asset pages queues it: under Dagster's own job, known by its assets."""
+    job = build_definitions().resolve_implicit_global_asset_job_def()
+    keys = [dg.AssetKey([PROVIDER, name]) for name in ASSETS]
+    subset = job.get_subset(asset_selection=set(keys))
+    instance.create_run_for_job(subset, tags=tags, asset_selection=frozenset(keys))
 
-    requests = reconciliation_requests("airtable", [f"w{i}" for i in range(101)], when)
 
-    assert [request.tags[RANGE_START] for request in requests] == ["w0", "w100"]
-    assert {request.tags[FULL] for request in requests} == {"true"}
-    assert [request.run_key for request in requests] == ["airtable:20261122T0300:0", "airtable:20261122T0300:1"]
+def test_a_provider_that_refuses_for_a_while_is_tried_again_after_a_wait(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    _fleet(environment, instance, ["alpha"])
+    environment.sandbox.stage.faults.add(FaultRule(action="status", status=403, times=-1))
+    assert not run(instance, ["alpha"], tags={ONLY_DUE: "true"}).success
+    environment.sandbox.stage.faults.clear()
+
+    assert "0 connections due" in tick(f"{PROVIDER}_due", instance).skip_message
+    environment.rows("update integration_connections set next_sync_at = now() returning id")
+    assert run(instance, ["alpha"], tags={ONLY_DUE: "true"}).success
+    assert environment.rows("select error_count, error_message from integration_connections") == [(0, None)]
+
+
+def test_reasons_are_grouped_and_cut() -> None:
+    reasons = {f"w{i}": "not due" for i in range(12)} | {"x": "disabled"}
+
+    assert grouped(reasons, limit=3) == "not due (12: w0, w1, w2, …); disabled (1: x)"
+    assert grouped({f"w{i}": f"reason {i}" for i in range(4)}, limit=3).endswith("reason 2 (1: w2); and 1 more reasons")

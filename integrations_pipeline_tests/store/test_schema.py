@@ -196,6 +196,8 @@ def test_due_connections_are_those_enabled_active_and_past_their_time(database: 
         "connection_id",
         "integration_type",
         "next_sync_at",
+        "due_since",
+        "sync_frequency_minutes",
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 FILES = sorted((Path(__file__).parent / "0003").glob("*.sql"))
 

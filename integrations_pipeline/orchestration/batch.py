@@ -1,0 +1,183 @@
+"""The work of one step: many workspaces of one provider, several at a time, each by itself.
+
+Belongs here: who of a batch is synced, who is skipped and why, and stopping early. Does not: Dagster's events
+(`assets`), the sync itself (`sync.run`).
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from traceback import format_tb
+
+from integrations_pipeline.errors import BusyError, IntegrationError, UnavailableError
+from integrations_pipeline.model import Direction, RunStatus
+from integrations_pipeline.store import connections, fleet
+from integrations_pipeline.store.fleet import Candidate
+from integrations_pipeline.sync.report import SyncReport
+from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
+from integrations_pipeline.sync.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+#: Run tags: take only those that are due; read everything instead of what changed.
+ONLY_DUE = "integrations/only_due"
+FULL = "integrations/full"
+#: Workspaces that one step syncs at the same time; each holds one database connection.
+WORKERS = 4
+#: When so many of the last so many syncs failed, the cause is not in the workspaces: the rest is left for later.
+BREAKER_FAILURES, BREAKER_WINDOW = 8, 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """What a step was asked for; `direction` None is a preview. `is_automatic`: no person asked, so those that
+    failed lately keep their wait."""
+
+    provider: str
+    slugs: Sequence[str]
+    direction: Direction | None
+    dagster_run_id: str
+    is_full: bool = False
+    is_only_due: bool = False
+    is_automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceOutcome:
+    """What became of one workspace in a step: a report, or why it was skipped, or why it failed.
+
+    `is_in_trouble`: it was skipped although it should have been synced, or its last sync failed; whatever
+    shows that must go on doing so.
+    """
+
+    slug: str
+    report: SyncReport | None = None
+    skipped: str = ""
+    failed: str = ""
+    is_in_trouble: bool = False
+
+
+class Breaker:
+    """Opens when most of the last syncs failed, and stays open for the rest of the batch."""
+
+    def __init__(self, failures: int = BREAKER_FAILURES, window: int = BREAKER_WINDOW) -> None:
+        self._failures = failures
+        self._recent: deque[bool] = deque(maxlen=window)
+        self._lock = threading.Lock()
+        self.is_open = False
+
+    def note(self, *, has_failed: bool) -> None:
+        with self._lock:
+            self._recent.append(has_failed)
+            self.is_open = self.is_open or sum(self._recent) >= self._failures
+
+    @property
+    def reason(self) -> str:
+        return f"left for later: {self._failures} of the last {self._recent.maxlen} syncs of this run failed"
+
+
+class Batch:
+    """One step's work. `outcomes` is to be called once."""
+
+    def __init__(self, runtime: Runtime, request: BatchRequest) -> None:
+        self._runtime = runtime
+        self._request = request
+        self._breaker = Breaker()
+        self._is_stopped = threading.Event()
+
+    def outcomes(self) -> Generator[WorkspaceOutcome, None, None]:
+        """One per workspace, in the order of the request, as they come.
+
+        When the caller stops asking, as Dagster does with a run that is cancelled, those at work stop at
+        their next step and say so in their log rows, and the others are not begun.
+        """
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix=f"{self._request.provider}_sync") as pool:
+            try:
+                yield from pool.map(self._guarded, self._request.slugs)
+            finally:
+                self._is_stopped.set()
+
+    def _guarded(self, slug: str) -> WorkspaceOutcome:
+        """Whatever happens to a workspace stays with it."""
+        try:
+            return self._outcome(slug)
+        except BusyError as error:
+            return WorkspaceOutcome(slug=slug, skipped=str(error))
+        except IntegrationError as error:
+            return self._failed(slug, str(error))
+        except Exception as error:  # noqa: BLE001 - a defect in one workspace's data must not stop the others
+            # Where it happened, but not its message: that may hold somebody's data.
+            _log.error("%s: unexpected %s\n%s", slug, type(error).__name__, "".join(format_tb(error.__traceback__)))
+            return self._failed(slug, f"unexpected {type(error).__name__}; see the run's stderr")
+
+    def _outcome(self, slug: str) -> WorkspaceOutcome:
+        if self._is_stopped.is_set():
+            return WorkspaceOutcome(slug=slug, skipped="the run was stopped", is_in_trouble=True)
+        candidate = self._candidate(slug)
+        reason = reason_to_skip(self._request, candidate, self._runtime.clock())
+        if candidate is None or reason:
+            is_in_trouble = bool(candidate and candidate.error_count)
+            return WorkspaceOutcome(slug=slug, skipped=reason, is_in_trouble=is_in_trouble)
+        if self._breaker.is_open:
+            self._postpone(candidate)
+            return WorkspaceOutcome(slug=slug, skipped=self._breaker.reason, is_in_trouble=True)
+        report = self._sync(slug)
+        if report.status is RunStatus.FAILED:
+            return self._failed(slug, report.error)
+        self._breaker.note(has_failed=False)
+        return WorkspaceOutcome(slug=slug, report=report)
+
+    def _failed(self, slug: str, message: str) -> WorkspaceOutcome:
+        with suppress(UnavailableError):
+            if self._candidate(slug) is None:
+                return WorkspaceOutcome(slug=slug, skipped="the workspace was deleted during its sync")
+        self._breaker.note(has_failed=True)
+        return WorkspaceOutcome(slug=slug, failed=message)
+
+    def _candidate(self, slug: str) -> Candidate | None:
+        with self._runtime.database.admin() as connection:
+            return fleet.read_candidate(connection, slug, self._request.provider)
+
+    def _postpone(self, candidate: Candidate) -> None:
+        if candidate.connection_id is not None:
+            with self._runtime.database.workspace(candidate.workspace_id) as connection:
+                connections.postpone(connection, candidate.connection_id)
+
+    def _sync(self, slug: str) -> SyncReport:
+        request = SyncRequest(
+            workspace=slug,
+            provider=self._request.provider,
+            direction=self._request.direction or Direction.BIDIRECTIONAL,
+            is_full=self._request.is_full,
+            dagster_run_id=self._request.dagster_run_id,
+        )
+        run = plan_only if self._request.direction is None else run_sync
+        return run(self._runtime, request, self._go_on)
+
+    def _go_on(self, _stage: str, _done: int, _total: int) -> None:
+        """Called by a sync as it goes on. A stop is a person's wish, and is told to the sync as such."""
+        if self._is_stopped.is_set():
+            raise KeyboardInterrupt
+
+
+def reason_to_skip(request: BatchRequest, found: Candidate | None, now: datetime) -> str:
+    """Why this workspace is not synced, or "" if it is."""
+    if found is None:
+        return "the workspace does not exist any more"
+    if found.connection_id is None:
+        return f"no {request.provider} connection"
+    if not found.sync_enabled:
+        return f"the {request.provider} connection is disabled"
+    if found.status != "active":
+        return f"the {request.provider} connection is in status {found.status}"
+    is_early = found.next_sync_at is not None and found.next_sync_at > now
+    if is_early and request.is_only_due:
+        return "not due"
+    if is_early and request.is_automatic and found.error_count:
+        return f"waits after {found.error_count} failed syncs"
+    return ""

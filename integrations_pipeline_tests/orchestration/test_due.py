@@ -1,0 +1,174 @@
+"""Which runs a tick asks for, and what a fleet comes to that lives by it: pure, without Dagster."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from integrations_pipeline.orchestration.due import MAX_PENDING_RUNS, PendingRun, due_ranges
+from integrations_pipeline.orchestration.partitions import LARGE_FLEET, LARGE_SHARD_SIZE, SHARD_SIZE, shards
+from integrations_pipeline.orchestration.schedules import SLICES, reconciliation_requests
+from integrations_pipeline.store.connections import SPREAD
+from integrations_pipeline.store.fleet import DueConnection
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+FLEET = [f"w{i}" for i in range(150)]  # two shards of 75
+
+
+def due(slug: str, minutes: float = 30, frequency: int = 15, *, is_new: bool = False) -> DueConnection:
+    """A connection that has been due for so many minutes."""
+    since = NOW - timedelta(minutes=minutes)
+    return DueConnection(
+        workspace_slug=slug,
+        integration_type="airtable",
+        next_sync_at=None if is_new else since,
+        due_since=since,
+        frequency_minutes=frequency,
+    )
+
+
+def pending(first: str, last: str, began_minutes: float | None = None) -> PendingRun:
+    began_at = None if began_minutes is None else NOW - timedelta(minutes=began_minutes)
+    return PendingRun(first=first, last=last, began_at=began_at)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "runs", "expected"),
+    [
+        pytest.param((), (), [], id="nothing due launches nothing"),
+        pytest.param((due("w3"),), (), ["w3-w3"], id="one due is a range of one"),
+        pytest.param((due("w1"), due("w3")), (), ["w1-w3"], id="a range spans those between"),
+        pytest.param((due("w1", 20), due("w120", 30)), (), ["w120-w120", "w1-w1"], id="the longest waiting first"),
+        pytest.param((due("gone"),), (), [], id="a workspace without partition waits"),
+        pytest.param((due("w1", 1),), (), [], id="one that is just due waits for company"),
+        pytest.param((due("w1", 1), due("w3", 2)), (), ["w1-w3"], id="and goes with the first that waited enough"),
+        pytest.param((due("w1", 1), due("w80", 2)), (), ["w80-w80"], id="but not with another shard"),
+        pytest.param((due("w1", 0, is_new=True),), (), ["w1-w1"], id="a new one does not wait"),
+        pytest.param((due("w1", 5, frequency=60),), (), [], id="patience grows with the frequency"),
+        pytest.param((due("w1", 10, frequency=10_000),), (), ["w1-w1"], id="up to ten minutes"),
+        pytest.param((due("w3"),), (pending("w0", "w74"),), [], id="a queued run will take it"),
+        pytest.param((due("w3"),), (pending("w3", "w3"),), [], id="a queued run of one will take it"),
+        pytest.param((due("w3"),), (pending("w4", "w74"),), ["w3-w3"], id="a queued run beside it will not"),
+        pytest.param((due("w3", 30),), (pending("w0", "w74", 20),), [], id="a run at work has it to do"),
+        pytest.param((due("w3", 10),), (pending("w0", "w74", 20),), ["w3-w3"], id="a run at work has passed it"),
+        pytest.param((due("w3"),), (pending("gone", "w74"),), ["w3-w3"], id="a range that lost an end"),
+        pytest.param((due("w3"),), [pending("w100", "w101")] * MAX_PENDING_RUNS, [], id="a full queue does not grow"),
+    ],
+)
+def test_due_ranges(waiting: Sequence[DueConnection], runs: Sequence[PendingRun], expected: list[str]) -> None:
+    assert [f"{found[0]}-{found[-1]}" for found in due_ranges(FLEET, waiting, runs, NOW)] == expected
+
+
+def test_a_tick_fills_the_queue_and_no_more() -> None:
+    fleet = [f"w{i}" for i in range(2000)]
+
+    chosen = due_ranges(fleet, [due(slug) for slug in fleet], [pending("w0", "w99")], NOW)
+
+    assert [len(found) for found in chosen] == [SHARD_SIZE] * (MAX_PENDING_RUNS - 1)
+    assert not {"w0", "w99"} & {slug for found in chosen for slug in found}
+
+
+@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250, 1000, LARGE_FLEET, LARGE_FLEET + 1, 10_000])
+def test_shards_cover_everything_once_and_are_equal(count: int) -> None:
+    keys = [f"w{i}" for i in range(count)]
+
+    found = shards(keys)
+
+    assert [key for shard in found for key in shard] == keys
+    sizes = {len(shard) for shard in found}
+    assert not sizes or max(sizes) - min(sizes) <= 1
+    assert max(sizes, default=0) <= (SHARD_SIZE if count <= LARGE_FLEET else LARGE_SHARD_SIZE)
+
+
+@pytest.mark.parametrize("count", [1, 2, 23, 24, 101, 1000, 10_000])
+def test_the_nightly_reconciliation_takes_everybody_once_spread_over_the_night(count: int) -> None:
+    fleet = [f"w{i}" for i in range(count)]
+    positions = {slug: i for i, slug in enumerate(fleet)}
+    taken: list[str] = []
+    sizes = []
+    for slot in range(SLICES):
+        when = NOW.replace(hour=1 + slot // 6, minute=slot % 6 * 10)
+        requests = reconciliation_requests("airtable", fleet, when)
+        assert [request.run_key for request in requests] == [
+            f"airtable:{when:%Y%m%dT%H%M}:{i}" for i in range(len(requests))
+        ]
+        ends = [
+            (
+                positions[request.tags["dagster/asset_partition_range_start"]],
+                positions[request.tags["dagster/asset_partition_range_end"]],
+            )
+            for request in requests
+        ]
+        sizes.append(sum(last - first + 1 for first, last in ends))
+        taken += [slug for first, last in ends for slug in fleet[first : last + 1]]
+        assert {request.tags["integrations/full"] for request in requests} <= {"true"}
+    assert taken == fleet
+    assert max(sizes) - min(sizes) <= 1
+
+
+class Simulation:
+    """A fleet that lives by `due_ranges`: a tick a minute, two runs at once, so many seconds per workspace."""
+
+    def __init__(self, count: int, seconds_each: float) -> None:
+        self.partitions = [f"w{i}" for i in range(count)]
+        self.seconds_each = seconds_each
+        self.now = NOW
+        self.due_at = dict.fromkeys(self.partitions, NOW)
+        self.is_new = True
+        self.queue: list[Sequence[str]] = []
+        self.at_work: list[tuple[datetime, datetime, Sequence[str]]] = []
+        self.runs: list[tuple[datetime, int]] = []
+        self.waits: list[float] = []
+
+    def tick(self) -> None:
+        self.at_work = [found for found in self.at_work if found[1] > self.now]
+        runs = [PendingRun(first=r[0], last=r[-1]) for r in self.queue]
+        runs += [PendingRun(first=r[0], last=r[-1], began_at=began) for began, _, r in self.at_work]
+        self.queue += due_ranges(self.partitions, self._due(), runs, self.now)
+        while self.queue and len(self.at_work) < 2:
+            self._begin(self.queue.pop(0))
+        self.now += timedelta(minutes=1)
+
+    def _due(self) -> list[DueConnection]:
+        return [
+            DueConnection(
+                workspace_slug=slug,
+                integration_type="airtable",
+                next_sync_at=None if at == NOW else at,
+                due_since=at,
+                frequency_minutes=15,
+            )
+            for slug, at in self.due_at.items()
+            if at <= self.now
+        ]
+
+    def _begin(self, slugs: Sequence[str]) -> None:
+        wanted = [slug for slug in slugs if self.due_at[slug] <= self.now]
+        for i, slug in enumerate(wanted):
+            done = self.now + timedelta(seconds=self.seconds_each * (i + 1))
+            self.waits.append((done - self.due_at[slug]).total_seconds() / 60)
+            self.due_at[slug] = done + timedelta(minutes=15 * (1 + SPREAD * (_spread(slug) - 0.5)))
+        end = self.now + timedelta(seconds=self.seconds_each * len(wanted) + 5)
+        self.at_work.append((self.now, end, slugs))
+        self.runs.append((self.now, len(wanted)))
+
+
+def _spread(slug: str) -> float:
+    """As `integrations_spread` draws it, from an id made of the slug."""
+    text = str(UUID(hashlib.sha256(slug.encode()).hexdigest()[:32]))
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32
+
+
+@pytest.mark.parametrize("seconds_each", [0.05, 0.4, 1.0])
+def test_a_fleet_of_a_thousand_settles_into_dense_runs_and_nobody_waits_long(seconds_each: float) -> None:
+    fleet = Simulation(1000, seconds_each)
+    for _ in range(4 * 60):
+        fleet.tick()
+
+    settled = [size for at, size in fleet.runs if at >= NOW + timedelta(hours=1)]
+    assert len(settled) <= 3 * 4 * 10  # ten shards, four times an hour, for three hours
+    assert sum(settled) / len(settled) > SHARD_SIZE * 0.8
+    assert sum(settled) > 1000 * 3 * 4 * 0.8
+    assert max(fleet.waits[1000:]) < 5  # minutes from being due to being done
