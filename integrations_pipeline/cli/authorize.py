@@ -1,14 +1,13 @@
 """`integrations connections authorize`: a person gives access in the browser, the tokens are stored encrypted."""
 
 import sys
-import webbrowser
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from integrations_pipeline.cli.connection_input import FileOption, known_settings, valid_settings
-from integrations_pipeline.cli.loopback import PATH, PORT, listening
+from integrations_pipeline.cli.loopback import PATH, PORT, WAIT_SECONDS, listening, open_browser
 from integrations_pipeline.cli.output import JsonOption, WorkspaceOption, find_workspace, print_json, say, warn, wired
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.providers.oauth import Consent, OAuthSpec, Tokens
@@ -27,9 +26,12 @@ def authorize(
         bool, typer.Option("--no-browser", help="Print the address; paste where the browser ends up.")
     ] = False,
     port: Annotated[int, typer.Option(min=1024, max=65535, help="Port of the redirect address.")] = PORT,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for an answer in the browser.")] = WAIT_SECONDS,
     as_json: JsonOption = False,
 ) -> None:
     """Connect a provider by OAuth: new, or again after its authorisation was lost. Nothing is forgotten."""
+    if no_browser and settings == "-":
+        raise ConfigurationError("--no-browser reads the pasted address from stdin: give --settings a file")
     with wired() as wiring:
         runtime = wiring.runtime
         spec = runtime.spec(provider)
@@ -39,7 +41,7 @@ def authorize(
         wanted = valid_settings(spec, known_settings(runtime, workspace_id, provider, settings))
         exchange = oauth_exchange(runtime, spec.oauth)
         consent = exchange.ask(f"http://{spec.oauth.redirect_host}:{port}{PATH}")
-        answer = _pasted(spec.oauth, consent) if no_browser else _from_browser(spec.oauth, consent, port)
+        answer = _pasted(spec.oauth, consent) if no_browser else _from_browser(spec.oauth, consent, port, wait)
         tokens, beside = exchange.accept(consent, answer)
         grant = _Grant(oauth=spec.oauth, tokens=tokens, beside=beside)
         row = _save(runtime, workspace_id, _new(runtime, provider, wanted, grant, frequency_minutes))
@@ -76,11 +78,17 @@ def _save(runtime: Runtime, workspace_id: Any, new: NewConnection) -> Connection
     return row
 
 
-def _from_browser(oauth: OAuthSpec, consent: Consent, port: int) -> str:
-    with listening(port, consent.state) as server:
-        warn(f"opening {oauth.title} in the browser; if nothing opens, go to:\n{consent.address}")
-        webbrowser.open(consent.address)
-        return server.wait()
+def _from_browser(oauth: OAuthSpec, consent: Consent, port: int, wait_seconds: float) -> str:
+    with listening(port, consent) as server:
+        warn(f"opening {oauth.title} in the browser; if nothing opens, go to:\n{server.start_address}")
+        open_browser(server.start_address)
+        answer = server.wait(wait_seconds)
+    if answer is None:
+        raise ConfigurationError(
+            f"nobody answered in the browser: run the command again, or with --no-browser; if {oauth.title} showed an "
+            f"error page, it knows no client {oauth.client}_CLIENT_ID with the redirect address {consent.redirect_uri}"
+        )
+    return answer
 
 
 def _pasted(oauth: OAuthSpec, consent: Consent) -> str:

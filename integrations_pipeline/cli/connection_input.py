@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -49,7 +50,16 @@ def valid_credentials(spec: ProviderSpec, document: dict[str, Any]) -> dict[str,
         value = document.get(key)
         if isinstance(value, str) and not (value.isascii() and value.isprintable() and " " not in value):
             raise ConfigurationError(f'--credentials: "{key}" holds white space or other characters no token has')
+    _require_time(document.get("token_expires_at"))
     return document
+
+
+def _require_time(value: object) -> None:
+    try:
+        if value is not None:
+            datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    except ValueError:
+        raise ConfigurationError('--credentials: "token_expires_at" is no time as 2026-01-31T12:00:00Z') from None
 
 
 def valid_settings(spec: ProviderSpec, document: dict[str, Any]) -> dict[str, Any]:

@@ -37,9 +37,13 @@ def url(as_json: JsonOption = False) -> None:
 
 
 @app.command("new-key")
-def new_key() -> None:
+def new_key(as_json: JsonOption = False) -> None:
     """Print a new key for INTEGRATIONS_ENCRYPTION_KEYS (newest first, separated by commas)."""
-    say(generate_key_text())
+    key = generate_key_text()
+    if as_json:
+        print_json({"key": key})
+    else:
+        say(key)
 
 
 @app.command("rotate-keys")

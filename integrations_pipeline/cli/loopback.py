@@ -1,16 +1,27 @@
-"""The end of an OAuth dance on this machine: a one-page server that waits for the browser to come back.
+"""The end of an OAuth dance on this machine: a small server that waits for the browser to come back.
 
-Belongs here: the redirect's address, waiting, what the browser shows. Does not: what the answer means
-(`providers.oauth`). It listens on 127.0.0.1 only, for one answer.
+    browser → start address → the provider's question → redirect address with the answer
+
+Belongs here: the redirect's address, opening the browser, waiting, what the browser shows. Does not: what the
+answer means (`providers.oauth`). It listens on 127.0.0.1 only, for one answer; whoever else knocks, says nothing
+or goes away in the middle is served beside it and changes nothing.
+
+The browser is led to the question over a start address that nobody can guess, so that the question's own, which
+holds the state, gets into no process list, log or terminal.
 """
 
 import http.server
-import time
+import secrets
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.providers.oauth import Consent, is_same_secret
 
 PATH = "/callback"
 #: Providers compare redirect addresses to the letter, so the port is fixed unless another is registered.
@@ -20,43 +31,71 @@ WAIT_SECONDS = 300.0
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>integrations</title>
 <body style="font: 18px/1.5 system-ui; margin: 20vh auto; max-width: 30rem; padding: 0 1rem">
 <p>{text}</p></body></html>"""
-_THANKS = "Thank you. You can close this window and go back to the terminal."
+_THANKS = "Thank you. You can close this window and go back to the terminal, which says what came of it."
 _STRANGE = "This is not the answer that was waited for; nothing was done with it."
 
 
-class LoopbackServer(http.server.HTTPServer):
-    """Keeps the address of the first answer that carries the right state."""
+class LoopbackServer(http.server.ThreadingHTTPServer):
+    """Leads the browser to the question, and keeps the address of the first answer that carries its state."""
 
-    def __init__(self, port: int, state: str) -> None:
+    daemon_threads = True
+
+    def __init__(self, port: int, consent: Consent) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
-        self.state = state
-        self.answer: str | None = None
+        self.consent = consent
+        self.start_path = f"/start/{secrets.token_urlsafe(12)}"
+        self._answer: str | None = None
+        self._is_answered = threading.Event()
 
-    def wait(self, seconds: float = WAIT_SECONDS) -> str:
-        """The address the browser was sent to; `ConfigurationError` when nobody came in time."""
-        give_up_at = time.monotonic() + seconds
-        while self.answer is None:
-            self.timeout = give_up_at - time.monotonic()
-            if self.timeout <= 0:
-                raise ConfigurationError("nobody answered in the browser: run the command again, or with --no-browser")
-            self.handle_request()
-        return self.answer
+    @property
+    def start_address(self) -> str:
+        return self.consent.redirect_uri.removesuffix(PATH) + self.start_path
+
+    def is_answer(self, path: str) -> bool:
+        parts = urlsplit(path)
+        states = parse_qs(parts.query).get("state", [])
+        return parts.path == PATH and len(states) == 1 and is_same_secret(states[0], self.consent.state)
+
+    def take(self, path: str) -> None:
+        """The first answer counts."""
+        if not self._is_answered.is_set():
+            self._answer = path
+            self._is_answered.set()
+
+    def wait(self, seconds: float) -> str | None:
+        """The address the browser was sent to; None when nobody came in time."""
+        self._is_answered.wait(seconds)
+        return self._answer
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: somebody went away in the middle, and a traceback could hold the path."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: LoopbackServer
-    #: A browser that connects and says nothing must not stop the others.
+    #: A browser opens connections in advance and says nothing on them.
     timeout = 5
 
     def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        is_ours = parts.path == PATH and parse_qs(parts.query).get("state") == [self.server.state]
-        if is_ours and self.server.answer is None:
-            self.server.answer = self.path
-        page = _PAGE.format(text=_THANKS if is_ours else _STRANGE).encode()
-        self.send_response(200 if is_ours else 400)
+        if self.path == self.server.start_path:
+            self._reply(302, "", location=self.server.consent.address)
+        elif self.server.is_answer(self.path):
+            try:
+                self._reply(200, _THANKS)
+            finally:
+                # Last, because the process may be gone a moment later.
+                self.server.take(self.path)
+        else:
+            self._reply(400, _STRANGE)
+
+    def _reply(self, status: int, words: str, *, location: str | None = None) -> None:
+        page = _PAGE.format(text=words).encode()
+        self.send_response(status)
+        if location is not None:
+            self.send_header("Location", location)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(page)))
+        self.send_header("Cache-Control", "no-store")
         # The address bar holds the code: it goes nowhere from here.
         self.send_header("Referrer-Policy", "no-referrer")
         self.end_headers()
@@ -67,15 +106,33 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listening(port: int, state: str) -> Iterator[LoopbackServer]:
-    """The server, listening; `ConfigurationError` if the port is taken."""
+def listening(port: int, consent: Consent) -> Iterator[LoopbackServer]:
+    """The server, at work in threads of its own; `ConfigurationError` if the port is taken."""
     try:
-        server = LoopbackServer(port, state)
+        server = LoopbackServer(port, consent)
     except OSError as error:
         raise ConfigurationError(
             f"port {port} is taken: choose another with --port, and register its redirect address, or use --no-browser"
         ) from error
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
         yield server
     finally:
+        server.shutdown()
         server.server_close()
+
+
+def open_browser(address: str) -> None:
+    """Open it and go on: a browser may stay in the foreground, and may say whatever it likes.
+
+    In a process of its own, isolated (-I) from the current folder, with its output thrown away: stdout is for
+    the command's result.
+    """
+    command = [sys.executable, "-I", "-m", "webbrowser", address]
+    threading.Thread(target=_run_quietly, args=(command,), daemon=True).start()
+
+
+def _run_quietly(command: list[str]) -> None:
+    nowhere = subprocess.DEVNULL
+    with suppress(OSError):
+        subprocess.run(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, check=False)  # noqa: S603 - our own

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from integrations_pipeline.model import Change, ConflictPolicy, DeletePolicy, MappedField, Outcome
+from integrations_pipeline.model import Change, ConflictPolicy, DeletePolicy, Direction, MappedField, Outcome
 from integrations_pipeline.providers.oauth import OAuthSpec
 
 Cursor = Mapping[str, Any]
@@ -81,6 +81,10 @@ class Capabilities:
     tells_modified_at: bool = False
     propagation_seconds: float = 60.0
     keeps_refusals: bool = False
+    #: Where contacts may go at all; the direction asked for is cut down to it.
+    directions: Direction = Direction.BIDIRECTIONAL
+    #: Records are people met, not an address book: only those nobody here knows become contacts.
+    tells_new_only: bool = False
 
 
 class ConnectionSettings(BaseModel):
@@ -224,3 +228,5 @@ class ProviderSpec:
     oauth: OAuthSpec | None = None
     #: Fields that the provider keeps in a place of its own, always synced: not for `field_mapping`.
     fixed_mapping: Mapping[str, str] = field(default_factory=dict)
+    #: Its provider has a `mailbox` (`providers.mailbox.Mailbox`): pitches are sent and replies read through it.
+    has_mailbox: bool = False

@@ -1,34 +1,37 @@
 """OAuth 2 for providers: asking for consent, exchanging codes, refreshing tokens. The protocol is Authlib's.
 
-Belongs here: what differs between providers as values (`OAuthSpec`), and the sorting of a token endpoint's
-refusals into `errors`. Does not: storing tokens, who may refresh when (`sync.tokens`), the browser (`cli`).
+Belongs here: what differs between providers as values (`OAuthSpec`), and the requests. Does not: what a token
+endpoint's answer means (`oauth_answers`), storing tokens, who may refresh when (`sync.tokens`), the browser
+(`cli`).
 """
 
+import hmac
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import tenacity
-from authlib.common.errors import AuthlibBaseError
 from authlib.common.security import generate_token
 from authlib.oauth2.client import OAuth2Client
 
 from integrations_pipeline.errors import (
     ConfigurationError,
-    DisconnectedError,
     RetryableError,
     TokenConflictError,
     UnreachableError,
 )
+from integrations_pipeline.providers.oauth_answers import known_code, read_answer, refuse
 
 #: A token endpoint may be slow, and giving up early on one that rotates costs the grant.
 TIMEOUT = httpx.Timeout(120.0, connect=10.0)
 #: Sending a refresh again after a lost answer never makes things worse, so it is tried this often.
 ATTEMPTS = 3
+#: A pause that the endpoint asks for is made on the spot up to this; whoever needs the token waits out a longer one.
+LONGEST_PAUSE_SECONDS = 10.0
 VERIFIER_LENGTH = 64
 
 
@@ -51,14 +54,22 @@ class Tokens:
     scopes: frozenset[str] | None = None
 
     def credentials(self, known: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-        """The stored credentials with these tokens in place of those that were `known`."""
-        fresh = {**known, "access_token": self.access_token}
-        fresh.pop("token_expires_at", None)
+        """The stored credentials with these tokens in place of those that were `known`.
+
+        `now` is when they were asked for. The lifetime is kept beside the end: one that is shorter than the
+        usual margin would otherwise be renewed at every use.
+        """
+        fresh = {name: value for name, value in known.items() if name not in _TIMES}
+        fresh["access_token"] = self.access_token
         if self.refresh_token:
             fresh["refresh_token"] = self.refresh_token
         if self.expires_in is not None:
             fresh["token_expires_at"] = (now + self.expires_in).isoformat()
+            fresh["token_lifetime_seconds"] = self.expires_in.total_seconds()
         return fresh
+
+
+_TIMES = ("token_expires_at", "token_lifetime_seconds")
 
 
 #: Asks the provider for what must be kept beside the token, as Mailchimp's data centre: (client, address,
@@ -90,9 +101,9 @@ class OAuthSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """A question put to a person: the address to open, and what the answer must match."""
+    """A question put to a person: the address to open (the state is part of it), and what the answer must match."""
 
-    address: str
+    address: str = field(repr=False)
     redirect_uri: str
     state: str = field(repr=False)
     verifier: str = field(repr=False)
@@ -132,21 +143,21 @@ class OAuthExchange:
         """Tokens for the address that the browser was sent to, and what must be kept beside them.
 
         `ConfigurationError` if the person refused, if the answer belongs to another question, or if a scope
-        was not granted; a code is spent then, and the person is asked again.
+        was not granted; `RetryableError` if the endpoint fails. A code is spent then, and the person is asked
+        again.
         """
-        self._require_answer(consent, answer_url)
-        extra = {"code_verifier": consent.verifier} if consent.verifier else {}
+        code = self._require_code(consent, answer_url)
         with self._session(consent.redirect_uri) as session:
+            # Handed over by itself: Authlib would take a token out of the fragment of a pasted address.
+            extra = {"code_verifier": consent.verifier} if consent.verifier else {}
             try:
                 answer = session.fetch_token(
-                    self._address(self._spec.token), authorization_response=answer_url, state=consent.state, **extra
+                    self._address(self._spec.token), grant_type="authorization_code", code=code, **extra
                 )
-            except AuthlibBaseError as error:
-                raise ConfigurationError(
-                    f"{self._spec.title} did not give access ({_known_code(error.error)}): run the command again"
-                ) from None
-            tokens = self._read(answer)
-            self._require_scopes(tokens)
+            except RetryableError as error:
+                raise RetryableError(f"{error}; the person's answer is used up: run the command again") from error
+            tokens = _read(answer)
+            self._require_grant(tokens)
             if self._spec.describe is None:
                 return tokens, {}
             address = self._addresses[self._spec.token[0]]
@@ -159,11 +170,9 @@ class OAuthExchange:
         ago, `RetryableError` for what passes, `ConfigurationError` for a wrong client.
         """
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, RetryableError) and not isinstance(error, TokenConflictError)
-            ),
+            retry=tenacity.retry_if_exception(_is_worth_retrying),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
-            wait=tenacity.wait_exponential_jitter(initial=0.5, max=10),
+            wait=_pause_seconds,
             sleep=self._pause,
             reraise=True,
         )
@@ -171,23 +180,28 @@ class OAuthExchange:
 
     def _refresh_once(self, refresh_token: str) -> Tokens:
         with self._session() as session:
-            try:
-                answer = session.refresh_token(self._address(self._spec.token), refresh_token=refresh_token)
-            except AuthlibBaseError as error:
-                raise RetryableError(f"{self._spec.title}'s token endpoint gave no token") from error
-            return self._read(answer)
+            return _read(session.refresh_token(self._address(self._spec.token), refresh_token=refresh_token))
 
-    def _require_answer(self, consent: Consent, answer_url: str) -> None:
-        found = dict(parse_qsl(urlsplit(answer_url).query))
-        if found.get("state") != consent.state:
+    def _require_code(self, consent: Consent, answer_url: str) -> str:
+        """The code in an answer to this very question; each parameter counts only where it stands once."""
+        found = parse_qs(urlsplit(answer_url).query)
+        if not found:
+            raise ConfigurationError(
+                f"that is no answer: the whole address is needed, from {consent.redirect_uri}? on; "
+                "run the command again"
+            )
+        state = found.get("state", [])
+        if len(state) != 1 or not is_same_secret(state[0], consent.state):
             raise ConfigurationError(
                 "the address belongs to another question (its state differs): run the command again"
             )
-        if "error" in found or not found.get("code"):
-            code = _known_code(found.get("error", "missing_code"))
+        code = found.get("code", [])
+        if "error" in found or len(code) != 1:
+            told = known_code(found.get("error", ["missing_code"])[0])
             raise ConfigurationError(
-                f"{self._spec.title} gave no access ({code}): run the command again to be asked anew"
+                f"{self._spec.title} gave no access ({told}): run the command again to be asked anew"
             )
+        return code[0]
 
     def _session(self, redirect_uri: str = "") -> "_Session":
         if not self._client.id:
@@ -197,7 +211,7 @@ class OAuthExchange:
             )
         method = "client_secret_basic" if self._spec.uses_basic else "client_secret_post"
         return _Session(
-            _Http(self._spec.title, self._transport),
+            _Http(self._spec, self._transport),
             client_id=self._client.id,
             client_secret=self._client.secret or None,
             token_endpoint_auth_method=method if self._client.secret else "none",
@@ -210,21 +224,8 @@ class OAuthExchange:
         name, rest = place
         return self._addresses[name].rstrip("/") + rest
 
-    def _read(self, answer: Mapping[str, Any]) -> Tokens:
-        access_token = answer.get("access_token")
-        if not isinstance(access_token, str) or not access_token:
-            raise RetryableError(f"{self._spec.title}'s token endpoint gave no token")
-        scope, seconds = answer.get("scope"), answer.get("expires_in")
-        return Tokens(
-            access_token=access_token,
-            refresh_token=str(answer.get("refresh_token") or ""),
-            # 0 is Mailchimp's way of saying never.
-            expires_in=timedelta(seconds=float(seconds)) if seconds else None,
-            scopes=frozenset(scope.split()) if isinstance(scope, str) else None,
-        )
-
-    def _require_scopes(self, tokens: Tokens) -> None:
-        missing = set(self._spec.scopes) - (tokens.scopes or set()) if tokens.scopes is not None else set()
+    def _require_grant(self, tokens: Tokens) -> None:
+        missing = set(self._spec.scopes) - tokens.scopes if tokens.scopes is not None else set()
         if missing:
             names = ", ".join(sorted(missing))
             raise ConfigurationError(
@@ -236,6 +237,35 @@ class OAuthExchange:
                 f"{self._spec.title} gave no refresh token: remove the application's access in the account's "
                 "settings there, then run the command again"
             )
+
+
+def is_same_secret(given: str, expected: str) -> bool:
+    """Compared in a time that does not tell how much of it is right."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+
+def _is_worth_retrying(error: BaseException) -> bool:
+    is_passing = isinstance(error, RetryableError) and not isinstance(error, TokenConflictError)
+    return is_passing and (getattr(error, "retry_after_seconds", None) or 0.0) <= LONGEST_PAUSE_SECONDS
+
+
+def _pause_seconds(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after_seconds if isinstance(error, RetryableError) else None
+    return max(asked or 0.0, _BACKOFF(state))
+
+
+_BACKOFF = tenacity.wait_exponential_jitter(multiplier=0.5, max=LONGEST_PAUSE_SECONDS)
+
+
+def _read(answer: Mapping[str, Any]) -> Tokens:
+    scope, seconds = answer.get("scope"), answer.get("expires_in")
+    return Tokens(
+        access_token=str(answer["access_token"]),
+        refresh_token=str(answer.get("refresh_token") or ""),
+        expires_in=timedelta(seconds=seconds) if seconds else None,
+        scopes=frozenset(scope.split()) if isinstance(scope, str) else None,
+    )
 
 
 class _Session(OAuth2Client):  # type: ignore[misc]  # Authlib has no types
@@ -253,12 +283,19 @@ class _Session(OAuth2Client):  # type: ignore[misc]  # Authlib has no types
     def __del__(self) -> None:
         """Authlib's own deletes an attribute that a failed `__init__` never made."""
 
+    def parse_response_token(self, response: httpx.Response) -> Mapping[str, Any]:
+        """Ours: Authlib's gives up on a lifetime that it cannot read, and with it the tokens beside it."""
+        self.token = read_answer(self.session.title, response)
+        answer: Mapping[str, Any] = self.token
+        return answer
+
 
 class _Http:
     """What Authlib sends through: our timeouts, no redirects, refusals sorted before it reads the answer."""
 
-    def __init__(self, title: str, transport: httpx.BaseTransport | None) -> None:
-        self._title = title
+    def __init__(self, spec: OAuthSpec, transport: httpx.BaseTransport | None) -> None:
+        self.title = spec.title
+        self._spec = spec
         self.http = httpx.Client(timeout=TIMEOUT, follow_redirects=False, transport=transport)
 
     def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], auth: Any) -> httpx.Response:
@@ -266,65 +303,8 @@ class _Http:
         try:
             response = self.http.post(target, content=body, headers=sent)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise UnreachableError(f"{self._title}'s token endpoint cannot be reached") from error
-        except httpx.TransportError as error:
-            raise RetryableError(f"{self._title}'s token endpoint did not answer ({type(error).__name__})") from error
-        refuse(self._title, response, is_refresh=data.get("grant_type") == "refresh_token")
+            raise UnreachableError(f"{self.title}'s token endpoint cannot be reached") from error
+        except httpx.RequestError as error:
+            raise RetryableError(f"{self.title}'s token endpoint did not answer ({type(error).__name__})") from error
+        refuse(self.title, self._spec.client, response, is_refresh=data.get("grant_type") == "refresh_token")
         return response
-
-
-def refuse(title: str, response: httpx.Response, *, is_refresh: bool) -> None:
-    """Raise for an answer that is no token (RFC 6749, 5.2).
-
-    ================================  ===================================================
-    answer                            what it means
-    ================================  ===================================================
-    200                               nothing to raise
-    409                               the refresh token was used a moment ago
-    5xx, 429, temporarily_unavailable it passes
-    invalid_client, unauthorized_…    our client id or secret is wrong
-    invalid_grant on a refresh        the person must authorise again
-    anything else                     the request will never work: configuration
-    ================================  ===================================================
-    """
-    code = _error_code(response)
-    if response.is_success and not code:
-        return
-    if response.status_code == 409:
-        raise TokenConflictError(f"{title} says that the token was refreshed a moment ago")
-    if response.status_code >= 500 or response.status_code == 429 or code in _PASSING:
-        raise RetryableError(f"{title}'s token endpoint answered {response.status_code}")
-    if code in ("invalid_client", "unauthorized_client"):
-        raise ConfigurationError(f"{title} does not know our client ({code}): correct the client id and secret")
-    if code == "invalid_grant" and is_refresh:
-        raise DisconnectedError(f"{title} no longer accepts the authorisation: it was revoked, or it expired")
-    raise ConfigurationError(f"{title}'s token endpoint refused the request ({code or response.status_code})")
-
-
-_PASSING = frozenset({"temporarily_unavailable", "server_error", "internal_failure"})
-_CODES = _PASSING | {
-    "access_denied",
-    "invalid_client",
-    "invalid_grant",
-    "invalid_request",
-    "invalid_scope",
-    "mismatching_state",
-    "missing_code",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "unsupported_response_type",
-}
-
-
-def _known_code(code: object) -> str:
-    """A protocol error code that is fit for messages; whatever else stands there is not repeated."""
-    return str(code) if code in _CODES else "unknown error"
-
-
-def _error_code(response: httpx.Response) -> str:
-    try:
-        body = response.json()
-    except ValueError:
-        return "" if response.is_success else str(response.status_code)
-    code = body.get("error") if isinstance(body, dict) else None
-    return "" if code is None else _known_code(code)

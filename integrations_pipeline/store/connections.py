@@ -30,7 +30,7 @@ BACKOFF_SPREAD = 0.25
 _COLUMNS = (
     "id, workspace_id, integration_type, credentials, settings, status, sync_enabled, last_sync_at, "
     "error_message, error_count, sync_frequency_minutes, oauth_provider, cursor, next_sync_at, "
-    "created_at, updated_at"
+    "created_at, updated_at, mail_cursor"
 )
 
 
@@ -54,6 +54,7 @@ class ConnectionRow:
     next_sync_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    mail_cursor: Mapping[str, Any] | None = None
 
     def decrypted(self, cipher: Cipher) -> dict[str, Any]:
         """The credentials; `CredentialsError` if no configured key opens them."""
@@ -172,6 +173,11 @@ def set_enabled(connection: Connection, connection_id: UUID, *, is_enabled: bool
 
 def save_cursor(connection: Connection, connection_id: UUID, cursor: Mapping[str, Any]) -> None:
     statement = text("update integration_connections set cursor = cast(:cursor as jsonb) where id = :id")
+    connection.execute(statement, {"id": connection_id, "cursor": dump(dict(cursor))})
+
+
+def save_mail_cursor(connection: Connection, connection_id: UUID, cursor: Mapping[str, Any]) -> None:
+    statement = text("update integration_connections set mail_cursor = cast(:cursor as jsonb) where id = :id")
     connection.execute(statement, {"id": connection_id, "cursor": dump(dict(cursor))})
 
 

@@ -133,6 +133,16 @@ def contact_ids_by_email(connection: Connection, workspace_id: UUID, emails: Col
     return list(connection.execute(statement, bound).scalars()) if emails else []
 
 
+def known_emails(connection: Connection, workspace_id: UUID, emails: Collection[str]) -> set[str]:
+    """Of these identity keys, those that a contact of the workspace has or, deleted, had."""
+    statement = text(
+        "select distinct integrations_identity_key(email) from workspace_contacts "
+        "where workspace_id = :workspace_id and integrations_identity_key(email) = any(:emails)"
+    )
+    bound = {"workspace_id": workspace_id, "emails": list(emails)}
+    return set(connection.execute(statement, bound).scalars()) if emails else set()
+
+
 def update_contacts(connection: Connection, writes: Sequence[ContactWrite]) -> dict[str, int]:
     """Write fields; returns contact id → new version of those written. The others had moved on, or would
     have taken another contact's e-mail."""

@@ -54,6 +54,8 @@ _ENTER = {
     for is_local in ("true", "false")
 }
 _BE_PRESENT = text(f"select set_config('application_name', :name, false), {_KEEPALIVE}")
+#: A fresh connection would be cleaner still, but costs more than all statements of a run that finds nothing to do.
+_FORGET = "reset session authorization; reset role; reset all; select pg_advisory_unlock_all()"
 _SET_NAME = text("select set_config('application_name', :name, false)")
 _HOLDER = text(
     "select a.application_name from pg_locks l join pg_stat_activity a on a.pid = l.pid"
@@ -130,7 +132,8 @@ class Database:
     def session(self, workspace_id: UUID) -> Iterator["WorkspaceSession"]:
         """One connection for a whole sync run: many transactions of one workspace, and its locks.
 
-        At the end the connection is closed rather than given back, so no role, setting or lock survives.
+        At the end everything that it set is taken back before the connection is given to others; one that
+        does not allow that is closed.
         """
         with self._reachable(), self._engine.connect() as connection:
             try:
@@ -138,7 +141,7 @@ class Database:
                 connection.commit()
                 yield WorkspaceSession(self, connection, workspace_id)
             finally:
-                connection.invalidate()
+                _clean(connection)
 
     @contextmanager
     def presence(self, name: str) -> Iterator[None]:
@@ -150,7 +153,7 @@ class Database:
                 connection.commit()
                 yield
             finally:
-                connection.invalidate()
+                _clean(connection)
 
     def close(self) -> None:
         """Close the pooled connections; those in use close when they are given back."""
@@ -226,6 +229,19 @@ class WorkspaceSession:
         else:
             with self.begin():
                 yield
+
+
+def _clean(connection: Connection) -> None:
+    """Take back role, settings, name and locks, so that nothing of a session reaches the next user."""
+    try:
+        connection.rollback()
+        connection.exec_driver_sql(_FORGET)
+        connection.commit()
+    except DBAPIError:
+        connection.invalidate()
+    except BaseException:
+        connection.invalidate()
+        raise
 
 
 def printable_url(url: str) -> str:

@@ -100,6 +100,7 @@ WORKSPACE_CONTACTS = Table(
     _now("updated_at"),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     _time("deleted_at", null=True),
+    _time("email_bounced_at", null=True),
 )
 
 INTEGRATION_CONNECTIONS = Table(
@@ -122,6 +123,7 @@ INTEGRATION_CONNECTIONS = Table(
     _json("cursor"),
     _time("next_sync_at", null=True),
     _time("token_refreshed_at", null=True),
+    _json("mail_cursor"),
 )
 
 INTEGRATION_FIELD_MAPPINGS = Table(

@@ -36,14 +36,20 @@ def save_credentials(
     connection.execute(statement, {"id": connection_id, "envelope": dump(envelope)})
 
 
+#: Those that this server has: `transaction_timeout` came with Postgres 17.
+_WITHOUT_LIMITS = text(
+    "select set_config(name, '0', true) from pg_settings where name in "
+    "('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')"
+)
+
+
 def lock_tokens(connection: Connection, connection_id: UUID) -> None:
     """Wait until nobody else renews this connection's tokens; the lock ends with the transaction.
 
     It waits and holds without limits: a token endpoint may be slower than any timeout that the server was
     given, and a transaction cut off after the endpoint answered would lose the new tokens.
     """
-    for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
-        connection.execute(text("select set_config(:name, '0', true)"), {"name": name})
+    connection.execute(_WITHOUT_LIMITS)
     digest = hashlib.sha256(b"integration tokens" + connection_id.bytes).digest()
     key = int.from_bytes(digest[:8], signed=True)
     connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": key})
@@ -74,6 +80,15 @@ def disconnect(connection: Connection, connection_id: UUID, message: str) -> Non
         "update integration_connections set status = 'disconnected', error_message = :message where id = :id"
     )
     connection.execute(statement, {"id": connection_id, "message": message[:1000]})
+
+
+def reconnect(connection: Connection, connection_id: UUID) -> None:
+    """Take back a `disconnect` that was premature; any other status stays."""
+    statement = text(
+        "update integration_connections set error_message = null, "
+        "status = case when sync_enabled then 'active' else 'paused' end where id = :id and status = 'disconnected'"
+    )
+    connection.execute(statement, {"id": connection_id})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,8 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
     before = stored.get("configuration", {})
     is_changed = bool(stored) and before != run.configuration
     remote = _read_remote(run, stored, is_full=is_full or is_changed or not stored)
+    if run.spec.capabilities.tells_new_only:
+        _forget_known(run, remote)
     if remote.is_complete:
         _confirm_missing(run, remote)
     else:
@@ -127,6 +129,17 @@ def _read_remote(run: Run, stored: Mapping[str, Any], *, is_full: bool) -> Remot
     if not remote.is_complete:
         read_again(run, remote, again)
     return remote
+
+
+def _forget_known(run: Run, remote: RemoteRead) -> None:
+    """Leave those out whom the workspace knows, or knew and deleted: meeting them again tells nothing."""
+    with run.session.begin() as connection:
+        emails = set(_emails(run, (record.fields for record in remote.records.values())))
+        known = contacts.known_emails(connection, run.connection.workspace_id, emails)
+        linked = set(links.linked_external_ids(connection, run.connection.id))
+    for external_id, record in list(remote.records.items()):
+        if external_id in linked or set(_emails(run, [record.fields])) & known:
+            del remote.records[external_id]
 
 
 def gather(run: Run, pages: Iterator[Page]) -> RemoteRead:

@@ -4,8 +4,10 @@ Belongs here: `BaseIntegrationSync` and the ready-made `ProviderSync`. Does not:
 ready-made classes run `sync.run` like the command line and Dagster.
 """
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,12 +15,13 @@ from uuid import UUID, uuid4
 
 from integrations_pipeline.errors import ConfigurationError, IntegrationError, NeedsAttentionError
 from integrations_pipeline.model import CONTACT_FIELDS, Direction, IntegrationConfig, RunStatus, SyncResult
+from integrations_pipeline.providers.oauth import Tokens
 from integrations_pipeline.store import connections, contacts, sync_log, tokens, workspaces
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.sync_log import Activity, LogEnd, LogStart
 from integrations_pipeline.sync.run import SyncRequest, run_sync
 from integrations_pipeline.sync.runtime import Runtime, build_provider, parse_settings, read_mapping, token_source
-from integrations_pipeline.sync.tokens import REFRESH_MARGIN
+from integrations_pipeline.sync.tokens import TokenKeeper, is_expiring
 
 
 class BaseIntegrationSync(ABC):
@@ -34,6 +37,8 @@ class BaseIntegrationSync(ABC):
         self.workspace_id = UUID(str(workspace_id))
         self.runtime = runtime
         self.config: IntegrationConfig | None = None
+        self._renewal = threading.RLock()
+        self._is_renewing = False
 
     @abstractmethod
     def get_integration_name(self) -> str:
@@ -82,14 +87,25 @@ class BaseIntegrationSync(ABC):
         return self.config
 
     def save_config(self, config: IntegrationConfig) -> IntegrationConfig:
-        """Add or update the connection with the config's credentials, settings and frequency."""
-        new = NewConnection(
-            integration_type=self.get_integration_name(),
-            credentials=config.credentials,
-            settings=config.settings,
-            frequency_minutes=config.sync_frequency_minutes,
-        )
+        """Add or update the connection with the config's credentials, settings and frequency.
+
+        Credentials that are still as they were loaded are left as they are stored: tokens that somebody else
+        renewed meanwhile are not overwritten with spent ones.
+        """
+        is_untouched = self.config is not None and config.credentials == self.config.credentials
         with self.runtime.database.workspace(self.workspace_id) as connection:
+            row = connections.get_connection(connection, self.workspace_id, self.get_integration_name())
+            credentials = config.credentials
+            if row is not None and is_untouched:
+                tokens.lock_tokens(connection, row.id)
+                credentials = tokens.read_tokens(connection, row.id, self.runtime.cipher).credentials
+            new = NewConnection(
+                integration_type=self.get_integration_name(),
+                credentials=credentials,
+                settings=config.settings,
+                frequency_minutes=config.sync_frequency_minutes,
+                oauth_provider=config.oauth_provider,
+            )
             connections.save_connection(connection, self.workspace_id, new, self.runtime.cipher)
         return self.load_config()
 
@@ -100,31 +116,60 @@ class BaseIntegrationSync(ABC):
         return self.config
 
     def ensure_valid_token(self) -> str | None:
-        """The access token, refreshed if it expires within 5 minutes; None where no OAuth is used."""
-        config = self.ensure_initialized()
-        expires_at = config.token_expires_at
-        if expires_at is None or expires_at - self.runtime.clock() > REFRESH_MARGIN:
-            return config.access_token
-        return self.refresh_oauth_token()
+        """The access token, refreshed if it expires within 5 minutes; None where no OAuth is used.
+
+        One refresh at a time, in whatever process: who comes second takes the token that the first one stored.
+        """
+        if not self._is_expiring():
+            return self.ensure_initialized().access_token
+        with self._renewing():
+            self.load_config()
+            if self._is_expiring():
+                return self.refresh_oauth_token()
+            return self.ensure_initialized().access_token
 
     def refresh_oauth_token(self) -> str:
-        """Exchange the refresh token for a new access token; services with OAuth override it."""
+        """Exchange the refresh token for a new access token; services with OAuth override it.
+
+        An override asks the service, hands the answer to `update_oauth_tokens` and returns the access token.
+        """
         raise NotImplementedError(f"{self.get_integration_name()} does not say how its tokens are refreshed")
 
     def update_oauth_tokens(self, fresh: Mapping[str, Any]) -> None:
         """Store new tokens, encrypted. Keys: `access_token`, `refresh_token` (optional), `expires_in` (s)."""
-        config = self.ensure_initialized()
-        credentials = {**config.credentials, "access_token": fresh["access_token"]}
-        if fresh.get("refresh_token"):
-            credentials["refresh_token"] = fresh["refresh_token"]
-        if fresh.get("expires_in"):
-            expires_at = self.runtime.clock() + timedelta(seconds=float(fresh["expires_in"]))
-            credentials["token_expires_at"] = expires_at.isoformat()
-        row = self._require_row()
-        with self.runtime.database.workspace(self.workspace_id) as connection:
-            tokens.save_tokens(connection, row.id, credentials, self.runtime.cipher, self.runtime.clock())
+        seconds = fresh.get("expires_in")
+        renewed = Tokens(
+            access_token=fresh["access_token"],
+            refresh_token=fresh.get("refresh_token") or "",
+            expires_in=timedelta(seconds=float(seconds)) if seconds else None,
+        )
+        config, now = self.ensure_initialized(), self.runtime.clock()
+        with self._renewing() as row, self.runtime.database.workspace(self.workspace_id) as connection:
+            # On top of what is stored, which may be newer than what was loaded.
+            stored = tokens.read_tokens(connection, row.id, self.runtime.cipher)
+            credentials = renewed.credentials(stored.credentials, now)
+            tokens.save_tokens(connection, row.id, credentials, self.runtime.cipher, now)
         self.config = replace(config, credentials=credentials)
         self.log_activity(action="oauth_refreshed", success=True)
+
+    def _is_expiring(self) -> bool:
+        return is_expiring(self.ensure_initialized().credentials, self.runtime.clock())
+
+    @contextmanager
+    def _renewing(self) -> Iterator[ConnectionRow]:
+        """The connection, while nobody else renews its tokens; may be entered again by who is inside."""
+        row = self._require_row()
+        with self._renewal:
+            if self._is_renewing:
+                yield row
+                return
+            with self.runtime.database.workspace(self.workspace_id) as connection:
+                tokens.lock_tokens(connection, row.id)
+                self._is_renewing = True
+                try:
+                    yield row
+                finally:
+                    self._is_renewing = False
 
     def get_workspace_contacts(self) -> list[dict[str, str]]:
         """The live contacts of the workspace, by e-mail; keys are `model.CONTACT_FIELDS`."""
@@ -234,12 +279,23 @@ class ProviderSync(BaseIntegrationSync):
         finally:
             provider.close()
 
+    def ensure_valid_token(self) -> str | None:
+        """The access token, refreshed if it expires within 5 minutes; None where no OAuth is used.
+
+        `DisconnectedError` if a person must authorise again.
+        """
+        return self.refresh_oauth_token() if self._is_expiring() else self.ensure_initialized().access_token
+
     def refresh_oauth_token(self) -> str:
-        """Renew the token now, one renewal at a time; `DisconnectedError` if a person must authorise again."""
-        config = self.ensure_initialized()
-        row = self._require_row()
-        keeper = token_source(self.runtime, row, config.credentials)
-        token = keeper.renew(config.access_token or "")
+        """Renew the token now, one renewal at a time; `DisconnectedError` if a person must authorise again.
+
+        A token that never expires is returned as it is; `ConfigurationError` for a connection by API key.
+        """
+        row, known = self._require_row(), self.ensure_initialized().access_token
+        keeper = token_source(self.runtime, row, row.decrypted(self.runtime.cipher))
+        if not isinstance(keeper, TokenKeeper):
+            raise ConfigurationError(f"the {row.integration_type} connection has no OAuth token: it uses a key")
+        token = keeper.renew(known or "") if keeper.is_renewable else keeper.current()
         self.load_config()
         return token or ""
 

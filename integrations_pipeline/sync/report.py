@@ -23,9 +23,11 @@ from integrations_pipeline.model import (
 )
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import connections, sync_log
+from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.store.sync_log import Activity, LogEnd, LogStart
 from integrations_pipeline.store.workspaces import Workspace
 from integrations_pipeline.sync.acknowledge import Ledger
+from integrations_pipeline.sync.mail import MailDone
 from integrations_pipeline.sync.runtime import Run
 
 _UNTRIED = "the run stopped before this change; the next run takes it up"
@@ -106,6 +108,8 @@ class LogBook:
         self._started_at = started_at
         self._read_calls = 0
         self._metadata: dict[str, Any] = {}
+        #: What the mail half of the run did, filled while it works; None where there is no mailbox.
+        self.mail: MailDone | None = None
         self._results: list[SyncResult] = []
         self._status = RunStatus.FAILED
         self._api_calls = 0
@@ -134,6 +138,15 @@ class LogBook:
     def log_ids_by_side(self) -> Mapping[Side, UUID]:
         return {side: self._log_ids[wanted] for side, wanted in DIRECTION_OF.items() if wanted in self._log_ids}
 
+    def scope(self, run: Run) -> JournalScope:
+        """What the run's journal rows belong to."""
+        return JournalScope(
+            connection_id=run.connection.id,
+            workspace_id=run.connection.workspace_id,
+            run_id=run.run_id,
+            log_ids=self.log_ids_by_side,
+        )
+
     def note_read(self, call_count: int, *, is_complete: bool) -> None:
         """Requests so far were for reading: they count for `from_external`."""
         self._read_calls = call_count
@@ -147,6 +160,7 @@ class LogBook:
             self._metadata["refusals"] = list(plan.refusals)
         counts = tally(plan, ledger.outcomes)
         failed = any(found["records_failed"] for found in counts.values())
+        failed = failed or bool(self.mail and self.mail.sending.errors)
         status = RunStatus.PARTIAL if failed or left_out else RunStatus.SUCCESS
         self._close(run, RunStatus.REFUSED if plan.refusals else status, counts, ledger, "")
 
@@ -175,11 +189,13 @@ class LogBook:
     ) -> None:
         self._status = status
         self._api_calls = run.provider.call_count
+        self._metadata |= self.mail.metadata if self.mail else {}
         now = run.runtime.clock()
         with run.session.begin() as connection:
             for direction, log_id in self._log_ids.items():
-                found = counts.get(direction, dict.fromkeys(COUNT_NAMES, 0))
+                found = self._with_mail(direction, counts.get(direction, dict.fromkeys(COUNT_NAMES, 0)))
                 errors = [*([message] if message else []), *_errors(ledger, direction)]
+                errors += self.mail.sending.errors if self.mail and direction is Direction.TO_EXTERNAL else []
                 result = _result(direction, found, self._started_at, now, self._metadata)
                 is_success = status is not RunStatus.FAILED
                 self._results.append(replace(result, success=is_success, errors=tuple(errors)))
@@ -191,6 +207,14 @@ class LogBook:
                     metadata=self._metadata,
                 )
                 sync_log.close_log(connection, log_id, end)
+
+    def _with_mail(self, direction: Direction, counts: Counts) -> Counts:
+        """A mailbox has no contacts to write to: what went out there are pitches alone."""
+        if self.mail is None:
+            return counts
+        mailed = self.mail.counts(direction)
+        known = counts if direction is Direction.FROM_EXTERNAL else dict.fromkeys(COUNT_NAMES, 0)
+        return {name: known[name] + mailed[name] for name in COUNT_NAMES}
 
     def _calls_of(self, direction: Direction) -> int:
         if len(self._log_ids) == 1:

@@ -17,7 +17,8 @@ from integrations_pipeline.errors import (
     NeedsAttentionError,
     UnavailableError,
 )
-from integrations_pipeline.model import Change, ChangeState, Direction, Plan
+from integrations_pipeline.model import DIRECTION_OF, Change, ChangeState, Direction, Plan, Side
+from integrations_pipeline.providers.base import ProviderSpec
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import connections, sync_log, workspaces
 from integrations_pipeline.store.changes import JournalScope
@@ -28,6 +29,7 @@ from integrations_pipeline.sync.acknowledge import Ledger
 from integrations_pipeline.sync.checkpoint import checkpoint
 from integrations_pipeline.sync.extract import Extracted, extract
 from integrations_pipeline.sync.load import load
+from integrations_pipeline.sync.mail import MailDone, handle_mail
 from integrations_pipeline.sync.report import LogBook, SyncReport
 from integrations_pipeline.sync.runtime import (
     Progress,
@@ -67,33 +69,53 @@ def run_sync(runtime: Runtime, request: SyncRequest, progress: Progress = no_pro
     with _opened(runtime, request, run_id, progress, is_locking=True) as (run, workspace):
         _require_plan(run, request)
         book = LogBook.open(run, request.direction, request.dagster_run_id)
-        scope = JournalScope(
-            connection_id=run.connection.id,
-            workspace_id=run.connection.workspace_id,
-            run_id=run_id,
-            log_ids=book.log_ids_by_side,
-        )
-        plan, ledger = Plan(), Ledger(scope, Plan())
+        work = _Work(Plan(), Ledger(book.scope(run), Plan()))
         try:
-            extracted = extract(run, direction=request.direction, is_full=request.is_full)
-            book.note_read(run.provider.call_count, is_complete=extracted.is_complete)
-            plan, left_out = _chosen(run, plan_sync(extracted.world), request.plan_id)
-            ledger = Ledger(scope, plan, extracted.recent)
-            load(run, plan, ledger)
-            _finish(run, request, extracted, plan, ledger)
+            _sync_mail(run, request, book)
+            _sync_contacts(run, request, book, work)
         except IntegrationError as error:
-            book.close_failed(run, plan, ledger, str(error))
-            return book.report(workspace, request, plan, run_id)
+            book.close_failed(run, work.plan, work.ledger, str(error))
+            return book.report(workspace, request, work.plan, run_id)
         except BaseException as error:
             # A person who stops a run is in the log, but the connection did not fail. Without a database
             # the next run closes the log.
             is_person = isinstance(error, KeyboardInterrupt)
             message = "stopped by a person" if is_person else f"stopped by {type(error).__name__}"
             with suppress(UnavailableError):
-                book.close_failed(run, plan, ledger, message, is_counted=not is_person)
+                book.close_failed(run, work.plan, work.ledger, message, is_counted=not is_person)
             raise
-        book.close(run, plan, ledger, left_out)
-        return book.report(workspace, request, plan, run_id)
+        book.close(run, work.plan, work.ledger, work.left_out)
+        return book.report(workspace, request, work.plan, run_id)
+
+
+@dataclass(slots=True)
+class _Work:
+    """How far a run has come; a run that fails tells it in its log. `left_out`: changes of a preview that no
+    longer applied."""
+
+    plan: Plan
+    ledger: Ledger
+    left_out: int = 0
+
+
+def _sync_mail(run: Run, request: SyncRequest, book: LogBook) -> None:
+    if run.spec.has_mailbox and request.plan_id is None:
+        book.mail = MailDone()
+        handle_mail(run, request.direction, book.mail)
+
+
+def _sync_contacts(run: Run, request: SyncRequest, book: LogBook, work: _Work) -> None:
+    direction = _of_contacts(run.spec, request.direction)
+    if direction is None:
+        with run.session.begin() as connection:
+            connections.record_success(connection, run.connection.id, is_due_again=False)
+        return
+    extracted = extract(run, direction=direction, is_full=request.is_full)
+    book.note_read(run.provider.call_count, is_complete=extracted.is_complete)
+    work.plan, work.left_out = _chosen(run, plan_sync(extracted.world), request.plan_id)
+    work.ledger = Ledger(book.scope(run), work.plan, extracted.recent)
+    load(run, work.plan, work.ledger)
+    _finish(run, request, extracted, work.plan, work.ledger)
 
 
 def plan_only(runtime: Runtime, request: SyncRequest, progress: Progress = no_progress) -> SyncReport:
@@ -101,7 +123,10 @@ def plan_only(runtime: Runtime, request: SyncRequest, progress: Progress = no_pr
     that `run_sync` takes. Raises `IntegrationError` where a run would have failed."""
     with _opened(runtime, request, uuid4(), progress, is_locking=False) as (run, workspace):
         started_at = runtime.clock()
-        extracted = extract(run, direction=request.direction, is_full=request.is_full)
+        direction = _of_contacts(run.spec, request.direction)
+        if direction is None:
+            raise ConfigurationError(f"{run.spec.name} takes no contacts: there is nothing to preview that way")
+        extracted = extract(run, direction=direction, is_full=request.is_full)
         plan = plan_sync(extracted.world)
         plan_id = uuid4()
         scope = JournalScope(connection_id=run.connection.id, workspace_id=run.connection.workspace_id, plan_id=plan_id)
@@ -162,12 +187,24 @@ def _opened(
             provider.close()
 
 
+def _of_contacts(spec: ProviderSpec, wanted: Direction) -> Direction | None:
+    """The direction in which contacts go: as asked for, as far as the provider can; None for neither."""
+    sides = [side for side in Side if wanted.allows(side) and spec.capabilities.directions.allows(side)]
+    if len(sides) == len(Side):
+        return Direction.BIDIRECTIONAL
+    return DIRECTION_OF[sides[0]] if sides else None
+
+
 def _find(session: WorkspaceSession, workspace: Workspace, provider: str) -> connections.ConnectionRow:
     with session.begin() as connection:
         return connections.find_connection(connection, workspace.id, provider)
 
 
 def _require_ready(row: connections.ConnectionRow) -> None:
+    if row.status == "disconnected":
+        again = f"`integrations connections authorize {row.integration_type}` connects it again"
+        why = row.error_message if row.error_message and again in row.error_message else again
+        raise ConfigurationError(f"the {row.integration_type} connection is disconnected: {why}")
     if not row.sync_enabled or row.status != "active":
         why = f" ({row.error_message})" if row.error_message else ""
         state = row.status if row.status != "active" else "disabled"

@@ -184,7 +184,8 @@ def build_provider(
 def token_source(runtime: Runtime, connection: ConnectionRow, credentials: Mapping[str, Any]) -> TokenSource:
     """The key or token as it stands, or, where OAuth granted it, one that is kept valid."""
     spec = runtime.spec(connection.integration_type)
-    if spec.oauth is None or not credentials.get("access_token"):
+    is_granted = bool(credentials.get("access_token") or credentials.get("refresh_token"))
+    if spec.oauth is None or not is_granted:
         key = next((str(credentials[name]) for name in spec.credential_keys if credentials.get(name)), "")
         return FixedToken(value=key)
     return token_keeper(runtime, connection, credentials, spec.oauth)

@@ -15,7 +15,7 @@ from uuid import UUID
 import httpx
 from sqlalchemy import text
 
-from integrations_pipeline.engine.canonical import canonical
+from integrations_pipeline.engine.canonical import is_same
 from integrations_pipeline.model import COUNT_NAMES, Change, MappedField, Outcome, join_set, split_set
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
@@ -248,21 +248,26 @@ class Tenant:
     token: str = DEFAULT_TOKEN
     calls_seen: int = 0
 
+    provider: ClassVar[str] = "airtable"
     SECRETS: ClassVar[tuple[str, ...]] = ("@", "Bearer", DEFAULT_TOKEN)
 
     # The connection
 
     def configure(self, **settings: Any) -> None:
         """Save the connection, with these settings over the present ones; resets its status."""
-        self.settings = {"base_id": self.base_id, "table_id": TABLE, **self.settings, **settings}
-        new = NewConnection(integration_type="airtable", credentials={"api_key": self.token}, settings=self.settings)
+        self.settings = {**self.place(), **self.settings, **settings}
+        new = NewConnection(integration_type=self.provider, credentials={"api_key": self.token}, settings=self.settings)
         with self.world.database.workspace(self.workspace_id) as connection:
             connections.save_connection(connection, self.workspace_id, new, self.world.cipher)
+
+    def place(self) -> dict[str, str]:
+        """The settings that say where at the provider the records are."""
+        return {"base_id": self.base_id, "table_id": TABLE}
 
     @property
     def connection(self) -> ConnectionRow:
         with self.world.database.workspace(self.workspace_id) as connection:
-            return connections.find_connection(connection, self.workspace_id, "airtable")
+            return connections.find_connection(connection, self.workspace_id, self.provider)
 
     def rows(self, statement: str, **bound: Any) -> list[dict[str, Any]]:
         """What a query gives within the workspace."""
@@ -336,7 +341,7 @@ class Tenant:
     # Syncing
 
     def request(self, **options: Any) -> SyncRequest:
-        return SyncRequest(workspace=self.slug, provider="airtable", **options)
+        return SyncRequest(workspace=self.slug, provider=self.provider, **options)
 
     def sync(self, **options: Any) -> SyncReport:
         """One run; its log must add up and tell nothing personal, whatever happened."""
@@ -425,8 +430,9 @@ class Tenant:
         assert set(links.values()) <= remote.keys()
         base = self.base()
         for contact_id, record_id in links.items():
-            here, there = (self._canonical(row) for row in (local[contact_id], remote[record_id]))
-            assert here == there == self._canonical(base[contact_id])
+            here = local[contact_id]
+            assert not self._differing(here, remote[record_id])
+            assert not self._differing(here, base[contact_id])
 
     def base(self) -> dict[str, dict[str, str]]:
         found = self.rows("select contact_id::text c, base b from integration_links")
@@ -453,11 +459,10 @@ class Tenant:
     def mapped(self) -> list[MappedField]:
         return [MappedField(name=name, column=column) for name, column in self.columns.items()]
 
-    def _canonical(self, row: Mapping[str, str]) -> dict[str, str]:
-        kinds = {mapped.name: mapped.kind for mapped in self.mapped()}
-        return {
-            name: found for name, value in row.items() if name in kinds and (found := canonical(value, kinds[name]))
-        }
+    def _differing(self, one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+        """The mapped fields that do not hold the same value, with both."""
+        pairs = {mapped: (one.get(mapped.name, ""), other.get(mapped.name, "")) for mapped in self.mapped()}
+        return {mapped.name: pair for mapped, pair in pairs.items() if not is_same(*pair, mapped.kind)}
 
 
 def _filled(row: Mapping[Any, Any]) -> dict[str, str]:

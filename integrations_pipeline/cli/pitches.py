@@ -1,0 +1,184 @@
+"""`integrations pitches`: queue e-mails, send what is due, see what became of them, decide about unknown ones."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from integrations_pipeline.cli.output import (
+    Exit,
+    JsonOption,
+    WorkspaceOption,
+    find_workspace,
+    print_json,
+    print_rows,
+    progress_line,
+    say,
+    warn,
+    wired,
+)
+from integrations_pipeline.cli.sync import report_code, show_report
+from integrations_pipeline.cli.table_files import Columns, FileRow, read_table
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.mail.addresses import valid_recipient
+from integrations_pipeline.model import Direction, clean_text
+from integrations_pipeline.store import pitches
+from integrations_pipeline.store.database import Connection
+from integrations_pipeline.sync.run import SyncRequest, run_sync
+
+app = typer.Typer(help="Pitches: e-mails to contacts, sent through Gmail at most once.", no_args_is_help=True)
+
+_FIELDS = ("to_email", "subject", "body", "scheduled_at", "in_reply_to_pitch_id")
+COLUMNS = Columns(is_known=_FIELDS.__contains__, told=", ".join(_FIELDS))
+_SHOWN = ("id", "to_email", "subject", "status", "sent_at", "replied_at", "replies", "error_message")
+PitchArgument = Annotated[str, typer.Argument(metavar="ID", help="The id that `pitches list` shows.")]
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A .csv or .jsonl file with to_email, subject, body, scheduled_at.")],
+    workspace: WorkspaceOption,
+    draft: Annotated[bool, typer.Option("--draft", help="Keep them as drafts; `pitches send ID` queues one.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Queue pitches from a file. Bad rows are named by line; nothing is sent before the next sync."""
+    with wired() as wiring:
+        workspace_id = find_workspace(wiring.runtime, workspace)
+        rows = list(_rows(file))
+        good = [{**row.fields, "status": "draft" if draft else "queued"} for row in rows if not row.problem]
+        with wiring.runtime.database.workspace(workspace_id) as connection:
+            ids = pitches.add_pitches(connection, workspace_id, good)
+    bad = [row for row in rows if row.problem]
+    for row in bad:
+        warn(f"{file.name} line {row.line}: {row.problem}; not imported")
+    if as_json:
+        print_json({"ids": ids, "rejected": [{"line": row.line, "problem": row.problem} for row in bad]})
+    else:
+        say(f"{len(ids)} pitches {'kept as drafts' if draft else 'queued'}, {len(bad)} rows rejected")
+    if bad:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _rows(file: Path) -> Iterator[FileRow]:
+    for row in read_table(file, COLUMNS):
+        if row.problem:
+            yield row
+            continue
+        fields = {name: clean_text(str(value)) for name, value in row.fields.items() if value not in (None, "")}
+        problem = _problem(fields)
+        yield FileRow(row.line, {} if problem else fields, problem)
+
+
+def _problem(fields: dict[str, Any]) -> str:
+    """What keeps a row from being a pitch, or ""; normalises its time in place."""
+    unknown = [name for name in fields if name not in _FIELDS]
+    if unknown:
+        return f"unknown field {unknown[0]!r}"
+    if valid_recipient(fields.get("to_email", "")) is None:
+        return "to_email is no valid e-mail address"
+    if not fields.get("subject", "").strip() and not fields.get("in_reply_to_pitch_id"):
+        return "the subject is empty"
+    try:
+        when = fields.get("scheduled_at")
+        if when:
+            found = datetime.fromisoformat(when)
+            fields["scheduled_at"] = (found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat()
+        if fields.get("in_reply_to_pitch_id"):
+            UUID(fields["in_reply_to_pitch_id"])
+    except ValueError:
+        return "scheduled_at is no ISO time, as 2026-01-31T09:00:00+01:00, or in_reply_to_pitch_id is no id"
+    return ""
+
+
+@app.command()
+def send(
+    workspace: WorkspaceOption,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Drafts to queue first.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Queue these drafts, then send everything that is due, now."""
+    with wired() as wiring, progress_line(is_quiet=as_json) as progress:
+        workspace_id = find_workspace(wiring.runtime, workspace)
+        wanted = [_id(text) for text in ids or ()]
+        with wiring.runtime.database.workspace(workspace_id) as connection:
+            _queue(connection, wanted)
+        request = SyncRequest(workspace=workspace, provider="gmail", direction=Direction.TO_EXTERNAL, wait_seconds=60.0)
+        report = run_sync(wiring.runtime, request, progress)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        show_report(report)
+    code = report_code(report)
+    if code:
+        raise typer.Exit(code)
+
+
+def _queue(connection: Connection, wanted: Sequence[UUID]) -> None:
+    """All of them or none."""
+    for pitch_id in wanted:
+        if not pitches.change_status(connection, pitch_id, ["draft", "queued"], "queued"):
+            raise ConfigurationError(
+                f"pitch {pitch_id} is no draft of this workspace (any more): `integrations pitches list` shows them"
+            )
+
+
+@app.command("list")
+def list_all(
+    workspace: WorkspaceOption,
+    status: Annotated[list[str] | None, typer.Option(help="Only these statuses; can be given several times.")] = None,
+    unknown: Annotated[bool, typer.Option("--unknown", help="Only those that a person has to decide about.")] = False,
+    limit: Annotated[int, typer.Option(help="At most this many.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """List pitches, newest first, with what became of them."""
+    statuses = ["unknown"] if unknown else list(status or ())
+    with wired() as wiring:
+        workspace_id = find_workspace(wiring.runtime, workspace)
+        with wiring.runtime.database.workspace(workspace_id) as connection:
+            rows = pitches.list_pitches(connection, workspace_id, statuses, limit)
+    print_rows(rows, _SHOWN, title=f"Pitches of {workspace}", as_json=as_json)
+
+
+@app.command()
+def resolve(
+    pitch: PitchArgument,
+    workspace: WorkspaceOption,
+    was_sent: Annotated[bool, typer.Option("--sent/--not-sent", help="What you saw in the mailbox.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what became of an unknown pitch; one that was not sent is queued again."""
+    with wired() as wiring:
+        workspace_id = find_workspace(wiring.runtime, workspace)
+        with wiring.runtime.database.workspace(workspace_id) as connection:
+            done = pitches.resolve_unknown(connection, _id(pitch), was_sent=was_sent)
+    if not done:
+        raise ConfigurationError("no unknown pitch has this id (any more): `integrations pitches list --unknown`")
+    if as_json:
+        print_json({"id": pitch, "status": "sent" if was_sent else "queued"})
+    else:
+        say("recorded as sent" if was_sent else "queued again: the next sync sends it")
+
+
+@app.command()
+def cancel(pitch: PitchArgument, workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
+    """Call a pitch off; one that is under way is stopped if it has not left yet."""
+    with wired() as wiring:
+        workspace_id = find_workspace(wiring.runtime, workspace)
+        with wiring.runtime.database.workspace(workspace_id) as connection:
+            done = pitches.change_status(connection, _id(pitch), ["draft", "queued", "sending"], "cancelled")
+    if not done:
+        raise ConfigurationError("no pitch with this id can be called off: `integrations pitches list`")
+    if as_json:
+        print_json({"id": pitch, "status": "cancelled"})
+    else:
+        say("cancelled")
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is no id: `integrations pitches list` shows them") from None

@@ -1,0 +1,42 @@
+"""Gmail, API v1 (https://developers.google.com/workspace/gmail/api). More: docs/providers/gmail.md."""
+
+from integrations_pipeline.model import Direction
+from integrations_pipeline.providers.base import Capabilities, ProviderSpec
+from integrations_pipeline.providers.gmail.provider import API_URL, GmailProvider
+from integrations_pipeline.providers.gmail.settings import GmailSettings
+from integrations_pipeline.providers.oauth import OAuthSpec
+
+TOKEN_URL = "INTEGRATIONS_GOOGLE_TOKEN_URL"  # noqa: S105 - the name of a variable
+AUTH_URL = "INTEGRATIONS_GOOGLE_AUTH_URL"
+_SCOPES = "https://www.googleapis.com/auth/gmail."
+
+PROVIDER = ProviderSpec(
+    name="gmail",
+    title="Gmail",
+    capabilities=Capabilities(
+        can_delete=False,
+        directions=Direction.FROM_EXTERNAL,
+        tells_new_only=True,
+        propagation_seconds=0.0,
+    ),
+    settings_model=GmailSettings,
+    default_mapping={"email": "address", "name": "name"},
+    addresses={
+        API_URL: "https://gmail.googleapis.com",
+        TOKEN_URL: "https://oauth2.googleapis.com/token",
+        AUTH_URL: "https://accounts.google.com/o/oauth2/v2/auth",
+    },
+    credential_keys=("access_token", "refresh_token"),
+    build=GmailProvider,
+    #: https://developers.google.com/identity/protocols/oauth2/web-server: without `offline` and `consent` no
+    #: refresh token is given. Drafts need compose; replies and the real Message-ID need readonly.
+    oauth=OAuthSpec(
+        title="Google",
+        client="GOOGLE",
+        authorize=(AUTH_URL, ""),
+        token=(TOKEN_URL, ""),
+        scopes=(f"{_SCOPES}compose", f"{_SCOPES}readonly"),
+        parameters={"access_type": "offline", "prompt": "consent", "include_granted_scopes": "true"},
+    ),
+    has_mailbox=True,
+)

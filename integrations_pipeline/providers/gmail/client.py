@@ -1,0 +1,129 @@
+"""Requests to one Gmail mailbox. Knows paths and shapes, decides nothing.
+
+Belongs here: one method per endpoint. Does not: pitches, replies, retries (`providers.http`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from integrations_pipeline.errors import InDoubtError, PermanentError, RetryableError
+from integrations_pipeline.providers.base import ProviderContext
+from integrations_pipeline.providers.gmail import wire
+from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy
+
+Message = Mapping[str, Any]
+_USER = "gmail/v1/users/me"
+#: A send is asked once: what Gmail answers or fails to answer is looked into, never repeated.
+_ONCE = RetryPolicy(budget_seconds=0.0, unreachable_seconds=0.0)
+
+
+class GmailClient:
+    """The endpoints of one mailbox; every request first takes its units from the user's quota."""
+
+    def __init__(self, context: ProviderContext, *, api_url: str) -> None:
+        self._context = context
+        self._key = f"gmail:{httpx.URL(api_url).netloc.decode()}:{context.account}"
+        self.http = self._client(api_url, RetryPolicy())
+        self._once = self._client(api_url, _ONCE)
+
+    def _client(self, api_url: str, retry: RetryPolicy) -> HttpClient:
+        pace = PaceRule(
+            key=self._key, interval_seconds=0.0, penalty_seconds=wire.PENALTY_SECONDS / self._context.rate_scale
+        )
+        endpoint = Endpoint(
+            base_url=api_url, tokens=self._context.tokens, read_error=wire.read_error, pace=[pace], retry=retry
+        )
+        context = self._context
+        return HttpClient(endpoint, pacer=context.pacer, transport=context.transport, sleep=context.sleep)
+
+    @property
+    def call_count(self) -> int:
+        return self.http.call_count + self._once.call_count
+
+    def profile(self) -> Message:
+        return self._ask("getProfile", "GET", f"{_USER}/profile")
+
+    def send_as(self) -> list[Message]:
+        body = self._ask("settings", "GET", f"{_USER}/settings/sendAs")
+        return list(body.get("sendAs", []))
+
+    def create_draft(self, raw: bytes, thread_id: str | None) -> Message:
+        message: dict[str, Any] = {"raw": wire.encode(raw)}
+        message |= {"threadId": thread_id} if thread_id else {}
+        body = {"message": message}
+        return self._ask("drafts.create", "POST", f"{_USER}/drafts", json=body, is_repeatable=False)
+
+    def draft(self, draft_id: str) -> Message | None:
+        path = f"{_USER}/drafts/{quote(draft_id, safe='')}"
+        return self._there("drafts.get", "GET", path, params=[("format", "metadata")])
+
+    def drafts(self, page_token: str = "") -> Message:
+        params = [("maxResults", "100"), *([("pageToken", page_token)] if page_token else [])]
+        return self._ask("drafts.list", "GET", f"{_USER}/drafts", params=params)
+
+    def delete_draft(self, draft_id: str) -> None:
+        self._there("drafts.delete", "DELETE", f"{_USER}/drafts/{quote(draft_id, safe='')}")
+
+    def send_draft(self, draft_id: str) -> Message:
+        """One request. Whatever leaves open whether it was applied is an `InDoubtError`."""
+        self._pay("drafts.send")
+        try:
+            body: Message = self._once.request(
+                "POST", f"{_USER}/drafts/send", json={"id": draft_id}, is_repeatable=False
+            )
+        except PermanentError as error:
+            if error.code == wire.GONE:
+                raise InDoubtError("the draft is not there (any more)") from error
+            raise
+        if not isinstance(body, dict) or not body.get("id"):
+            raise InDoubtError("Gmail's answer to a send names no message")
+        return body
+
+    def messages(self, query: str, limit: int = 100) -> list[Message]:
+        """Ids of messages that match, newest first, at most one page."""
+        params = [("q", query), ("maxResults", str(limit))]
+        body = self._ask("messages.list", "GET", f"{_USER}/messages", params=params)
+        return list(body.get("messages", []))
+
+    def message(self, message_id: str, headers: Sequence[str] = (), form: str = "metadata") -> Message | None:
+        """One message: its metadata (only these headers, or all), or `raw`; None if it is gone."""
+        params = [("format", form), *(("metadataHeaders", name) for name in headers)]
+        return self._there("messages.get", "GET", f"{_USER}/messages/{quote(message_id, safe='')}", params=params)
+
+    def thread(self, thread_id: str, headers: Sequence[str] = ()) -> list[Message]:
+        """A thread's messages, oldest first; none if it is gone."""
+        params = [("format", "metadata"), *(("metadataHeaders", name) for name in headers)]
+        body = self._there("threads.get", "GET", f"{_USER}/threads/{quote(thread_id, safe='')}", params=params)
+        return list((body or {}).get("messages", []))
+
+    def history(self, start: str, page_token: str = "") -> Message | None:
+        """One page of what was added since a history id; None if that id is too old."""
+        params = [("startHistoryId", start), ("historyTypes", "messageAdded"), ("maxResults", "500")]
+        params += [("pageToken", page_token)] if page_token else []
+        return self._there("history.list", "GET", f"{_USER}/history", params=params)
+
+    def close(self) -> None:
+        self.http.close()
+        self._once.close()
+
+    def _pay(self, method: str) -> None:
+        seconds = wire.UNITS[method] * wire.UNIT_SECONDS / self._context.rate_scale
+        self._context.pacer.wait(self._key, seconds)
+
+    def _ask(self, units: str, method: str, path: str, **content: Any) -> Message:
+        self._pay(units)
+        body = self.http.request(method, path, **content)
+        if body is not None and not isinstance(body, dict):
+            raise RetryableError("Gmail answered with something that is no object")
+        return body or {}
+
+    def _there(self, units: str, method: str, path: str, **content: Any) -> Message | None:
+        try:
+            return self._ask(units, method, path, **content)
+        except PermanentError as error:
+            if error.code == wire.GONE:
+                return None
+            raise

@@ -1,0 +1,24 @@
+"""Settings of a Gmail connection. Belongs here: names and defaults. Does not: what they do."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from integrations_pipeline.providers.base import ConnectionSettings
+
+
+class GmailSettings(ConnectionSettings):
+    """`send_as`: one of the mailbox's verified addresses, its default one if empty. `signature`: plain text or
+    HTML, added to every pitch. `daily_send_limit`: e-mails in 24 hours. `harvest`: whose addresses become
+    contacts: nobody's, of those who replied, of everybody written with. `list_unsubscribe`: the value of that
+    header, as `<https://…>`."""
+
+    manners: ClassVar[frozenset[str]] = frozenset(
+        {"send_as", "signature", "daily_send_limit", "harvest", "list_unsubscribe"}
+    )
+
+    send_as: str = ""
+    signature: str = ""
+    daily_send_limit: int = Field(400, ge=0)
+    harvest: Literal["off", "replies", "all"] = "off"
+    list_unsubscribe: str = ""

@@ -1,0 +1,104 @@
+"""The contract between the sync and a provider that sends and receives mail, beside `providers.base`.
+
+Belongs here: the protocol and its values. Does not: what is sent when (`sync.pitches`), what a received
+message means (`mail.classify`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from integrations_pipeline.mail.classify import Received
+from integrations_pipeline.mail.compose import Sender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The mailbox: its own addresses, all in lower case, and who writes from it."""
+
+    sender: Sender
+    addresses: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    draft_id: str
+    message_id: str
+    thread_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentMessage:
+    """A message that left the mailbox; `rfc822_id` is its Message-ID header as it really went out."""
+
+    message_id: str
+    thread_id: str
+    rfc822_id: str = ""
+    pitch_id: str = ""
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMessage:
+    """A message in the mailbox, with what is needed to say whose answer it is."""
+
+    message_id: str
+    thread_id: str
+    received_at: datetime
+    received: Received
+    labels: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailChanges:
+    """A page of what was added to the mailbox: (message id, thread id) pairs; `cursor` as in `base.Page`."""
+
+    added: Sequence[tuple[str, str]]
+    cursor: Mapping[str, str]
+
+
+class Mailbox(Protocol):
+    """One authorised mailbox. No method sends anything but `send_draft`, which never tries twice."""
+
+    def account(self) -> Account: ...
+
+    def create_draft(self, raw: bytes, thread_id: str | None) -> Draft:
+        """Store a message unsent. `InDoubtError` where the answer was lost: look with `find_draft`."""
+        ...
+
+    def find_draft(self, pitch_id: str) -> Draft | None:
+        """The draft that carries this pitch's own header, if there is one."""
+        ...
+
+    def draft_exists(self, draft_id: str) -> bool: ...
+
+    def delete_draft(self, draft_id: str) -> None: ...
+
+    def send_draft(self, draft_id: str) -> SentMessage:
+        """Send it, once. `PermanentError` for a refusal (nothing was sent), `RateLimitedError` for a limit,
+        `InDoubtError` where the answer was lost or says nothing certain."""
+        ...
+
+    def find_sent(self, pitch_id: str, recipient: str, thread_id: str | None) -> SentMessage | None:
+        """The sent message that carries this pitch's own header: looked for in the thread, then among what
+        was sent to the recipient."""
+        ...
+
+    def read_sent(self, message_id: str) -> SentMessage | None: ...
+
+    def position(self) -> Mapping[str, str]:
+        """A cursor at the mailbox's present end."""
+        ...
+
+    def changes(self, cursor: Mapping[str, str]) -> Iterator[MailChanges]:
+        """Messages added since the cursor, each at least once; `CursorExpiredError` if it is too old."""
+        ...
+
+    def thread_messages(self, thread_id: str) -> Sequence[tuple[str, str]]:
+        """All messages of a thread, as in `MailChanges.added`."""
+        ...
+
+    def read_message(self, message_id: str) -> StoredMessage | None:
+        """One message with its headers, and its report if it is one; None if it is gone."""
+        ...

@@ -1,0 +1,53 @@
+"""The mail half of a run: what came in is taken in first, then what is due is sent.
+
+In this order, because what came in tells of bounces, and of pitches that a restored ledger forgot. Belongs
+here: that order, and both as counts of the log. Does not: either's work (`replies`, `pitches`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from integrations_pipeline.model import COUNT_NAMES, Direction, Side
+from integrations_pipeline.providers.mailbox import Mailbox
+from integrations_pipeline.sync.pitches import Sending, send_pitches
+from integrations_pipeline.sync.replies import Intake, take_in
+from integrations_pipeline.sync.runtime import Run
+
+
+@dataclass(slots=True)
+class MailDone:
+    """What the mail half of a run did so far; filled while it works, so that a failed run can tell it too."""
+
+    intake: Intake = field(default_factory=Intake)
+    sending: Sending = field(default_factory=Sending)
+
+    def counts(self, direction: Direction) -> dict[str, int]:
+        """As counts of a log row: a pitch sent and a reply recorded count as created, an unknown pitch as held."""
+        counts = dict.fromkeys(COUNT_NAMES, 0)
+        if direction is Direction.FROM_EXTERNAL:
+            counts["records_created"] = self.intake.recorded
+            return counts
+        sent = self.sending.counts
+        return counts | {
+            "records_created": sent["sent"],
+            "records_failed": sent["failed"],
+            "records_held": sent["unknown"],
+            "records_skipped": sent["cancelled"] + sent["waiting"],
+        }
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        told: dict[str, Any] = {f"pitches_{name}": count for name, count in sorted(self.sending.counts.items())}
+        told |= {f"mail_{name}": count for name, count in sorted(self.intake.counts.items())}
+        return told | ({"cut_short": self.sending.is_cut_short} if self.sending.is_cut_short else {})
+
+
+def handle_mail(run: Run, direction: Direction, done: MailDone) -> None:
+    """Take in, then send, as far as the direction allows; `done` is filled on the way."""
+    mailbox = cast(Mailbox, run.provider.mailbox)  # type: ignore[attr-defined]  # `has_mailbox` says so
+    if direction.allows(Side.LOCAL):
+        take_in(run, mailbox, done.intake)
+    if direction.allows(Side.REMOTE):
+        limit = int(getattr(run.settings, "daily_send_limit", 0))
+        send_pitches(run, mailbox, limit, done.sending)
