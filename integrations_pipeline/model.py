@@ -129,6 +129,8 @@ class FieldRule:
     kind: FieldKind = FieldKind.TEXT
     to_remote: bool = True
     to_local: bool = True
+    #: The other side keeps no record without it.
+    is_required: bool = False
 
     def writes(self, side: Side) -> bool:
         return self.to_remote if side is Side.REMOTE else self.to_local
@@ -364,6 +366,7 @@ class MappedField:
     name: str
     column: str
     direction: Direction = Direction.BIDIRECTIONAL
+    is_required: bool = False
 
     @property
     def kind(self) -> FieldKind:
@@ -376,6 +379,7 @@ class MappedField:
             kind=self.kind,
             to_remote=self.direction.allows(Side.REMOTE),
             to_local=self.direction.allows(Side.LOCAL),
+            is_required=self.is_required,
         )
 
 

@@ -1,6 +1,7 @@
-"""The demonstration: two workspaces, a sandboxed Airtable, a real Postgres, real Dagster runs.
+"""The demonstration: sandboxed Airtable, Mailchimp and Gmail, a real Postgres, real Dagster runs.
 
-It checks what it shows: it fails if the third run finds anything to do.
+It checks what it shows: it fails if a last run finds anything to do, if an edit does not arrive everywhere, if an
+unsubscribe does not stay, or if a pitch is delivered twice.
 """
 
 from integrations_pipeline.demo.story import run_demo

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ import dagster as dg
 
 from integrations_pipeline.definitions import build_definitions
 from integrations_pipeline.demo import show
+from integrations_pipeline.demo.audience import tell_of_audience
+from integrations_pipeline.demo.chapter import email_of
 from integrations_pipeline.demo.data import make_data
+from integrations_pipeline.demo.mailing import tell_of_mail
 from integrations_pipeline.errors import IntegrationError
 from integrations_pipeline.model import ChangeState
 from integrations_pipeline.orchestration.instance import write_instance
@@ -48,11 +51,14 @@ def run_demo(*, is_serving: bool, port: int = 3000) -> None:
     """Tell the story in a home of its own (`INTEGRATIONS_HOME/demo`), which a second telling empties first."""
     home = Path(os.environ.get("INTEGRATIONS_HOME") or ".integrations").absolute() / "demo"
     with SandboxServer(SandboxOptions(rate_limit_scale=RATE_SCALE)) as sandbox:
-        _prepare_environment(home, sandbox.airtable_url)
+        _prepare_environment(home, sandbox)
         wiring = Wiring(read_settings())
         try:
             story = Story(wiring, sandbox, _dagster_home(wiring, home))
             story.tell()
+            tell_of_audience(story)
+            tell_of_mail(story)
+            story.where_next()
             if is_serving:
                 _serve(sandbox, port)
         finally:
@@ -60,12 +66,15 @@ def run_demo(*, is_serving: bool, port: int = 3000) -> None:
             wiring.embedded.stop()
 
 
-def _prepare_environment(home: Path, airtable_url: str) -> None:
+def _prepare_environment(home: Path, sandbox: SandboxServer) -> None:
     """The demonstration never touches a configured database: it has an embedded one of its own."""
     for name in ("INTEGRATIONS_DATABASE_URL", "INTEGRATIONS_ENCRYPTION_KEYS"):
         os.environ.pop(name, None)
     os.environ["INTEGRATIONS_HOME"] = str(home)
-    os.environ["INTEGRATIONS_AIRTABLE_API_URL"] = airtable_url
+    os.environ["INTEGRATIONS_AIRTABLE_API_URL"] = sandbox.airtable_url
+    os.environ["INTEGRATIONS_MAILCHIMP_API_URL"] = sandbox.mailchimp_url
+    os.environ["INTEGRATIONS_GMAIL_API_URL"] = sandbox.gmail_url
+    os.environ["INTEGRATIONS_GOOGLE_TOKEN_URL"] = sandbox.google_token_url
     os.environ["INTEGRATIONS_SANDBOX_RATE_SCALE"] = str(RATE_SCALE)
     if home.exists():
         Wiring(read_settings()).embedded.remove()
@@ -80,15 +89,16 @@ def _dagster_home(wiring: Wiring, home: Path) -> Path:
 
 
 class Story:
-    """Two workspaces, each with its own Airtable base."""
+    """Two workspaces, each with its own Airtable base; the later chapters go on with the first one."""
 
     def __init__(self, wiring: Wiring, sandbox: SandboxServer, dagster_home: Path) -> None:
-        self._runtime = wiring.runtime
+        self.runtime = wiring.runtime
+        self.sandbox = sandbox
         self._airtable = sandbox.airtable
         self._ids: dict[str, UUID] = {}
         self._bases: dict[str, tuple[str, str]] = {}
         self._instance = dg.DagsterInstance.from_config(str(dagster_home))
-        self._job = build_definitions().resolve_job_def(job_name("airtable"))
+        self._definitions = build_definitions()
 
     def tell(self) -> None:
         show.heading("Two workspaces, 500 contacts in Postgres and 500 in Airtable each")
@@ -102,12 +112,11 @@ class Story:
         self._show_conflicts(SLUGS[0])
         self._show_held(SLUGS[0])
         show.heading("The bad value is taken back")
-        self._update_local(SLUGS[0], 252, {"custom_fields.employees": ""})
+        self.update_local(SLUGS[0], 252, {"custom_fields.employees": ""})
         quiet = self._sync("Third run: nothing to do")
         written = sum(row[f"records_{name}"] for row in quiet for name in ("created", "updated", "deleted", "failed"))
         if written:
             raise IntegrationError(f"the last run should have found nothing to do, but wrote {written} records")
-        self._where_next()
 
     def _fill(self, slug: str, seed: int) -> None:
         data = make_data(slug, seed)
@@ -117,47 +126,60 @@ class Story:
             base.id, table.id, {"name": "Employees", "type": "number", "options": {"precision": 0}}
         )
         self._airtable.create_records(base.id, table.id, data.remote)
-        with self._runtime.database.admin() as connection:
+        with self.runtime.database.admin() as connection:
             self._ids[slug] = workspaces.add_workspace(connection, slug, slug.replace("-", " ").title()).id
-        with self._runtime.database.workspace(self._ids[slug]) as connection:
+        with self.runtime.database.workspace(self._ids[slug]) as connection:
             contacts.upsert_contacts(connection, self._ids[slug], data.local)
             new = NewConnection(
                 integration_type="airtable",
                 credentials={"api_key": DEFAULT_TOKEN},
                 settings={"base_id": base.id, "table_id": table.name, "field_mapping": MAPPING},
             )
-            connections.save_connection(connection, self._ids[slug], new, self._runtime.cipher)
+            connections.save_connection(connection, self._ids[slug], new, self.runtime.cipher)
         self._bases[slug] = (base.id, table.id)
         show.line(f"{slug}: {len(data.local)} contacts in Postgres, {len(data.remote)} records in base {base.id}")
 
-    def _sync(self, title: str) -> list[dict[str, Any]]:
-        """One Dagster run over both partitions; returns the log rows it wrote."""
+    def connect(self, new: NewConnection) -> None:
+        """Give the first workspace another connection."""
+        with self.runtime.database.workspace(self.first_id) as connection:
+            connections.save_connection(connection, self.first_id, new, self.runtime.cipher)
+
+    @property
+    def first_id(self) -> UUID:
+        return self._ids[SLUGS[0]]
+
+    def sync_first(self, provider: str, title: str) -> list[dict[str, Any]]:
+        """One Dagster run of a provider's job over the first workspace's partition."""
+        return self._sync(title, provider, SLUGS[:1])
+
+    def _sync(self, title: str, provider: str = "airtable", slugs: Sequence[str] = SLUGS) -> list[dict[str, Any]]:
+        """One Dagster run over these partitions; returns the log rows it wrote."""
         show.heading(title)
-        result = self._job.execute_in_process(
+        result = self._definitions.resolve_job_def(job_name(provider)).execute_in_process(
             instance=self._instance,
-            tags=range_tags(SLUGS),
+            tags=range_tags(slugs),
             run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
             raise_on_error=False,
         )
         show.line(f"Dagster run {result.run_id}: {'succeeded' if result.success else 'failed'}")
-        rows = [row for slug in SLUGS for row in self._log_rows(slug) if row["dagster_run_id"] == result.run_id]
+        rows = [row for slug in slugs for row in self._log_rows(slug) if row["dagster_run_id"] == result.run_id]
         show.log_rows(rows)
         if not result.success:
             raise IntegrationError("a sync of the demonstration failed; the table above says which")
         return rows
 
     def _log_rows(self, slug: str) -> list[dict[str, Any]]:
-        with self._runtime.database.workspace(self._ids[slug]) as connection:
+        with self.runtime.database.workspace(self._ids[slug]) as connection:
             return [{**row, "workspace": slug} for row in sync_log.list_logs(connection, self._ids[slug])]
 
     def _edit(self, slug: str) -> None:
         """Numbers are people who are on both sides."""
-        self._update_local(slug, 250, {"company": "Changed In Postgres"})
-        self._update_remote(slug, 250, {"Phone": "+47 22 00 00 00"})
-        self._update_local(slug, 251, {"job_title": "Editor in chief (Postgres)"})
-        self._update_remote(slug, 251, {"Job Title": "Editor-in-chief (Airtable)"})
-        self._update_local(slug, 252, {"custom_fields.employees": "about forty"})
-        with self._runtime.database.workspace(self._ids[slug]) as connection:
+        self.update_local(slug, 250, {"company": "Changed In Postgres"})
+        self.update_remote(slug, 250, {"Phone": "+47 22 00 00 00"})
+        self.update_local(slug, 251, {"job_title": "Editor in chief (Postgres)"})
+        self.update_remote(slug, 251, {"Job Title": "Editor-in-chief (Airtable)"})
+        self.update_local(slug, 252, {"custom_fields.employees": "about forty"})
+        with self.runtime.database.workspace(self._ids[slug]) as connection:
             write = ContactWrite(contact_id=self._contact_id(slug, 253), fields={})
             contacts.delete_contacts(connection, [write])
         base_id, table_id = self._bases[slug]
@@ -170,17 +192,30 @@ class Story:
         ):
             show.line(text)
 
-    def _update_local(self, slug: str, number: int, fields: Mapping[str, str]) -> None:
+    def update_local(self, slug: str, number: int, fields: Mapping[str, str]) -> None:
         contact_id = self._contact_id(slug, number)
-        with self._runtime.database.workspace(self._ids[slug]) as connection:
+        with self.runtime.database.workspace(self._ids[slug]) as connection:
             contacts.update_contacts(connection, [ContactWrite(contact_id=contact_id, fields=fields)])
 
-    def _update_remote(self, slug: str, number: int, fields: Mapping[str, str]) -> None:
+    def update_remote(self, slug: str, number: int, fields: Mapping[str, str]) -> None:
         base_id, table_id = self._bases[slug]
         self._airtable.update_record(base_id, table_id, self._record_id(slug, number), **fields)
 
+    def contact(self, number: int) -> dict[str, str]:
+        """One of the first workspace's contacts."""
+        names = ("email", "name", "company", "phone", "email_opt_out")
+        with self.runtime.database.workspace(self.first_id) as connection:
+            rows = contacts.list_contacts(connection, self.first_id, names)
+        return next(row for row in rows if row["email"].lower() == email_of(number))
+
+    def record(self, number: int) -> Mapping[str, Any]:
+        """The same person's cells in Airtable."""
+        records = self._airtable.records(*self._bases[SLUGS[0]])
+        fields: list[Mapping[str, Any]] = [record["fields"] for record in records]
+        return next(cells for cells in fields if str(cells.get("Email", "")).lower() == email_of(number))
+
     def _contact_id(self, slug: str, number: int) -> str:
-        with self._runtime.database.workspace(self._ids[slug]) as connection:
+        with self.runtime.database.workspace(self._ids[slug]) as connection:
             return contacts.contact_ids_by_email(connection, self._ids[slug], [_email(slug, number)])[0]
 
     def _record_id(self, slug: str, number: int) -> str:
@@ -189,7 +224,7 @@ class Story:
         return next(str(r["id"]) for r in records if str(r["fields"].get("Email", "")).lower() == wanted)
 
     def _show_conflicts(self, slug: str) -> None:
-        with self._runtime.database.workspace(self._ids[slug]) as connection:
+        with self.runtime.database.workspace(self._ids[slug]) as connection:
             newest = decisions.list_conflicts(connection, self._ids[slug])[0]
         rows = [
             [
@@ -206,12 +241,12 @@ class Story:
         show.table("The conflict: recorded with both values, nothing lost in silence", columns, rows)
 
     def _show_held(self, slug: str) -> None:
-        with self._runtime.database.workspace(self._ids[slug]) as connection:
+        with self.runtime.database.workspace(self._ids[slug]) as connection:
             held = decisions.list_changes(connection, self._ids[slug], ChangeState.HELD)
         rows = [[row["id"], row["side"], row["before"].get("email"), row["reason"]] for row in held]
         show.table("The held deletes", ("id", "delete on", "contact", "why held"), rows)
 
-    def _where_next(self) -> None:
+    def where_next(self) -> None:
         show.heading("Where to look next")
         home = os.environ["INTEGRATIONS_HOME"]
         for text in (
@@ -220,6 +255,7 @@ class Story:
             f"INTEGRATIONS_HOME={home} .venv/bin/integrations logs --workspace {SLUGS[0]}",
             f"INTEGRATIONS_HOME={home} .venv/bin/integrations conflicts list --workspace {SLUGS[0]}",
             f"INTEGRATIONS_HOME={home} .venv/bin/integrations deletes list --workspace {SLUGS[0]}",
+            f"INTEGRATIONS_HOME={home} .venv/bin/integrations pitches list --workspace {SLUGS[0]}",
         ):
             show.line(text)
 

@@ -223,7 +223,13 @@ def _plan_unlinked_local(draft: _Draft, reader: PairReader, at: Positions, match
         if change is not None and contact_id in copied:
             change = replace(change, is_key_taken=True)
         empty = Change(side=Side.REMOTE, kind=ChangeKind.CREATE, contact_id=contact_id, external_id=None)
-        _sort_create(draft, change, empty, matches.local_aside.get(contact_id, ""))
+        _sort_create(draft, change, empty, matches.local_aside.get(contact_id, "") or _lacking(fields, world))
+
+
+def _lacking(fields: Mapping[str, str], world: World) -> str:
+    """Why the other side would keep no such record, or ""."""
+    lacking = [rule.name for rule in world.rules if rule.is_required and not fields.get(rule.name, "").strip()]
+    return f"{lacking[0]} is empty, and the other side keeps nobody without it" if lacking else ""
 
 
 def _plan_unlinked_remote(draft: _Draft, reader: PairReader, at: Positions, matches: Matches) -> None:

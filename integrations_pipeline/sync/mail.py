@@ -21,6 +21,7 @@ class MailDone:
 
     intake: Intake = field(default_factory=Intake)
     sending: Sending = field(default_factory=Sending)
+    sending_calls: int = 0
 
     def counts(self, direction: Direction) -> dict[str, int]:
         """As counts of a log row: a pitch sent and a reply recorded count as created, an unknown pitch as held."""
@@ -50,4 +51,6 @@ def handle_mail(run: Run, direction: Direction, done: MailDone) -> None:
         take_in(run, mailbox, done.intake)
     if direction.allows(Side.REMOTE):
         limit = int(getattr(run.settings, "daily_send_limit", 0))
+        before = run.provider.call_count
         send_pitches(run, mailbox, limit, done.sending)
+        done.sending_calls = run.provider.call_count - before

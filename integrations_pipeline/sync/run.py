@@ -111,7 +111,8 @@ def _sync_contacts(run: Run, request: SyncRequest, book: LogBook, work: _Work) -
             connections.record_success(connection, run.connection.id, is_due_again=False)
         return
     extracted = extract(run, direction=direction, is_full=request.is_full)
-    book.note_read(run.provider.call_count, is_complete=extracted.is_complete)
+    sending_calls = book.mail.sending_calls if book.mail else 0
+    book.note_read(run.provider.call_count - sending_calls, is_complete=extracted.is_complete)
     work.plan, work.left_out = _chosen(run, plan_sync(extracted.world), request.plan_id)
     work.ledger = Ledger(book.scope(run), work.plan, extracted.recent)
     load(run, work.plan, work.ledger)

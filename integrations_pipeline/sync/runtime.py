@@ -7,7 +7,7 @@ environment (`settings`) or any stage's work.
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from pydantic import ValidationError
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import FieldRule, MappedField, is_contact_field
+from integrations_pipeline.model import FieldKind, FieldRule, MappedField, is_contact_field
 from integrations_pipeline.providers.base import (
     ConnectionSettings,
     FixedToken,
@@ -130,7 +130,8 @@ def effective_mapping(
     for name, column in spec.fixed_mapping.items():
         if mapping.get(name, MappedField(name=name, column=column)).column != column:
             raise ConfigurationError(f"field_mapping: {spec.title} keeps {name} in {column}: leave {name} out")
-        mapping.setdefault(name, MappedField(name=name, column=column))
+        row = mapping.get(name, MappedField(name=name, column=column))
+        mapping[name] = replace(row, is_required=row.kind is FieldKind.EMAIL)
     for mapped in mapping.values():
         if not is_contact_field(mapped.name):
             raise ConfigurationError(
