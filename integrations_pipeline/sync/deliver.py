@@ -35,11 +35,11 @@ def deliver(run: Run, changes: Sequence[Change], ledger: Ledger) -> None:
     If a request fails for a cause that is no record's own, what is in flight is still awaited and
     acknowledged, nothing more is sent, and the error is raised.
     """
+    if changes and run.spec.capabilities.keeps_refusals:
+        changes = _worth_trying(run, changes, ledger)
     if not changes:
         return
     run.provider.prepare_write()
-    if run.spec.capabilities.keeps_refusals:
-        changes = _worth_trying(run, changes, ledger)
     flight: _InFlight = deque()
     pool = ThreadPoolExecutor(run.spec.capabilities.max_concurrency, thread_name_prefix="deliver")
     try:

@@ -17,6 +17,8 @@ class Answers:
     def __init__(self) -> None:
         self.new: dict[str, Member] = {}
         self.lost: dict[str, Member] = {}
+        #: New members that the list told of, whether or not it tells lasting ids.
+        self.told: set[str] = set()
         self._updated: dict[str, Member] = {}
         self._errors: dict[str, Member] = {}
 

@@ -131,6 +131,7 @@ class MailchimpWriter:
         for members in self.client.pages(min(times) - timedelta(seconds=1)):
             found = {key: each for each in members if (key := email_key(each)) in missing}
             answers.new.update(found)
+            answers.told |= found.keys()
             missing -= found.keys()
             if not missing:
                 return
@@ -153,7 +154,7 @@ class MailchimpWriter:
                 return outcome_of(each.change, ChangeState.SUPERSEDED, THERE)
             if made.get("status") == ARCHIVED:
                 return failed(each.change, PermanentError(_STILL_ARCHIVED, code=ARCHIVED))
-        if not made.get("contact_id"):
+        if not made.get("contact_id") and email_key(made) not in answers.told:
             made = self.client.member(wire.member_hash(each.address)) or made
         self.seen[external_id(made)] = made
         return self._with_tags(each, external_id(made), each.address)
