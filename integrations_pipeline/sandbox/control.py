@@ -101,6 +101,8 @@ def _shown(template: str) -> str:
     template = template.replace("tokens/{}", "tokens/TOKEN").replace("lists/{}", "lists/LIST")
     template = template.replace("members/{}", "members/EMAIL").replace("merge-fields/{}", "merge-fields/TAG")
     template = template.replace("keys/{}", "keys/KEY").replace("accounts/{}", "accounts/ACCOUNT")
+    template = template.replace("mailboxes/{}", "mailboxes/ADDRESS").replace("messages/{}", "messages/MESSAGE")
+    template = template.replace("deliveries/{}", "deliveries/DELIVERY")
     for name in ("BASE", "TABLE", "ID"):
         template = template.replace("{}", name, 1)
     return template

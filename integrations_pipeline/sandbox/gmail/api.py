@@ -16,10 +16,11 @@ from integrations_pipeline.sandbox.gmail.mailbox import Mailbox
 from integrations_pipeline.sandbox.gmail.mailbox_calls import MailboxCalls
 from integrations_pipeline.sandbox.gmail.message_calls import MessageCalls
 from integrations_pipeline.sandbox.gmail.methods import Method, Target, find_target
+from integrations_pipeline.sandbox.gmail.selection import select
 from integrations_pipeline.sandbox.gmail.state import Gmail
 from integrations_pipeline.sandbox.gmail.uploads import Body, read_body
 from integrations_pipeline.sandbox.stage import Grant
-from integrations_pipeline.sandbox.wire import Reply, Request, WireError
+from integrations_pipeline.sandbox.wire import Reply, Request
 
 _PART_FAULTS = ("status", "status_after", "rate_limit")
 _LISTS = ("messages", "threads", "drafts", "history")
@@ -77,13 +78,14 @@ class GmailApi:
         begin = is_upload and request.value("uploadType") == "resumable"
         if begin:
             return _guarded(lambda: self._begin(request, target))
-        return _guarded(lambda: self._call(request, target, read_body(request, is_upload), fault))
+        return _guarded(lambda: self._call(request, target, lambda: read_body(request, is_upload), fault))
 
-    def _call(self, request: Request, target: Target, body: Body, fault: FaultRule | None) -> Reply:
+    def _call(self, request: Request, target: Target, read: Callable[[], Body], fault: FaultRule | None) -> Reply:
         method = target.method
         grant = self._authorize(request.token, method)
         mailbox = self._mailbox(grant, target)
         self._count(grant, method, fault)
+        body, fields = read(), request.value("fields")
         if body.media is not None and len(body.media) > method.upload_limit:
             raise errors.too_large(method.upload_limit)
         call = Call(
@@ -97,7 +99,9 @@ class GmailApi:
             attachment_salt=self._gmail.stage.ids.new("", 16),
         )
         reply = self._handlers[method.name](call, *target.arguments[1:])
-        return _cut_page(reply, fault.action) if fault and method.name.endswith(".list") else reply
+        if fault is not None and method.name.endswith(".list"):
+            reply = _cut_page(reply, fault.action)
+        return replace(reply, body=select(reply.body, fields)) if fields else reply
 
     # Admission: token, scopes, mailbox, units, in this order. Assumed: the order.
 
@@ -144,7 +148,7 @@ class GmailApi:
             answered = self._call(
                 replace(request, token=session.token),
                 session.target,
-                Body(session.document, bytes(session.data)),
+                lambda: Body(session.document, bytes(session.data)),
                 fault,
             )
             session.reply = answered
@@ -185,8 +189,6 @@ def _guarded(answer: Callable[[], Reply]) -> Reply:
         return answer()
     except errors.Refusal as error:
         return Reply(status=error.status, body=error.body, headers=error.headers)
-    except WireError as error:
-        return Reply(status=error.status, body=error.body)
 
 
 def _overridden(request: Request) -> Request:

@@ -49,11 +49,6 @@ class Mailbox:
         return list(self._shelf.labels.values())
 
     @property
-    def drafts(self) -> list[Draft]:
-        """Newest first."""
-        return sorted(self._shelf.drafts.values(), key=lambda each: each.message.order, reverse=True)
-
-    @property
     def thread_ids(self) -> list[str]:
         return list(self._shelf.threads)
 

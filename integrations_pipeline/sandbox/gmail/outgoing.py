@@ -37,10 +37,11 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """What a mail gets when it is sent: an identifier that nobody else has, and the time."""
+    """What a mail gets when it is sent: an identifier that nobody else has, the time, and the way it came."""
 
     unique: str
     at: datetime
+    way: str = "gmailapi.google.com with HTTPREST"
 
 
 def check_draft(raw: bytes) -> None:
@@ -62,8 +63,7 @@ def prepare(raw: bytes, mailbox: Mailbox, options: GmailOptions, stamp: Stamp) -
         mail = _with_text_part(mail, stamp)
     mail = _with_message_id(_with_sender(mail, mailbox), options, stamp)
     mail = _with_missing_fields(mail, stamp)
-    received = f"from 100000000001 named unknown by gmailapi.google.com with HTTPREST; {_date(stamp.at)}"
-    mail = mail.below(("Received", received))
+    mail = mail.below(("Received", f"from 100000000001 named unknown by {stamp.way}; {_date(stamp.at)}"))
     return Outgoing(sent=mail.to_bytes(), delivered=mail.without("Bcc").to_bytes(), recipients=recipients)
 
 

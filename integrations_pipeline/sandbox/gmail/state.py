@@ -140,7 +140,8 @@ class Gmail:
         with self.stage.lock:
             mailbox = self.mailbox(address)
             options = replace(self.options, message_id="preserve", adds_text_part=False)
-            return self.world.send_elsewhere(mailbox, outgoing.prepare(raw, mailbox, options, self._stamp()))
+            stamp = replace(self._stamp(), way="smtp.gmail.com with ESMTPSA")
+            return self.world.send_elsewhere(mailbox, outgoing.prepare(raw, mailbox, options, stamp))
 
     def expire_history(self, address: str) -> None:
         """Every history id given out so far is answered with 404 from now on."""
