@@ -333,6 +333,12 @@ class MailchimpSync(ProviderSync):
     provider_name = "mailchimp"
 
 
+class GmailSync(ProviderSync):
+    """Pitches and replies through a Gmail mailbox, and the people met in it."""
+
+    provider_name = "gmail"
+
+
 def _directions(direction: str) -> list[Direction]:
     wanted = Direction(direction)
     if wanted is Direction.BIDIRECTIONAL:
