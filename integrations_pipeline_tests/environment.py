@@ -4,7 +4,7 @@ Belongs here: what command line and Dagster tests share. Does not: assertions.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
@@ -23,6 +23,13 @@ class Environment:
     sandbox: SandboxServer
     variables: dict[str, str]
     wiring: Wiring
+    monkeypatch: pytest.MonkeyPatch = field(default_factory=pytest.MonkeyPatch)
+
+    def set_oauth_client(self, prefix: str, client_id: str, secret: str, address: str) -> None:
+        """Our registration at an authorization server, for this process."""
+        values = {f"{prefix}_CLIENT_ID": client_id, f"{prefix}_CLIENT_SECRET": secret}
+        for name, value in {**values, f"INTEGRATIONS_{prefix}_OAUTH_URL": address}.items():
+            self.monkeypatch.setenv(name, value)
 
     def add_workspace(self, slug: str, people: int = 0) -> UUID:
         """A workspace with so many contacts `person0@<slug>.org` …"""
@@ -69,6 +76,9 @@ def environment(
         "INTEGRATIONS_DATABASE_URL": empty_database_url,
         "INTEGRATIONS_ENCRYPTION_KEYS": generate_key_text(),
         "INTEGRATIONS_AIRTABLE_API_URL": shared_sandbox.airtable_url,
+        "INTEGRATIONS_MAILCHIMP_API_URL": shared_sandbox.mailchimp_url,
+        "INTEGRATIONS_GMAIL_API_URL": shared_sandbox.gmail_url,
+        "INTEGRATIONS_GOOGLE_TOKEN_URL": shared_sandbox.google_token_url,
         "INTEGRATIONS_SANDBOX_RATE_SCALE": "1000",
     }
     for name, value in variables.items():
@@ -76,5 +86,5 @@ def environment(
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     wiring = Wiring(read_settings())
     wiring.upgrade()
-    yield Environment(sandbox=shared_sandbox, variables=variables, wiring=wiring)
+    yield Environment(sandbox=shared_sandbox, variables=variables, wiring=wiring, monkeypatch=monkeypatch)
     wiring.close()

@@ -1,4 +1,4 @@
-"""The assets: the registry of contacts, and per provider its contacts, plan and both directions.
+"""The assets: the registry of contacts, and per provider those of its shape.
 
 Belongs here: one step per provider that takes any number of workspaces and records each by itself. Does
 not: working on them (`batch`). Returning normally would mark every partition of a range; so this is a generator
@@ -12,18 +12,13 @@ import dagster as dg
 
 from integrations_pipeline.model import Direction
 from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE, Batch, BatchRequest, WorkspaceOutcome
-from integrations_pipeline.orchestration.metadata import (
-    contacts_metadata,
-    direction_metadata,
-    plan_metadata,
-)
 from integrations_pipeline.orchestration.partitions import run_partitions, workspace_partitions
 from integrations_pipeline.orchestration.resources import SyncResource
+from integrations_pipeline.orchestration.shapes import REGISTRY_KEY, dependencies, direction_of, key_of, shapes
 from integrations_pipeline.providers.base import ProviderSpec
 from integrations_pipeline.store.fleet import RUN_PREFIX
 from integrations_pipeline.sync.report import SyncReport
 
-REGISTRY_KEY = dg.AssetKey(["workspace", "contacts"])
 OWNER = "team:data"
 #: Partitions of one run of a backfill.
 BACKFILL_SIZE = 100
@@ -39,14 +34,6 @@ registry = dg.AssetSpec(
     description="The workspace's own contacts, table `workspace_contacts`. Edited by its team and by syncs.",
 )
 
-_DESCRIPTIONS = {
-    "contacts": "The contacts as {title} holds them: what changed there since the last sync, or all of them.",
-    "plan": "What a sync changes on each side: three-way merge against the base, guarded. Materialise up to "
-    "here for a preview that writes nothing.",
-    "to_external": "Changes written to {title}; the outcome is in `integration_sync_logs`.",
-    "from_external": "Changes taken from {title} into `workspace_contacts`.",
-}
-
 
 def step_name(provider: str) -> str:
     """The step that syncs with a provider."""
@@ -54,7 +41,7 @@ def step_name(provider: str) -> str:
 
 
 def build_provider_assets(spec: ProviderSpec) -> dg.AssetsDefinition:
-    """`<provider>/contacts`, `/plan`, `/to_external`, `/from_external` as one step."""
+    """All assets of a provider (`shapes`) as one step."""
 
     @dg.multi_asset(
         name=step_name(spec.name),
@@ -79,23 +66,17 @@ def build_provider_assets(spec: ProviderSpec) -> dg.AssetsDefinition:
 
 
 def _specs(spec: ProviderSpec) -> list[dg.AssetSpec]:
-    dependencies = {
-        "contacts": [],
-        "plan": [dg.AssetKey([spec.name, "contacts"]), REGISTRY_KEY],
-        "to_external": [dg.AssetKey([spec.name, "plan"])],
-        "from_external": [dg.AssetKey([spec.name, "plan"])],
-    }
     return [
         dg.AssetSpec(
-            key=dg.AssetKey([spec.name, name]),
-            deps=deps,
+            key=key_of(spec, shape.name),
+            deps=dependencies(spec, shape),
             group_name=spec.name,
             kinds={spec.name, "python"},
             owners=[OWNER],
-            description=_DESCRIPTIONS[name].format(title=spec.title),
+            description=shape.description.format(title=spec.title),
             skippable=True,
         )
-        for name, deps in dependencies.items()
+        for shape in shapes(spec)
     ]
 
 
@@ -104,7 +85,7 @@ def _batch_request(context: dg.AssetExecutionContext, spec: ProviderSpec) -> Bat
     return BatchRequest(
         provider=spec.name,
         slugs=run_partitions(context),
-        direction=_direction(spec, context.selected_asset_keys),
+        direction=direction_of(spec, context.selected_asset_keys),
         dagster_run_id=context.run.run_id,
         is_full=tags.get(FULL) == "true",
         is_only_due=tags.get(ONLY_DUE) == "true",
@@ -112,32 +93,14 @@ def _batch_request(context: dg.AssetExecutionContext, spec: ProviderSpec) -> Bat
     )
 
 
-def _direction(spec: ProviderSpec, selected: set[dg.AssetKey] | frozenset[dg.AssetKey]) -> Direction | None:
-    """The direction that the selected assets ask for; None for a preview."""
-    wanted = {
-        direction
-        for direction in (Direction.TO_EXTERNAL, Direction.FROM_EXTERNAL)
-        if dg.AssetKey([spec.name, direction.value]) in selected
-    }
-    if len(wanted) == 2:
-        return Direction.BIDIRECTIONAL
-    return next(iter(wanted), None)
-
-
 def _events(
     context: dg.AssetExecutionContext, spec: ProviderSpec, slug: str, report: SyncReport
 ) -> Iterator[dg.AssetMaterialization]:
     """The workspace's own materializations; and that its contacts were looked at, if they were."""
-    metadata = {
-        "contacts": contacts_metadata(report),
-        "plan": plan_metadata(report),
-        "to_external": direction_metadata(report, Direction.TO_EXTERNAL),
-        "from_external": direction_metadata(report, Direction.FROM_EXTERNAL),
-    }
-    for name, values in metadata.items():
-        key = dg.AssetKey([spec.name, name])
+    for shape in shapes(spec):
+        key = key_of(spec, shape.name)
         if key in context.selected_asset_keys:
-            yield dg.AssetMaterialization(asset_key=key, partition=slug, metadata=values)
+            yield dg.AssetMaterialization(asset_key=key, partition=slug, metadata=shape.show(report))
     compared = int(report.plan.considered.get(Direction.TO_EXTERNAL, 0))
     if compared:
         observed = {"contacts_compared": compared}

@@ -1,15 +1,19 @@
-"""The jobs: one per provider and one for all. Belongs here: asset selections. Does not: schedules.
+"""The jobs: one sync per provider and one for all, and the fleet's health. Belongs here: asset selections.
+Does not: schedules.
 
 Dagster does not export the type that `define_asset_job` returns, hence `Any`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
+from integrations_pipeline.orchestration.checks import checks_of
 from integrations_pipeline.providers.base import ProviderSpec
 
 ALL_JOB = "sync_all"
+HEALTH_JOB = "fleet_health"
 
 
 def job_name(provider: str) -> str:
@@ -17,16 +21,30 @@ def job_name(provider: str) -> str:
 
 
 def build_provider_job(spec: ProviderSpec) -> Any:
+    """Without the checks: they are about the fleet, and a shard's run need not ask about it."""
     return dg.define_asset_job(
         name=job_name(spec.name),
-        selection=dg.AssetSelection.groups(spec.name),
+        selection=dg.AssetSelection.groups(spec.name).without_checks(),
         description=f"Sync the chosen workspaces with {spec.title}, both ways.",
     )
 
 
-def build_all_job(names: list[str]) -> Any:
+def build_all_job(names: Sequence[str]) -> Any:
     return dg.define_asset_job(
         name=ALL_JOB,
-        selection=dg.AssetSelection.groups(*names),
+        selection=dg.AssetSelection.groups(*names).without_checks(),
         description="Sync the chosen workspaces with every provider.",
+    )
+
+
+def build_health_job(specs: Sequence[ProviderSpec]) -> Any:
+    keys = [
+        dg.AssetCheckKey(asset_key=dg.AssetKey([spec.name, check.asset]), name=name)
+        for spec in specs
+        for name, check in checks_of(spec).items()
+    ]
+    return dg.define_asset_job(
+        name=HEALTH_JOB,
+        selection=dg.AssetSelection.checks(*keys),
+        description="How the connections of all workspaces are: one question per provider.",
     )

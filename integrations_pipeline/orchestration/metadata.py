@@ -12,6 +12,8 @@ import dagster as dg
 from integrations_pipeline.model import COUNT_NAMES, Change, Direction, SyncResult
 from integrations_pipeline.sync.report import SyncReport
 
+#: The page that says what to do about what a run leaves to people, and about every check.
+RUNBOOK = "docs/operations.md"
 #: Rows of the sample table.
 SAMPLE_SIZE = 20
 
@@ -29,7 +31,18 @@ def summary(report: SyncReport) -> dict[str, Any]:
     }
     if report.refusals:
         found["refused"] = "; ".join(report.refusals)
+    sections = _sections(report)
+    if sections:
+        listed = ", ".join(f"**{section}**" for section in sections)
+        found["what_to_do"] = dg.MetadataValue.md(f"`{RUNBOOK}`, {listed}")
     return found
+
+
+def _sections(report: SyncReport) -> list[str]:
+    """Sections of the runbook for what this run leaves to a person."""
+    has_failed = any(result.records_failed for result in report.results)
+    wanted = {"Held deletes": report.held, "Conflicts": report.plan.conflicts, "Dead letters": has_failed}
+    return [section for section, is_wanted in wanted.items() if is_wanted]
 
 
 def contacts_metadata(report: SyncReport) -> dict[str, Any]:
@@ -45,15 +58,14 @@ def contacts_metadata(report: SyncReport) -> dict[str, Any]:
 def plan_metadata(report: SyncReport) -> dict[str, Any]:
     """For `<provider>/plan`: what was planned, with a sample."""
     plan = report.plan
+    sample = [_sample(change) for change in (*plan.held, *plan.changes)[:SAMPLE_SIZE]]
     return {
         **summary(report),
         "changes": len(plan.changes),
         "conflicts": report.conflicts,
         "held_deletes": report.held,
         "skipped": len(plan.skipped),
-        "sample_changes": dg.MetadataValue.table(
-            records=[_sample(change) for change in (*plan.held, *plan.changes)[:SAMPLE_SIZE]], schema=_COLUMNS
-        ),
+        **({"sample_changes": dg.MetadataValue.table(records=sample, schema=_COLUMNS)} if sample else {}),
     }
 
 
@@ -73,6 +85,13 @@ def direction_metadata(report: SyncReport, direction: Direction) -> dict[str, An
     """For `<provider>/to_external` and `from_external`: the counts of the sync log row."""
     result = next((found for found in report.results if found.direction == direction.value), None)
     return {**summary(report), **(_counts(result) if result else {})}
+
+
+def mail_metadata(report: SyncReport, prefix: str) -> dict[str, Any]:
+    """For a mailbox: how many pitches ended how (`pitches_`), how many messages of each kind came in (`mail_`)."""
+    told = report.results[0].metadata if report.results else {}
+    counts = {name.removeprefix(prefix): int(n) for name, n in told.items() if name.startswith(prefix)}
+    return {**summary(report), **counts}
 
 
 def _counts(result: SyncResult) -> Mapping[str, Any]:

@@ -12,10 +12,9 @@ import dagster as dg
 WORKSPACES_NAME = "workspaces"
 workspace_partitions = dg.DynamicPartitionsDefinition(name=WORKSPACES_NAME)
 
-#: A run per workspace costs seconds of CPU before any work; a run over this many costs little more than one.
-SHARD_SIZE = 100
-#: Above this many workspaces a run takes more of them, so that the number of runs stays small.
-LARGE_FLEET, LARGE_SHARD_SIZE = 5_000, 250
+#: A run per workspace costs seconds of CPU before any work; a run over many costs little more than one. A fleet is
+#: cut into four shards, as many as run at once, but none smaller or larger than this.
+SMALLEST_SHARD, LARGEST_SHARD, SHARDS = 100, 250, 4
 #: Dagster deletes dynamic partitions one statement each; more per tick would block the sensor.
 MAX_DELETES_PER_TICK = 300
 RANGE_START = "dagster/asset_partition_range_start"
@@ -23,12 +22,12 @@ RANGE_END = "dagster/asset_partition_range_end"
 SINGLE = "dagster/partition"
 
 
-def shards(keys: Sequence[str], size: int | None = None) -> list[Sequence[str]]:
+def shards(keys: Sequence[str]) -> list[Sequence[str]]:
     """Contiguous shards in the order in which Dagster keeps the partitions, as equal as can be.
 
     They are cut anew each time, so that they stay equal as workspaces come and go.
     """
-    largest = size or (SHARD_SIZE if len(keys) <= LARGE_FLEET else LARGE_SHARD_SIZE)
+    largest = min(max(SMALLEST_SHARD, -(-len(keys) // SHARDS)), LARGEST_SHARD)
     count = -(-len(keys) // largest)
     borders = [len(keys) * i // count for i in range(count + 1)] if count else []
     return [keys[start:end] for start, end in pairwise(borders)]

@@ -1,4 +1,4 @@
-"""The schedules: a nightly reconciliation, in slices. Belongs here: when. Does not: what (`jobs`)."""
+"""The schedules: a nightly reconciliation in slices, checks. Belongs here: when. Does not: what (`jobs`)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,13 +6,24 @@ from datetime import datetime
 import dagster as dg
 
 from integrations_pipeline.orchestration.batch import FULL
-from integrations_pipeline.orchestration.jobs import job_name
+from integrations_pipeline.orchestration.jobs import HEALTH_JOB, job_name
 from integrations_pipeline.orchestration.partitions import WORKSPACES_NAME, range_tags, shards
 from integrations_pipeline.providers.base import ProviderSpec
 
 #: Every ten minutes from one to five, UTC: each time the next slice of the fleet.
 NIGHTLY = "*/10 1-4 * * *"
 SLICES = 24
+#: Between the ticks of the reconciliation.
+HEALTH = "5-59/10 * * * *"
+
+health_schedule = dg.ScheduleDefinition(
+    name=HEALTH_JOB,
+    job_name=HEALTH_JOB,
+    cron_schedule=HEALTH,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Looks at all connections every ten minutes.",
+)
 
 
 def build_reconciliation(spec: ProviderSpec) -> dg.ScheduleDefinition:

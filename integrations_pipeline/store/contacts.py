@@ -104,7 +104,7 @@ def read_contacts(
     values: dict[str, Any] = {"workspace_id": workspace_id, **bound}
     if ids is not None:
         values["ids"] = list(ids)
-    found = connection.execute(statement, values).fetchall()
+    found = [] if ids is not None and not ids else connection.execute(statement, values).fetchall()
     frame = to_frame(found, ["contact_id", "version", "updated_at", *names, *also], index="contact_id", texts=names)
     frame["version"] = frame["version"].astype("int64")
     return frame

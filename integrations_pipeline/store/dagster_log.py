@@ -125,7 +125,7 @@ def _trim_events(database: Database, bound: Mapping[str, Any]) -> int:
     while True:
         with database.admin() as connection:
             row = connection.execute(_EVENTS, {**bound, "after": after}).one()
-        total += row.gone
+        total += int(row.gone)
         if row.last_id is None:
             return total
         after = row.last_id

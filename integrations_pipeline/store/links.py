@@ -56,7 +56,9 @@ def read_base(
         f"{columns} from integration_links l where l.connection_id = :connection_id {chosen} "
         "order by l.contact_id"
     )
-    found = connection.execute(statement, {"connection_id": connection_id, **bound, **values}).fetchall()
+    is_empty = only is not None and not any(only.values())
+    given = {"connection_id": connection_id, **bound, **values}
+    found = [] if is_empty else connection.execute(statement, given).fetchall()
     frame = to_frame(
         found,
         ["contact_id", "external_id", "contact_version", *names],

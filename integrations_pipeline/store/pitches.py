@@ -1,11 +1,7 @@
-"""Pitches and their ledger: who is to be mailed what, and how far each sending has come.
+"""Pitches: who is to be mailed what, when, and what became of it.
 
-A row of `pitch_emails` is written before Gmail hears of a pitch, and follows it:
-
-    claimed → drafted → sending → sent
-       └─────────┴─────────┴────→ unsent (proof that nothing went out) or unknown (a person decides)
-
-Belongs here: statements on `pitches` and `pitch_emails`. Does not: replies (`replies`), deciding.
+Belongs here: statements on `pitches`, and what must be true before one is sent. Does not: the ledger of sendings
+(`sendings`), replies (`replies`), deciding.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from integrations_pipeline.store.rows import dump
-
 #: What keeps an address from being mailed, asked anew before every step that leads to a send. Opt-outs of
 #: deleted contacts count too: the person did not take it back.
-_REASON = """
+REASON = """
     case
         when exists (select from workspace_contacts o where o.workspace_id = p.workspace_id and o.email_opt_out
             and (o.id = p.contact_id or integrations_identity_key(o.email) = integrations_identity_key(p.to_email)))
@@ -35,11 +29,27 @@ _REASON = """
         else ''
     end
 """
+#: What the e-mail is made of: a draft of something else must not be sent.
+CONTENT = "md5(concat_ws(chr(31), p.to_email, p.subject, p.body, p.in_reply_to_pitch_id::text))"
 _PITCH = f"""
-    p.id, p.to_email, p.subject, p.body, p.in_reply_to_pitch_id, p.status, p.error_message,
+    p.id, p.to_email, p.subject, p.body, p.in_reply_to_pitch_id, p.status, p.error_message, p.created_at,
     (select c.name from workspace_contacts c where c.id = p.contact_id and c.workspace_id = p.workspace_id) to_name,
-    {_REASON} unwilling
+    {REASON} unwilling
 """  # noqa: S608 - built from constants only
+IS_TIME = "(p.scheduled_at is null or p.scheduled_at <= :now)"
+#: The person's contact, too, must have been left alone for the settle time.
+IS_SETTLED = """
+    (:settle = 0 or not exists (select from workspace_contacts c where c.workspace_id = p.workspace_id
+        and (c.id = p.contact_id or integrations_identity_key(c.email) = integrations_identity_key(p.to_email))
+        and c.updated_at > clock_timestamp() - make_interval(secs => :settle)))
+"""
+#: Queued, its time has come, left alone for the settle time, and never sent: who sets a pitch that went out back to
+#: `queued` does not make it go out twice.
+IS_DUE = f"""
+    p.status = 'queued' and p.sent_at is null and {IS_TIME} and {IS_SETTLED}
+    and (:settle = 0 or p.updated_at <= clock_timestamp() - make_interval(secs => :settle))
+    and not exists (select from pitch_emails e where e.pitch_id = p.id and e.state <> 'unsent')
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,43 +63,46 @@ class PitchRow:
     in_reply_to_pitch_id: UUID | None
     status: str
     error_message: str | None
+    created_at: datetime
     to_name: str | None = field(repr=False)
     unwilling: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmailRow:
-    """One sending in the ledger."""
+class SendRules:
+    """What decides whether it is time: `now` by the run's clock, and the connection's settle time."""
 
-    id: UUID
-    pitch_id: UUID
-    state: str
-    attempt: int
-    draft_id: str | None
-    gmail_message_id: str | None
-    gmail_thread_id: str | None
-    rfc822_message_id: str | None
+    now: datetime
+    settle_seconds: int
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        return {"now": self.now, "settle": self.settle_seconds}
 
 
-_EMAIL = "id, pitch_id, state, attempt, draft_id, gmail_message_id, gmail_thread_id, rfc822_message_id"
-
-
-def due_pitches(
-    connection: Connection, workspace_id: UUID, now: datetime, settle_seconds: int, limit: int
-) -> list[PitchRow]:
+def due_pitches(connection: Connection, workspace_id: UUID, rules: SendRules, limit: int) -> list[PitchRow]:
     """Queued pitches whose time has come, oldest first; those edited less than the settle time ago, or whose
     contact was, wait."""
     statement = text(
-        f"select {_PITCH} from pitches p where p.workspace_id = :workspace_id and p.status = 'queued' "  # noqa: S608
-        "and (p.scheduled_at is null or p.scheduled_at <= :now) "
-        "and (:settle = 0 or p.updated_at <= clock_timestamp() - make_interval(secs => :settle)) "
-        "and (:settle = 0 or not exists (select from workspace_contacts c where c.workspace_id = p.workspace_id "
-        "and (c.id = p.contact_id or integrations_identity_key(c.email) = integrations_identity_key(p.to_email)) "
-        "and c.updated_at > clock_timestamp() - make_interval(secs => :settle))) "
-        "order by coalesce(p.scheduled_at, p.created_at), p.id limit :limit"
+        f"select {_PITCH} from pitches p where p.workspace_id = :workspace_id and {IS_DUE} "  # noqa: S608
+        "order by coalesce(p.scheduled_at, p.created_at), p.in_reply_to_pitch_id is not null, p.id limit :limit"
     )
-    bound = {"workspace_id": workspace_id, "now": now, "settle": settle_seconds, "limit": limit}
-    return [PitchRow(**row._mapping) for row in connection.execute(statement, bound)]
+    found = connection.execute(statement, {"workspace_id": workspace_id, "limit": limit, **rules.bound})
+    return [PitchRow(**row._mapping) for row in found]
+
+
+def mend_requeued(connection: Connection, workspace_id: UUID) -> int:
+    """Give pitches that went out, or may have, and that somebody queued again, their status back."""
+    statement = text(
+        "update pitches p set status = case when p.replied_at is not null then 'replied' "
+        "when exists (select from pitch_replies r where r.pitch_id = p.id and r.kind = 'bounce') then 'bounced' "
+        "when p.sent_at is null and not exists (select from pitch_emails e where e.pitch_id = p.id "
+        "and e.state = 'sent') then 'unknown' else 'sent' end, "
+        "error_message = 'it was queued again, but it went out before or may have: make a new pitch to write again' "
+        "where p.workspace_id = :workspace_id and p.status = 'queued' and (p.sent_at is not null "
+        "or exists (select from pitch_emails e where e.pitch_id = p.id and e.state in ('sent', 'unknown')))"
+    )
+    return connection.execute(statement, {"workspace_id": workspace_id}).rowcount
 
 
 def read_pitch(connection: Connection, pitch_id: UUID) -> PitchRow | None:
@@ -99,73 +112,22 @@ def read_pitch(connection: Connection, pitch_id: UUID) -> PitchRow | None:
     return PitchRow(**row._mapping) if row else None
 
 
-def claim(connection: Connection, connection_id: UUID, pitch_id: UUID) -> EmailRow | None:
-    """Take a queued pitch: from here on nobody else sends it. None if somebody else did, or it is not queued
-    any more."""
-    taken = connection.execute(
-        text("update pitches set status = 'sending', error_message = null where id = :id and status = 'queued'"),
-        {"id": pitch_id},
-    )
-    if not taken.rowcount:
-        return None
-    statement = text(
-        f"insert into pitch_emails (pitch_id, connection_id, attempt, state) values (:pitch_id, :connection_id, "  # noqa: S608
-        "1 + coalesce((select max(attempt) from pitch_emails where pitch_id = :pitch_id), 0), 'claimed') "
-        f"returning {_EMAIL}"
-    )
-    row = connection.execute(statement, {"pitch_id": pitch_id, "connection_id": connection_id}).one()
-    return EmailRow(**row._mapping)
-
-
-def begin_send(connection: Connection, email_id: UUID, pitch_id: UUID) -> str:
-    """The last look before the one request that sends: moves the ledger to `sending` and returns "", or the
-    reason why nothing must be sent, with nothing moved. The pitch is locked: a cancel waits or comes first."""
-    connection.execute(text("select from pitches where id = :id for update"), {"id": pitch_id})
-    pitch = read_pitch(connection, pitch_id)
-    if pitch is None:
-        return "the pitch was deleted"
-    if pitch.status != "sending":
-        return f"the pitch was {pitch.status} meanwhile"
-    if pitch.unwilling:
-        return pitch.unwilling
-    record_email(connection, email_id, "sending")
-    return ""
-
-
-def record_email(connection: Connection, email_id: UUID, state: str, **values: Any) -> None:
-    """Move a ledger row; `values` are columns to set, `evidence` is merged into what is known."""
-    known = {"draft_id", "gmail_message_id", "gmail_thread_id", "rfc822_message_id", "sent_at"}
-    names = sorted(values.keys() & known)
-    sets = "".join(f", {name} = :{name}" for name in names)
-    statement = text(
-        f"update pitch_emails set state = :state{sets}, "  # noqa: S608 - names from the set above
-        "evidence = evidence || cast(:evidence as jsonb) where id = :id"
-    )
-    bound = {name: values[name] for name in names}
-    evidence = dump(values.get("evidence") or {})
-    connection.execute(statement, {"id": email_id, "state": state, "evidence": evidence, **bound})
-
-
 def record_pitch(connection: Connection, pitch_id: UUID, status: str, message: str | None, **values: Any) -> None:
-    """Set a pitch's status and what a person reads about it; `sent_at` where it went out."""
+    """Set a pitch's status and what a person reads about it, and `sent_at` where it went out. What came back tells
+    more than any of that: `replied` and `bounced` stay."""
     statement = text(
-        "update pitches set status = :status, error_message = :message, "
-        "sent_at = coalesce(cast(:sent_at as timestamptz), sent_at) where id = :id"
+        "update pitches set sent_at = coalesce(cast(:sent_at as timestamptz), sent_at), "
+        "status = case when status in ('replied', 'bounced') then status else :status end, "
+        "error_message = case when status in ('replied', 'bounced') then error_message else :message end where id = :id"
     )
     bound = {"id": pitch_id, "status": status, "message": message, "sent_at": values.get("sent_at")}
     connection.execute(statement, bound)
 
 
-def unfinished(connection: Connection, connection_id: UUID) -> list[EmailRow]:
-    """Sendings that an earlier run left open, those whose Message-ID was not read back yet, and, for a week,
-    those that nobody could say anything about, oldest first."""
-    statement = text(
-        f"select {_EMAIL} from pitch_emails where connection_id = :connection_id "  # noqa: S608
-        "and (state in ('claimed', 'drafted', 'sending') "
-        "or (state = 'unknown' and updated_at > now() - interval '7 days') "
-        "or (state = 'sent' and rfc822_message_id is null and gmail_message_id is not null)) order by created_at, id"
-    )
-    return [EmailRow(**row._mapping) for row in connection.execute(statement, {"connection_id": connection_id})]
+def explain(connection: Connection, pitch_id: UUID, message: str) -> None:
+    """Say on a pitch that is under way what it waits for."""
+    statement = text("update pitches set error_message = :message where id = :id and status = 'sending'")
+    connection.execute(statement, {"id": pitch_id, "message": message})
 
 
 def forgotten(connection: Connection, workspace_id: UUID) -> list[PitchRow]:
@@ -177,67 +139,54 @@ def forgotten(connection: Connection, workspace_id: UUID) -> list[PitchRow]:
     return [PitchRow(**row._mapping) for row in connection.execute(statement, {"workspace_id": workspace_id})]
 
 
-def reopen(connection: Connection, connection_id: UUID, pitch_id: UUID) -> EmailRow:
-    """A new ledger row for a pitch whose own are gone."""
+def oldest_open(connection: Connection, workspace_id: UUID) -> datetime | None:
+    """Since when there are pitches that may have left without anybody here knowing it; None if there are none."""
     statement = text(
-        "insert into pitch_emails (pitch_id, connection_id, state, evidence) values (:pitch_id, :connection_id, "  # noqa: S608
-        f"'claimed', '{{\"ledger\": \"lost\"}}') returning {_EMAIL}"
+        "select min(created_at) from pitches where workspace_id = :workspace_id "
+        "and status in ('queued', 'sending', 'unknown')"
     )
-    row = connection.execute(statement, {"pitch_id": pitch_id, "connection_id": connection_id}).one()
-    return EmailRow(**row._mapping)
-
-
-def sent_in_last_day(connection: Connection, connection_id: UUID) -> int:
-    """E-mails of this connection that went out, or may have, within 24 hours."""
-    statement = text(
-        "select count(*) from pitch_emails where connection_id = :connection_id "
-        "and state in ('sending', 'sent', 'unknown') and coalesce(sent_at, updated_at) > now() - interval '24 hours'"
-    )
-    return int(connection.execute(statement, {"connection_id": connection_id}).scalar_one())
+    found: datetime | None = connection.execute(statement, {"workspace_id": workspace_id}).scalar()
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParentRow:
-    """The e-mail of the pitch that another one answers."""
+    """The e-mail that a pitch answers. `subject`: of the pitch that began the thread. `references`: Message-IDs of
+    what that e-mail itself answered, oldest first. `is_circle`: the pitch answers itself in the end."""
 
     status: str
     subject: str
+    gmail_message_id: str | None
     gmail_thread_id: str | None
     rfc822_message_id: str | None
+    references: Sequence[str]
+    is_circle: bool
 
 
 def read_parent(connection: Connection, pitch_id: UUID) -> ParentRow | None:
+    """The parent of a pitch, with all that came before it; None for a pitch that answers nothing."""
     statement = text(
-        "select p.status, p.subject, e.gmail_thread_id, e.rfc822_message_id from pitches p "
-        "left join pitch_emails e on e.pitch_id = p.id and e.state = 'sent' where p.id = :id "
-        "order by e.attempt desc limit 1"
+        "with recursive line as (select p.id, p.in_reply_to_pitch_id parent, 0 depth, array[p.id] path, "
+        "false is_circle from pitches p where p.id = :id union all "
+        "select p.id, p.in_reply_to_pitch_id, l.depth + 1, l.path || p.id, p.id = any(l.path) "
+        "from line l join pitches p on p.id = l.parent where not l.is_circle) "
+        "select l.is_circle, p.status, p.subject, e.gmail_message_id, e.gmail_thread_id, e.rfc822_message_id "
+        "from line l join pitches p on p.id = l.id left join lateral (select * from pitch_emails e "
+        "where e.pitch_id = l.id and e.state = 'sent' order by e.attempt desc limit 1) e on true "
+        "where l.depth > 0 order by l.depth"
     )
-    row = connection.execute(statement, {"id": pitch_id}).one_or_none()
-    return ParentRow(**row._mapping) if row else None
+    rows = connection.execute(statement, {"id": pitch_id}).all()
+    if not rows:
+        return None
+    earlier = [row.rfc822_message_id for row in reversed(rows[1:]) if row.rfc822_message_id]
+    parent = {**rows[0]._mapping, "subject": rows[-1].subject, "is_circle": any(row.is_circle for row in rows)}
+    return ParentRow(**parent, references=earlier)
 
 
 def pitch_of_header(connection: Connection, pitch_id: UUID) -> str | None:
     """The status of a pitch that a sent message names, or None if it is none of this workspace."""
     found = connection.execute(text("select status from pitches where id = :id"), {"id": pitch_id}).scalar()
     return None if found is None else str(found)
-
-
-def adopt_sent(connection: Connection, connection_id: UUID, pitch_id: UUID, values: Mapping[str, Any]) -> None:
-    """Record a message found in the mailbox for a pitch that the ledger does not know as sent."""
-    known = connection.execute(
-        text("select id from pitch_emails where pitch_id = :pitch_id order by attempt desc limit 1"),
-        {"pitch_id": pitch_id},
-    ).scalar()
-    if known is None:
-        known = connection.execute(
-            text(
-                "insert into pitch_emails (pitch_id, connection_id, state) "
-                "values (:pitch_id, :connection_id, 'claimed') returning id"
-            ),
-            {"pitch_id": pitch_id, "connection_id": connection_id},
-        ).scalar_one()
-    record_email(connection, known, "sent", **values)
-    record_pitch(connection, pitch_id, "sent", None, sent_at=values.get("sent_at"))
 
 
 def add_pitches(connection: Connection, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -294,3 +243,13 @@ def resolve_unknown(connection: Connection, pitch_id: UUID, *, was_sent: bool) -
     )
     connection.execute(statement, {"id": pitch_id, "state": state})
     return True
+
+
+def wake_for_next(connection: Connection, connection_id: UUID, workspace_id: UUID) -> None:
+    """Make the mailbox due when its next scheduled pitch is, if that is before its next sync."""
+    statement = text(
+        "update integration_connections c set next_sync_at = p.at from (select min(scheduled_at) at from pitches "
+        "where workspace_id = :workspace_id and status = 'queued' and scheduled_at > clock_timestamp()) p "
+        "where c.id = :id and c.next_sync_at > p.at"
+    )
+    connection.execute(statement, {"id": connection_id, "workspace_id": workspace_id})

@@ -29,25 +29,44 @@ class NewReply:
 
 
 def known_messages(connection: Connection, connection_id: UUID, message_ids: Sequence[str]) -> set[str]:
-    """Of these messages, those that are recorded already, as replies or as pitches that we sent."""
+    """Of these messages, those that are recorded already, as replies, as pitches that we sent, or as our drafts."""
     statement = text(
         "select gmail_message_id from pitch_replies where connection_id = :connection_id "
         "and gmail_message_id = any(:ids) union select gmail_message_id from pitch_emails "
-        "where connection_id = :connection_id and state = 'sent' and gmail_message_id = any(:ids)"
+        "where connection_id = :connection_id and state = 'sent' and gmail_message_id = any(:ids) "
+        "union select evidence ->> 'draft_message_id' from pitch_emails "
+        "where connection_id = :connection_id and evidence ->> 'draft_message_id' = any(:ids)"
     )
     found = connection.execute(statement, {"connection_id": connection_id, "ids": list(message_ids)})
     return set(found.scalars())
 
 
-def pitch_by_thread(connection: Connection, connection_id: UUID, thread_id: str, before: datetime) -> list[UUID]:
-    """Pitches sent in a thread before then (give or take a minute between two clocks), the latest first."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentPitch:
+    """A pitch that went out, or may have, and when."""
+
+    pitch_id: UUID
+    sent_at: datetime
+
+
+def pitches_in_thread(connection: Connection, connection_id: UUID, thread_id: str) -> list[SentPitch]:
+    """Pitches of a thread that went out, or may have, the latest first: an answer proves that they did."""
     statement = text(
-        "select pitch_id from pitch_emails where connection_id = :connection_id and gmail_thread_id = :thread_id "
-        "and state = 'sent' and coalesce(sent_at, created_at) <= cast(:before as timestamptz) + interval '1 minute' "
-        "order by sent_at desc nulls last, created_at desc"
+        "select pitch_id, coalesce(sent_at, created_at) sent_at from pitch_emails "
+        "where connection_id = :connection_id and gmail_thread_id = :thread_id and state in ('sent', 'unknown') "
+        "order by 2 desc, created_at desc, pitch_id"
     )
-    bound = {"connection_id": connection_id, "thread_id": thread_id, "before": before}
-    return list(connection.execute(statement, bound).scalars())
+    found = connection.execute(statement, {"connection_id": connection_id, "thread_id": thread_id})
+    return [SentPitch(**row._mapping) for row in found]
+
+
+def is_known_as_sent(connection: Connection, pitch_id: UUID) -> bool:
+    """Whether both the pitch and its ledger say that it went out."""
+    statement = text(
+        "select exists (select from pitches p join pitch_emails e on e.pitch_id = p.id and e.state = 'sent' "
+        "where p.id = :id and p.status in ('sent', 'replied', 'bounced'))"
+    )
+    return bool(connection.execute(statement, {"id": pitch_id}).scalar())
 
 
 def pitch_by_message_ids(connection: Connection, connection_id: UUID, ids: Sequence[str]) -> UUID | None:
@@ -63,7 +82,8 @@ def pitch_by_message_ids(connection: Connection, connection_id: UUID, ids: Seque
 def pitches_to(connection: Connection, connection_id: UUID, address: str, before: datetime) -> list[tuple[UUID, str]]:
     """(pitch, subject) of what was sent to an address before then, the latest first."""
     statement = text(
-        "select p.id, p.subject from pitches p join pitch_emails e on e.pitch_id = p.id and e.state = 'sent' "
+        "select p.id, p.subject from pitches p join pitch_emails e on e.pitch_id = p.id "
+        "and e.state in ('sent', 'unknown') "
         "where e.connection_id = :connection_id and coalesce(e.sent_at, e.updated_at) <= :before "
         "and integrations_identity_key(p.to_email) = integrations_identity_key(:address) "
         "order by coalesce(e.sent_at, e.updated_at) desc limit 50"
@@ -75,8 +95,9 @@ def pitches_to(connection: Connection, connection_id: UUID, address: str, before
 def tracked_threads(connection: Connection, connection_id: UUID, days: int) -> list[str]:
     """Threads of pitches sent within so many days: read whole when the history is lost."""
     statement = text(
-        "select distinct gmail_thread_id from pitch_emails where connection_id = :connection_id and state = 'sent' "
-        "and gmail_thread_id is not null and coalesce(sent_at, updated_at) > now() - make_interval(days => :days)"
+        "select distinct gmail_thread_id from pitch_emails where connection_id = :connection_id "
+        "and state in ('sent', 'unknown') and gmail_thread_id is not null "
+        "and coalesce(sent_at, updated_at) > now() - make_interval(days => :days)"
     )
     return list(connection.execute(statement, {"connection_id": connection_id, "days": days}).scalars())
 
@@ -84,8 +105,9 @@ def tracked_threads(connection: Connection, connection_id: UUID, days: int) -> l
 def record_reply(connection: Connection, reply: NewReply) -> bool:
     """Record it and what follows from it; False if it was recorded before, and then nothing follows.
 
-    A reply makes a sent pitch `replied`; a bounce makes it `bounced` and marks the contact; answers by
-    machines are kept and change nothing.
+    A reply makes a sent pitch `replied`, also one that bounced; a bounce makes it `bounced` unless somebody
+    replied, and marks the contact if it is for good; answers by machines are kept and change nothing, but any
+    of them proves that an unknown pitch was sent.
     """
     statement = text(
         "insert into pitch_replies (workspace_id, pitch_id, connection_id, gmail_message_id, gmail_thread_id, "
@@ -96,6 +118,7 @@ def record_reply(connection: Connection, reply: NewReply) -> bool:
     values = {name: getattr(reply, name) for name in NewReply.__slots__ if name != "is_hard"}
     if not connection.execute(statement, values).rowcount:
         return False
+    _prove_sent(connection, reply)
     if reply.kind == "reply":
         _mark_replied(connection, reply)
     elif reply.kind == "bounce":
@@ -103,11 +126,24 @@ def record_reply(connection: Connection, reply: NewReply) -> bool:
     return True
 
 
+def _prove_sent(connection: Connection, reply: NewReply) -> None:
+    bound = {"id": reply.pitch_id}
+    connection.execute(
+        text("update pitches set status = 'sent', error_message = null where id = :id and status = 'unknown'"), bound
+    )
+    proof = text(
+        "update pitch_emails set state = 'sent', evidence = evidence || '{\"proof\": \"answered\"}' "
+        "where pitch_id = :id and state = 'unknown'"
+    )
+    connection.execute(proof, bound)
+
+
 def _mark_replied(connection: Connection, reply: NewReply) -> None:
     connection.execute(
         text(
             "update pitches set replied_at = least(coalesce(replied_at, :received_at), :received_at), "
-            "status = case when status in ('sent', 'sending', 'unknown') then 'replied' else status end where id = :id"
+            "status = case when status in ('sent', 'sending', 'bounced') then 'replied' else status end, "
+            "error_message = case when status = 'bounced' then null else error_message end where id = :id"
         ),
         {"id": reply.pitch_id, "received_at": reply.received_at},
     )
@@ -117,7 +153,7 @@ def _mark_bounced(connection: Connection, reply: NewReply) -> None:
     connection.execute(
         text(
             "update pitches set status = 'bounced', error_message = 'the mail bounced' "
-            "where id = :id and status in ('sent', 'sending', 'unknown')"
+            "where id = :id and status in ('sent', 'sending')"
         ),
         {"id": reply.pitch_id},
     )

@@ -108,7 +108,9 @@ def _keep(runtime: Runtime, stale: StaleToken, failures: Counter[str]) -> Kept:
     try:
         keeper = _keeper(runtime, stale)
         if keeper is None:
-            return _kept(stale, "skipped", "it has no refresh token, or its provider is not installed, or it was deleted")
+            return _kept(
+                stale, "skipped", "it has no refresh token, or its provider is not installed, or it was deleted"
+            )
         keeper.keep_alive()
     except UnavailableError:
         raise

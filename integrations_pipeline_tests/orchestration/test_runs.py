@@ -6,9 +6,10 @@ import dagster as dg
 import pytest
 
 from integrations_pipeline.definitions import build_definitions
-from integrations_pipeline.orchestration.assets import REGISTRY_KEY, grouped
+from integrations_pipeline.orchestration.assets import grouped
 from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE
 from integrations_pipeline.orchestration.partitions import RANGE_START, WORKSPACES_NAME, follow_workspaces
+from integrations_pipeline.orchestration.shapes import REGISTRY_KEY
 from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.orchestration.arrangement import (
@@ -203,6 +204,22 @@ def test_metadata_has_counts_that_plot_and_no_address(environment: Environment, 
     assert isinstance(metadata["seconds"].value, float)
     plan = instance.get_latest_materialization_event(dg.AssetKey([PROVIDER, "plan"]))
     assert "@" not in str(plan)
+
+
+def test_metadata_leads_to_the_section_about_what_a_run_leaves_to_a_person(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    _fleet(environment, instance, ["alpha"], people=6)
+    run(instance, ["alpha"])
+    environment.rows("update workspace_contacts set deleted_at = now() where name = 'Person 1' returning id")
+    run(instance, ["alpha"])
+
+    plan = instance.get_latest_materialization_event(dg.AssetKey([PROVIDER, "plan"]))
+    assert plan is not None
+    assert plan.asset_materialization is not None
+    metadata = plan.asset_materialization.metadata
+    assert metadata["held_deletes"].value == 1
+    assert metadata["what_to_do"].value == "`docs/operations.md`, **Held deletes**"
 
 
 def test_a_sync_that_finds_nothing_to_look_at_does_not_claim_to_have_observed_the_contacts(

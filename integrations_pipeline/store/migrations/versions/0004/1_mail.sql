@@ -22,27 +22,17 @@ $$;
 create index pitch_emails_in_flight on pitch_emails (connection_id, state) where state not in ('sent', 'unsent');
 create index pitches_recipient on pitches (workspace_id, integrations_identity_key(to_email));
 
--- The mail sensor's question across workspaces: who has a pitch whose time has come, and a way to send it?
-create or replace function integrations_due_mail("now" timestamptz, max_rows integer)
-returns table (workspace_slug text, integration_type text)
-language sql stable security definer set search_path = public, pg_temp as $$
-    select distinct w.slug, c.integration_type
-    from pitches p
-    join integration_connections c on c.workspace_id = p.workspace_id and c.integration_type = 'gmail'
-    join workspaces w on w.id = p.workspace_id
-    where p.status = 'queued' and (p.scheduled_at is null or p.scheduled_at <= integrations_due_mail."now")
-        and c.sync_enabled and c.status = 'active'
-    limit max_rows
-$$;
-
-revoke all on function integrations_due_mail(timestamptz, integer) from public;
-grant execute on function integrations_due_mail(timestamptz, integer) to integrations_pipeline;
-do $$
-declare
-    web_role text;
+-- A pitch that is queued makes its workspace's mailbox due, so that it leaves within minutes and not only when the
+-- mailbox would be synced anyway. One that fails keeps its wait. Whoever may queue a pitch may cause this.
+create or replace function integrations_wake_mailbox() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-    for web_role in select rolname from pg_roles where rolname in ('anon', 'authenticated') loop
-        execute format('revoke all on function integrations_due_mail(timestamptz, integer) from %I', web_role);
-    end loop;
+    update integration_connections c
+    set next_sync_at = greatest(coalesce(new.scheduled_at, clock_timestamp()), clock_timestamp())
+    where c.workspace_id = new.workspace_id and c.integration_type = 'gmail' and c.error_count = 0
+        and c.next_sync_at > greatest(coalesce(new.scheduled_at, clock_timestamp()), clock_timestamp());
+    return null;
 end
 $$;
+create or replace trigger integrations_wake_mailbox after insert or update of status, scheduled_at on pitches
+    for each row when (new.status = 'queued') execute function integrations_wake_mailbox();
