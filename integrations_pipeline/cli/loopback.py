@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.providers.oauth import Consent, is_same_secret
@@ -52,9 +52,9 @@ class LoopbackServer(http.server.ThreadingHTTPServer):
         return self.consent.redirect_uri.removesuffix(PATH) + self.start_path
 
     def is_answer(self, path: str) -> bool:
-        parts = urlsplit(path)
-        states = parse_qs(parts.query).get("state", [])
-        return parts.path == PATH and len(states) == 1 and is_same_secret(states[0], self.consent.state)
+        place, _, query = path.partition("?")
+        states = parse_qs(query).get("state", [])
+        return place == PATH and len(states) == 1 and is_same_secret(states[0], self.consent.state)
 
     def take(self, path: str) -> None:
         """The first answer counts."""

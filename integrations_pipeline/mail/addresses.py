@@ -4,25 +4,61 @@ Belongs here: single addresses. The syntax of recipients is email-validator's, t
 library's. Does not: messages (`compose`, `classify`).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from email import policy
+from email.errors import MessageError
+from email.header import decode_header, make_header
 from email.headerregistry import Address, AddressHeader
 from email.parser import HeaderParser
+from email.utils import getaddresses
 from typing import cast
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
-#: Local parts behind which nobody reads.
-_MACHINES = ("no-reply", "noreply", "do-not-reply", "donotreply", "mailer-daemon", "postmaster", "bounce", "bounces")
+from integrations_pipeline.model import clean_text
+
+#: Local parts behind which nobody reads, without the signs that their owners put into them.
+_MACHINES = ("noreply", "donotreply", "mailerdaemon", "postmaster", "bounce", "bounces", "autoreply")
 #: Headers of mail that went to many: its posters are no correspondents.
 LIST_HEADERS = ("list-id", "list-post", "list-unsubscribe", "feedback-id")
+#: The headers that name whom a message was exchanged with.
+EVERYBODY = ("from", "reply-to", "to", "cc")
+#: What the standard library's parser of addresses is known to raise on garbage, instead of naming a defect.
+_BROKEN: tuple[type[Exception], ...] = (
+    MessageError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    RecursionError,
+)
+
+_WORD = r'=\?[^?\s"]+\?[bBqQ]\?[^?"]*\?='
+#: Encoded words in a row, within quotes of their own or without: blanks between them are no part of the name.
+_ENCODED = re.compile(rf'"\s*({_WORD}(?:\s*{_WORD})*)\s*"|({_WORD}(?:\s*{_WORD})*)')
 
 
 def valid_recipient(text: str) -> str | None:
-    """The address in normal form if the text is exactly one deliverable-looking address, else None."""
+    """The address as it goes on the wire if the text is exactly one deliverable-looking address, else None.
+
+    A domain in other letters is given in its ASCII form. A local part in other letters needs a mail system that
+    takes UTF-8 on every step of the way, which nobody can know: it is refused.
+    """
+    found = _validated(text)
+    return found.ascii_email if found else None
+
+
+def spellings(text: str) -> list[str]:
+    """A valid address in lower case, with its domain in ASCII and in its own letters."""
+    found = _validated(text)
+    return sorted({str(each).lower() for each in (found.ascii_email, found.normalized)}) if found else []
+
+
+def _validated(text: str) -> ValidatedEmail | None:
     try:
-        return validate_email(text.strip(), check_deliverability=False, test_environment=True).normalized
-    except EmailNotValidError:
+        return validate_email(text.strip(), check_deliverability=False, test_environment=True, allow_smtputf8=False)
+    except (EmailNotValidError, UnicodeError):
         return None
 
 
@@ -31,35 +67,75 @@ def same_address(left: str, right: str) -> bool:
 
 
 def addresses_of(headers: Iterable[str], name: str = "From") -> list[Address]:
-    """The addresses in address headers: groups, quoted commas and encoded words understood, junk left out."""
-    found: list[Address] = []
-    for value in headers:
-        text = " ".join(value.split())
+    """The addresses in address headers: groups, quoted commas and encoded words understood, junk left out.
+
+    Never raises: everybody who can send a mail can send a broken one.
+    """
+    return [each for value in headers for each in _read(" ".join(clean_text(value).split()), name)]
+
+
+def _read(text: str, name: str) -> list[Address]:
+    text = _ENCODED.sub(lambda found: _quoted(found[1] or found[2]), text)
+    try:
         parsed = HeaderParser(policy=policy.default).parsestr(f"{name}: {text}\n\n")[name]
-        found += [each for each in cast(AddressHeader, parsed).addresses if each.username and each.domain]
+        return [each for each in cast(AddressHeader, parsed).addresses if each.username and each.domain]
+    except _BROKEN:
+        return _read_loosely(text)
+
+
+def _quoted(words: str) -> str:
+    """Encoded words as a quoted text, in which commas and addresses are just letters."""
+    try:
+        text = " ".join(clean_text(str(make_header(decode_header(words)))).split())
+    except _BROKEN:
+        return ""
+    escaped = re.sub(r'(["\\])', r"\\\1", text)
+    return f'"{escaped}"'
+
+
+def _read_loosely(text: str) -> list[Address]:
+    """With the older parser, which knows less and falls less often."""
+    found = []
+    try:
+        for name, address in getaddresses([text]):
+            username, _, domain = address.rpartition("@")
+            if username and domain:
+                found.append(Address(display_name=name, username=username, domain=domain))
+    except _BROKEN:
+        pass
     return found
 
 
 def is_machine(address: str) -> bool:
     """Whether nobody reads mail to this address."""
     local = address.partition("@")[0].lower()
-    return any(local == name or local.startswith((f"{name}-", f"{name}+", f"{name}_")) for name in _MACHINES)
+    plain = re.sub(r"[-_.]", "", local.partition("+")[0])
+    first = re.split(r"[-_.+]", local)[0]
+    return plain in _MACHINES or first in _MACHINES or plain.startswith(("noreply", "donotreply"))
 
 
-def correspondents(headers: Mapping[str, Sequence[str]], own: Iterable[str]) -> dict[str, str]:
+def correspondents(
+    headers: Mapping[str, Sequence[str]], own: Iterable[str], fields: Iterable[str] = EVERYBODY
+) -> dict[str, str]:
     """People a message was exchanged with: address in lower case → display name.
 
-    `headers`: lower-case name → values. Own addresses, machines and mail from lists give nobody.
+    `headers`: lower-case name → values. Own addresses (with a `+tag`, too), machines and mail from lists give
+    nobody.
     """
     if any(headers.get(name) for name in LIST_HEADERS):
         return {}
     ours = {address.lower() for address in own}
     found: dict[str, str] = {}
-    for name in ("from", "reply-to", "to", "cc"):
+    for name in fields:
         for each in addresses_of(headers.get(name, ()), name.title()):
-            address = each.addr_spec.lower()
-            if address in ours or is_machine(address) or valid_recipient(address) is None:
+            address = f"{each.username}@{each.domain}".lower()
+            if ours & {address, _untagged(address)} or is_machine(address) or valid_recipient(address) is None:
                 continue
-            display = each.display_name.strip().strip("'\"")
+            display = " ".join(each.display_name.split()).strip("'\" ")
             found[address] = found.get(address) or ("" if "@" in display else display)
     return found
+
+
+def _untagged(address: str) -> str:
+    local, _, domain = address.partition("@")
+    return f"{local.partition('+')[0]}@{domain}"

@@ -73,16 +73,20 @@ class Mailbox(Protocol):
 
     def draft_exists(self, draft_id: str) -> bool: ...
 
-    def delete_draft(self, draft_id: str) -> None: ...
+    def delete_draft(self, draft_id: str) -> bool:
+        """Whether it was there to be deleted: then it never left."""
+        ...
 
     def send_draft(self, draft_id: str) -> SentMessage:
         """Send it, once. `PermanentError` for a refusal (nothing was sent), `RateLimitedError` for a limit,
         `InDoubtError` where the answer was lost or says nothing certain."""
         ...
 
-    def find_sent(self, pitch_id: str, recipient: str, thread_id: str | None) -> SentMessage | None:
-        """The sent message that carries this pitch's own header: looked for in the thread, then among what
-        was sent to the recipient."""
+    def find_sent(
+        self, pitch_id: str, recipient: str, thread_ids: Sequence[str], after: datetime
+    ) -> SentMessage | None:
+        """The sent message that carries this pitch's own header, also from the trash: looked for in these
+        threads, then by the search, which learns of messages late, among what was sent to the recipient."""
         ...
 
     def read_sent(self, message_id: str) -> SentMessage | None: ...
@@ -91,8 +95,12 @@ class Mailbox(Protocol):
         """A cursor at the mailbox's present end."""
         ...
 
-    def changes(self, cursor: Mapping[str, str]) -> Iterator[MailChanges]:
+    def changes(self, cursor: Mapping[str, str], *, is_sent_only: bool = False) -> Iterator[MailChanges]:
         """Messages added since the cursor, each at least once; `CursorExpiredError` if it is too old."""
+        ...
+
+    def since(self, moment: datetime, *, is_sent_only: bool = False) -> Iterator[tuple[str, str]]:
+        """Messages that came after that moment, newest first, as in `MailChanges.added`; not by the search."""
         ...
 
     def thread_messages(self, thread_id: str) -> Sequence[tuple[str, str]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 import httpx
 import tenacity
@@ -184,7 +184,7 @@ class OAuthExchange:
 
     def _require_code(self, consent: Consent, answer_url: str) -> str:
         """The code in an answer to this very question; each parameter counts only where it stands once."""
-        found = parse_qs(urlsplit(answer_url).query)
+        found = parse_qs(answer_url.partition("#")[0].partition("?")[2])
         if not found:
             raise ConfigurationError(
                 f"that is no answer: the whole address is needed, from {consent.redirect_uri}? on; "

@@ -1,7 +1,8 @@
 """The mail half of a run: what came in is taken in first, then what is due is sent.
 
-In this order, because what came in tells of bounces, and of pitches that a restored ledger forgot. Belongs
-here: that order, and both as counts of the log. Does not: either's work (`replies`, `pitches`).
+In this order, because what came in tells of bounces, and of pitches that a restored ledger forgot; a run that
+only sends looks for the latter alone. Belongs here: that order, and both as counts of the log. Does not: either's
+work (`replies`, `pitches`).
 """
 
 from collections.abc import Mapping
@@ -10,8 +11,9 @@ from typing import Any, cast
 
 from integrations_pipeline.model import COUNT_NAMES, Direction, Side
 from integrations_pipeline.providers.mailbox import Mailbox
-from integrations_pipeline.sync.pitches import Sending, send_pitches
-from integrations_pipeline.sync.replies import Intake, take_in
+from integrations_pipeline.sync.outcomes import Sending
+from integrations_pipeline.sync.pitches import send_pitches
+from integrations_pipeline.sync.replies import Intake, look_for_sent, take_in
 from integrations_pipeline.sync.runtime import Run
 
 
@@ -32,15 +34,16 @@ class MailDone:
         sent = self.sending.counts
         return counts | {
             "records_created": sent["sent"],
-            "records_failed": sent["failed"],
+            "records_failed": sent["failed"] + sent["stuck"],
             "records_held": sent["unknown"],
             "records_skipped": sent["cancelled"] + sent["waiting"],
         }
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        told: dict[str, Any] = {f"pitches_{name}": count for name, count in sorted(self.sending.counts.items())}
-        told |= {f"mail_{name}": count for name, count in sorted(self.intake.counts.items())}
+        told: dict[str, Any] = {f"pitches_{name}": n for name, n in sorted(self.sending.counts.items()) if n}
+        told |= {f"mail_{name}": n for name, n in sorted(self.intake.counts.items()) if n}
+        told |= {"mail_left_unread": True} if self.intake.is_cut_short else {}
         return told | ({"cut_short": self.sending.is_cut_short} if self.sending.is_cut_short else {})
 
 
@@ -52,5 +55,7 @@ def handle_mail(run: Run, direction: Direction, done: MailDone) -> None:
     if direction.allows(Side.REMOTE):
         limit = int(getattr(run.settings, "daily_send_limit", 0))
         before = run.provider.call_count
+        if not direction.allows(Side.LOCAL):
+            look_for_sent(run, mailbox, done.intake)
         send_pitches(run, mailbox, limit, done.sending)
         done.sending_calls = run.provider.call_count - before

@@ -6,52 +6,50 @@
 A draft is spent by its sending, so one draft can leave at most once, and a pitch gets another draft only with
 proof that the first did not leave. After any doubt: the draft is still there → not sent, go on with it; gone
 and the message is found by our own header → sent; neither → `unknown`, for a person, never sent again by
-itself. Belongs here: that order, and what becomes of a pitch. Does not: statements (`store.pitches`), the
-message (`mail.compose`), Gmail (`providers`).
+itself. Belongs here: that order, and what becomes of a pitch. Does not: statements (`store.pitches`,
+`store.sendings`), the message (`mail.compose`), what must be true of a pitch (`obstacles`), recording (`outcomes`),
+Gmail (`providers`).
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
-from integrations_pipeline.errors import InDoubtError, PermanentError, RateLimitedError, UnreachableError
-from integrations_pipeline.mail.addresses import valid_recipient
+from integrations_pipeline.errors import (
+    InDoubtError,
+    NeedsAttentionError,
+    PermanentError,
+    RateLimitedError,
+    RetryableError,
+    UnavailableError,
+    UnreachableError,
+)
+from integrations_pipeline.mail.addresses import spellings, valid_recipient
 from integrations_pipeline.mail.compose import LARGEST, Letter, Parent, compose
 from integrations_pipeline.providers.mailbox import Draft, Mailbox, SentMessage
-from integrations_pipeline.store import pitches
-from integrations_pipeline.store.database import Connection
-from integrations_pipeline.store.pitches import EmailRow, PitchRow
+from integrations_pipeline.store import pitches, sendings
+from integrations_pipeline.store.pitches import PitchRow, SendRules
+from integrations_pipeline.store.sendings import CallOff, EmailRow
+from integrations_pipeline.sync.obstacles import Obstacle, look_for_obstacle
+from integrations_pipeline.sync.outcomes import UNKNOWN, Outcomes, Sending
 from integrations_pipeline.sync.runtime import Run
 
 #: Pitches taken up by one run; the rest is due at once again.
 MOST_PER_RUN = 500
-_UNKNOWN = (
-    "nobody can say whether this was sent: its draft is gone and no sent message was found; look in the mailbox, "
-    "then `integrations pitches resolve`"
-)
-
-
-@dataclass(slots=True)
-class Sending:
-    """What became of the pitches of one run. `is_cut_short`: a limit ended it before all that were due."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    errors: list[str] = field(default_factory=list)
-    is_cut_short: str = ""
-
-    def note(self, what: str, pitch_id: UUID, reason: str = "") -> None:
-        self.counts[what] += 1
-        if reason and what in ("failed", "unknown"):
-            self.errors.append(f"pitch {pitch_id}: {reason}")
+#: Pitches in a row that Gmail gave no clear answer about: then it is Gmail, and the run ends.
+MOST_TROUBLES = 3
+#: What was sent for a pitch was sent after it was made, give or take the difference of two clocks.
+CLOCKS_APART = timedelta(days=1)
 
 
 def send_pitches(run: Run, mailbox: Mailbox, daily_limit: int, done: Sending) -> None:
     """Finish what earlier runs left open, then send what is due, within the day's limit."""
-    sender = _Sender(run, mailbox, done)
+    sender = _Sender(run, mailbox, done, Outcomes(run, mailbox, done), daily_limit)
     try:
         sender.recover()
-        sender.send_due(daily_limit)
+        sender.send_due()
     except RateLimitedError as error:
         done.is_cut_short = str(error)
 
@@ -61,247 +59,271 @@ class _Sender:
     run: Run
     mailbox: Mailbox
     done: Sending
+    outcomes: Outcomes
+    daily_limit: int
+
+    @property
+    def rules(self) -> SendRules:
+        return SendRules(now=self.run.runtime.clock(), settle_seconds=self.run.settings.settle_seconds)
 
     # What earlier runs left open
 
     def recover(self) -> None:
         with self.run.session.begin() as connection:
-            rows = pitches.unfinished(connection, self.run.connection.id)
-        for row in rows:
-            with self.run.session.begin() as connection:
-                pitch = pitches.read_pitch(connection, row.pitch_id)
-            if pitch is not None:
-                self._take_up(row, pitch)
-        with self.run.session.begin() as connection:
+            pitches.mend_requeued(connection, self.run.connection.workspace_id)
+            rows = sendings.unfinished(connection, self.run.connection.id)
             forgotten = pitches.forgotten(connection, self.run.connection.workspace_id)
+        for row in rows:
+            self._apart(row.pitch_id, partial(self._take_up, row))
         for pitch in forgotten:
-            self._take_up_forgotten(pitch)
+            self._apart(pitch.id, partial(self._take_up_forgotten, pitch))
 
-    def _take_up(self, row: EmailRow, pitch: PitchRow) -> None:
+    def _apart(self, pitch_id: UUID, step: Callable[[], None]) -> None:
+        """What is wrong with one pitch stops no other; the next run tries it again."""
+        try:
+            step()
+            self.done.troubles = 0
+        except UnavailableError:
+            raise
+        except (RateLimitedError, UnreachableError, NeedsAttentionError) as error:
+            self.outcomes.explain(pitch_id, str(error))
+            raise
+        except PermanentError as error:
+            self.outcomes.set_aside(pitch_id, str(error))
+        except RetryableError as error:
+            self.outcomes.set_aside(pitch_id, str(error))
+            self.done.troubles += 1
+            if self.done.troubles >= MOST_TROUBLES:
+                raise
+
+    def _take_up(self, row: EmailRow) -> None:
+        with self.run.session.begin() as connection:
+            pitch = pitches.read_pitch(connection, row.pitch_id)
+        if pitch is None:
+            return
         if row.state == "sent":
-            self._read_back(row, SentMessage(message_id=row.gmail_message_id or "", thread_id=""))
+            self.outcomes.read_back(row, SentMessage(message_id=row.gmail_message_id or "", thread_id=""))
         elif row.state == "claimed":
-            # A database restored from before the sending knows of no draft, and of nothing that was sent.
-            already = self._found(pitch)
-            if already is not None:
-                self._record_sent(row, already)
-            else:
-                self._from_claim(row, pitch, draft=self.mailbox.find_draft(str(pitch.id)))
+            self._take_up_claim(row, pitch)
         elif row.state == "drafted":
             self._from_draft(row, pitch)
         else:
             self._settle_doubt(row, pitch, tries_left=1)
 
+    def _take_up_claim(self, row: EmailRow, pitch: PitchRow) -> None:
+        """Nothing is known of a draft. There may be one, and a database restored from before the sending knows of
+        nothing that was sent."""
+        already = self._found(pitch)
+        if already is not None:
+            self.outcomes.record_sent(row, already)
+            return
+        draft = self.mailbox.find_draft(str(pitch.id))
+        if draft is not None:
+            self._from_new_draft(row, pitch, draft)
+            return
+        obstacle, parent = look_for_obstacle(self.run, pitch)
+        if pitch.status != "sending":
+            obstacle = Obstacle(reason=f"the pitch was {pitch.status} meanwhile", status=pitch.status)
+        if obstacle is not None:
+            self.outcomes.refuse(row, pitch, obstacle)
+        elif self._has_room():
+            self._from_claim(row, pitch, parent)
+        else:
+            self.done.note("waiting", pitch.id)
+
     def _take_up_forgotten(self, pitch: PitchRow) -> None:
         """A pitch under way whose ledger is gone, with a connection that was removed: only the mailbox knows."""
         already = self._found(pitch)
         with self.run.session.begin() as connection:
-            row = pitches.reopen(connection, self.run.connection.id, pitch.id)
+            row = sendings.reopen(connection, self.run.connection.id, pitch.id)
+            if already is None:
+                pitches.record_pitch(connection, pitch.id, "unknown", UNKNOWN)
         if already is not None:
-            self._record_sent(row, already)
+            self.outcomes.record_sent(row, already)
         else:
-            self._unknown(row, pitch)
+            self.done.note("unknown", pitch.id, "its ledger is gone and no sent message was found")
 
     # What is due
 
-    def send_due(self, daily_limit: int) -> None:
+    def send_due(self) -> None:
         with self.run.session.begin() as connection:
-            room = daily_limit - pitches.sent_in_last_day(connection, self.run.connection.id)
-            due = pitches.due_pitches(
-                connection,
-                self.run.connection.workspace_id,
-                self.run.runtime.clock(),
-                self.run.settings.settle_seconds,
-                MOST_PER_RUN,
-            )
-        for number, pitch in enumerate(due):
-            if room <= 0:
-                self.done.is_cut_short = "the daily limit is reached"
-                self.done.counts["waiting"] += len(due) - number
-                return
-            room -= self._send(pitch)
-            self.run.progress("send pitches", number + 1, len(due))
+            due = pitches.due_pitches(connection, self.run.connection.workspace_id, self.rules, MOST_PER_RUN)
+        if due and self._has_room():
+            # A grant that cannot even do this takes up no pitch.
+            self.mailbox.account()
+        waiting: list[PitchRow] = []
+        while due:
+            waiting = self._send_all(due)
+            # A pitch may have waited for another one of this run.
+            due = waiting if len(waiting) < len(due) and not self.done.is_cut_short else []
+        self.done.counts["waiting"] += len(waiting)
 
-    def _send(self, pitch: PitchRow) -> int:
-        """1 if the pitch went out or may have, else 0."""
-        reason, parent = self._obstacle(pitch)
-        if reason == WAITS:
-            self.done.counts["waiting"] += 1
-            return 0
+    def _send_all(self, due: Sequence[PitchRow]) -> list[PitchRow]:
+        """Those that have to wait for another pitch."""
+        waiting = []
+        for number, pitch in enumerate(due):
+            if not self._has_room():
+                self.done.counts["waiting"] += len(due) - number
+                break
+            obstacle, _ = look_for_obstacle(self.run, pitch)
+            if obstacle is not None and obstacle.waits:
+                waiting.append(pitch)
+            else:
+                self._apart(pitch.id, partial(self._send, pitch))
+            self.run.progress("send pitches", number + 1, len(due))
+        return waiting
+
+    def _has_room(self) -> bool:
+        """Whether one more may go out now; if not, the run is cut short and says why."""
         with self.run.session.begin() as connection:
-            row = pitches.claim(connection, self.run.connection.id, pitch.id)
-            if row is not None and reason:
-                pitches.record_email(connection, row.id, "unsent", evidence={"reason": reason})
-                self._record_refusal(pitch.id, reason, connection)
-        if row is None or reason:
-            return 0
+            count = sendings.sent_in_last_day(connection, self.run.connection.id)
+            until = sendings.limited_until(connection, self.run.connection.id)
+        if until is not None and until > self.run.runtime.clock():
+            self.done.is_cut_short = f"Gmail takes no more mail before {until:%Y-%m-%d %H:%M} UTC"
+        elif count >= self.daily_limit:
+            self.done.is_cut_short = "the daily limit is reached"
+        else:
+            return True
+        return False
+
+    def _send(self, pitch: PitchRow) -> None:
+        with self.run.session.begin() as connection:
+            taken = sendings.claim(connection, self.run.connection.id, pitch.id, self.rules)
+        if taken is None:
+            return
+        # As it is now: it may have been edited since the run began.
+        row, pitch = taken
+        obstacle, parent = look_for_obstacle(self.run, pitch)
+        if obstacle is not None:
+            self.outcomes.refuse(row, pitch, obstacle)
+            return
         already = self._found(pitch)
         if already is not None:
             # The ledger forgot: a database that was restored from before the sending.
-            self._record_sent(row, already)
-            return 1
-        return self._from_claim(row, pitch, draft=None, parent=parent)
-
-    def _obstacle(self, pitch: PitchRow) -> tuple[str, Parent | None]:
-        """Why the pitch cannot be sent, `WAITS` if it only has to wait, or "" and its parent."""
-        if pitch.unwilling:
-            return pitch.unwilling, None
-        if valid_recipient(pitch.to_email) is None:
-            return "to_email is no valid e-mail address", None
-        if pitch.in_reply_to_pitch_id is None:
-            return ("" if pitch.subject.strip() else "the subject is empty"), None
-        with self.run.session.begin() as connection:
-            parent = pitches.read_parent(connection, pitch.in_reply_to_pitch_id)
-        if parent is None or parent.status in ("failed", "cancelled", "bounced", "draft", "unknown"):
-            return "the pitch that it answers was not sent", None
-        if not parent.rfc822_message_id:
-            return WAITS, None
-        return "", Parent(message_id=parent.rfc822_message_id, subject=parent.subject)
+            self.outcomes.record_sent(row, already)
+        else:
+            self._from_claim(row, pitch, parent)
 
     def _found(self, pitch: PitchRow) -> SentMessage | None:
-        return self.mailbox.find_sent(str(pitch.id), pitch.to_email, None)
-
-    def _record_refusal(self, pitch_id: UUID, reason: str, connection: Connection) -> None:
-        is_unwilling = reason in UNWILLING
-        pitches.record_pitch(connection, pitch_id, "cancelled" if is_unwilling else "failed", reason)
-        self.done.note("cancelled" if is_unwilling else "failed", pitch_id, reason)
+        """The sent message of a pitch, wherever one may be."""
+        with self.run.session.begin() as connection:
+            threads = sendings.threads_of(connection, pitch.id)
+        after = min(pitch.created_at, self.run.runtime.clock()) - CLOCKS_APART
+        return self.mailbox.find_sent(str(pitch.id), _recipient(pitch), threads, after)
 
     # Steps
 
-    def _from_claim(self, row: EmailRow, pitch: PitchRow, draft: Draft | None, parent: Parent | None = None) -> int:
-        if draft is None:
-            raw = self._compose(pitch, parent or self._obstacle(pitch)[1])
-            if len(raw) > LARGEST:
-                return self._not_sent(row, pitch, "the message is larger than Gmail takes")
-            try:
-                draft = self._new_draft(pitch, raw)
-            except PermanentError as error:
-                return self._not_sent(row, pitch, str(error))
-        with self.run.session.begin() as connection:
-            pitches.record_email(
-                connection, row.id, "drafted", draft_id=draft.draft_id, gmail_thread_id=draft.thread_id or None
-            )
-        known = replace(row, state="drafted", draft_id=draft.draft_id, gmail_thread_id=draft.thread_id or None)
-        return self._from_draft(known, pitch)
+    def _from_claim(self, row: EmailRow, pitch: PitchRow, parent: Parent | None) -> None:
+        letter = Letter(
+            pitch_id=str(pitch.id),
+            to=_recipient(pitch),
+            to_name=pitch.to_name or "",
+            subject=pitch.subject,
+            body=pitch.body,
+        )
+        is_too_large = letter.least_size > LARGEST
+        try:
+            sender = self.mailbox.account().sender
+            raw = b"" if is_too_large else compose(letter, sender, self.run.runtime.clock(), parent)
+            if is_too_large or len(raw) > LARGEST:
+                raise PermanentError("the message is larger than Gmail takes")
+            draft = self._new_draft(pitch, raw)
+        except PermanentError as error:
+            self.outcomes.refuse(row, pitch, Obstacle(reason=str(error)))
+        except NeedsAttentionError as error:
+            # Gmail refused to hear of it, or was not asked: it waits in the queue until a person has acted.
+            self.outcomes.refuse(row, pitch, Obstacle(reason=str(error), status="queued"))
+            raise
+        else:
+            self._from_new_draft(row, pitch, draft)
 
     def _new_draft(self, pitch: PitchRow, raw: bytes) -> Draft:
-        thread_id = self._thread_of(pitch)
+        with self.run.session.begin() as connection:
+            parent = pitches.read_parent(connection, pitch.id)
+        thread_id = parent.gmail_thread_id if parent else None
         try:
             return self.mailbox.create_draft(raw, thread_id)
         except InDoubtError:
             return self.mailbox.find_draft(str(pitch.id)) or self.mailbox.create_draft(raw, thread_id)
 
-    def _compose(self, pitch: PitchRow, parent: Parent | None) -> bytes:
-        letter = Letter(
-            pitch_id=str(pitch.id),
-            to=valid_recipient(pitch.to_email) or pitch.to_email,
-            to_name=pitch.to_name or "",
-            subject=pitch.subject,
-            body=pitch.body,
-        )
-        return compose(letter, self.mailbox.account().sender, self.run.runtime.clock(), parent)
-
-    def _thread_of(self, pitch: PitchRow) -> str | None:
-        if pitch.in_reply_to_pitch_id is None:
-            return None
+    def _from_new_draft(self, row: EmailRow, pitch: PitchRow, draft: Draft) -> None:
+        thread_id = draft.thread_id or None
         with self.run.session.begin() as connection:
-            parent = pitches.read_parent(connection, pitch.in_reply_to_pitch_id)
-        return parent.gmail_thread_id if parent else None
-
-    def _from_draft(self, row: EmailRow, pitch: PitchRow, tries_left: int = 1) -> int:
-        with self.run.session.begin() as connection:
-            reason = pitches.begin_send(connection, row.id, pitch.id)
-        if reason:
-            return self._called_off(row, pitch, reason)
-        try:
-            sent = self.mailbox.send_draft(row.draft_id or "")
-        except UnreachableError:
-            self._back_to_draft(row)
-            raise
-        except PermanentError as error:
-            return self._after_refusal(row, pitch, str(error))
-        except InDoubtError:
-            return self._settle_doubt(row, pitch, tries_left)
-        self._record_sent(row, sent)
-        return 1
-
-    def _after_refusal(self, row: EmailRow, pitch: PitchRow, reason: str) -> int:
-        """A refused send sent nothing, if the draft is still there to prove it."""
-        if not self.mailbox.draft_exists(row.draft_id or ""):
-            return self._settle_doubt(row, pitch, tries_left=0)
-        self.mailbox.delete_draft(row.draft_id or "")
-        return self._not_sent(row, pitch, reason)
-
-    def _settle_doubt(self, row: EmailRow, pitch: PitchRow, tries_left: int) -> int:
-        """After a send whose end nobody saw; also asked again of those that are unknown, which are only looked
-        for. A draft that is still there may be sent: it can leave but once."""
-        is_there = row.state != "unknown" and self.mailbox.draft_exists(row.draft_id or "")
-        if is_there:
-            self._back_to_draft(row)
-            return self._from_draft(row, pitch, tries_left - 1) if tries_left > 0 else 0
-        found = self.mailbox.find_sent(str(pitch.id), pitch.to_email, row.gmail_thread_id)
-        if found is not None:
-            self._record_sent(row, found)
-        elif row.state != "unknown":
-            self._unknown(row, pitch)
-        return 1
-
-    # Ends
-
-    def _record_sent(self, row: EmailRow, sent: SentMessage) -> None:
-        now = sent.sent_at or self.run.runtime.clock()
-        with self.run.session.begin() as connection:
-            pitches.record_email(
+            is_kept = sendings.record_email(
                 connection,
                 row.id,
-                "sent",
-                gmail_message_id=sent.message_id,
-                gmail_thread_id=sent.thread_id or row.gmail_thread_id,
-                sent_at=now,
+                "drafted",
+                only_from=["claimed"],
+                evidence={"draft_message_id": draft.message_id},
+                draft_id=draft.draft_id,
+                gmail_thread_id=thread_id,
             )
-            pitches.record_pitch(connection, row.pitch_id, "sent", None, sent_at=now)
-        self.done.note("sent", row.pitch_id)
-        self._read_back(row, sent)
+        if is_kept:
+            self._from_draft(replace(row, state="drafted", draft_id=draft.draft_id, gmail_thread_id=thread_id), pitch)
+        else:
+            # The pitch or the connection was removed, or another run was faster: nobody will send this one.
+            self.mailbox.delete_draft(draft.draft_id)
 
-    def _read_back(self, row: EmailRow, sent: SentMessage) -> None:
-        """Gmail replaces the Message-ID: the one that went out is what replies will name."""
-        real = sent if sent.rfc822_id else self.mailbox.read_sent(sent.message_id)
-        # "" for a message that somebody deleted meanwhile: it is not asked for again.
-        values = {"rfc822_message_id": real.rfc822_id if real else ""}
-        values |= {"gmail_thread_id": real.thread_id} if real and real.thread_id else {}
+    def _from_draft(self, row: EmailRow, pitch: PitchRow, tries_left: int = 1) -> None:
+        if pitch.status == "sending" and not self._has_room():
+            self.done.note("waiting", pitch.id)
+            return
         with self.run.session.begin() as connection:
-            pitches.record_email(connection, row.id, "sent", **values)
+            off = sendings.begin_send(connection, row, self.rules, spellings(pitch.to_email))
+        if off is not None:
+            self._called_off(row, pitch, off)
+            return
+        row = replace(row, state="sending", was_tried=True)
+        try:
+            sent = self.mailbox.send_draft(row.draft_id or "")
+        except InDoubtError:
+            self._settle_doubt(row, pitch, tries_left)
+        except PermanentError as error:
+            self._after_refusal(row, pitch, str(error))
+        except (RetryableError, NeedsAttentionError) as error:
+            self.outcomes.back_to_draft(row, error)
+            raise
+        else:
+            self.outcomes.record_sent(row, sent)
 
-    def _back_to_draft(self, row: EmailRow) -> None:
-        with self.run.session.begin() as connection:
-            pitches.record_email(connection, row.id, "drafted", evidence={"draft": "there, so not sent"})
+    def _after_refusal(self, row: EmailRow, pitch: PitchRow, reason: str) -> None:
+        """A refused send sent nothing, if the draft is still there to prove it."""
+        if self.mailbox.draft_exists(row.draft_id or ""):
+            self.mailbox.delete_draft(row.draft_id or "")
+            self.outcomes.refuse(row, pitch, Obstacle(reason=reason))
+        else:
+            self._settle_doubt(row, pitch, tries_left=0)
 
-    def _unknown(self, row: EmailRow, pitch: PitchRow) -> None:
-        with self.run.session.begin() as connection:
-            evidence = {"draft": "gone", "sent_message": "not found"}
-            pitches.record_email(connection, row.id, "unknown", evidence=evidence)
-            pitches.record_pitch(connection, pitch.id, "unknown", _UNKNOWN)
-        self.done.note("unknown", pitch.id, "its draft is gone and no sent message was found")
+    def _settle_doubt(self, row: EmailRow, pitch: PitchRow, tries_left: int) -> None:
+        """After a send whose end nobody saw; also asked again of those that are unknown, which are only looked
+        for. A draft that is still there may be sent: it can leave but once."""
+        if row.state != "unknown" and row.draft_id and self.mailbox.draft_exists(row.draft_id):
+            self.outcomes.back_to_draft(row)
+            if tries_left > 0:
+                self._from_draft(replace(row, state="drafted"), pitch, tries_left - 1)
+            else:
+                self.outcomes.set_aside(pitch.id, "Gmail did not send its draft, and did not say why")
+            return
+        found = self._found(pitch)
+        if found is not None:
+            self.outcomes.record_sent(row, found)
+        elif row.state != "unknown":
+            self.outcomes.unknown(row, pitch)
 
-    def _called_off(self, row: EmailRow, pitch: PitchRow, reason: str) -> int:
-        """Nothing was sent yet and nothing will be: the draft goes, the pitch tells why."""
-        self.mailbox.delete_draft(row.draft_id or "")
-        with self.run.session.begin() as connection:
-            pitches.record_email(connection, row.id, "unsent", evidence={"reason": reason})
-            now = pitches.read_pitch(connection, pitch.id)
-            if now is not None and now.status == "sending":
-                pitches.record_pitch(connection, pitch.id, "cancelled", reason)
-        self.done.note("cancelled", pitch.id)
-        return 0
-
-    def _not_sent(self, row: EmailRow, pitch: PitchRow, reason: str) -> int:
-        with self.run.session.begin() as connection:
-            pitches.record_email(connection, row.id, "unsent", evidence={"reason": reason})
-            pitches.record_pitch(connection, pitch.id, "failed", reason)
-        self.done.note("failed", pitch.id, reason)
-        return 0
+    def _called_off(self, row: EmailRow, pitch: PitchRow, off: CallOff) -> None:
+        """Nothing must be sent (any more): the draft goes, and its going is the proof. Without it: was it sent?"""
+        if not off.is_ours:
+            return
+        was_there = not row.was_tried or self.mailbox.draft_exists(row.draft_id or "")
+        found = None if self.mailbox.delete_draft(row.draft_id or "") else self._found(pitch)
+        if found is not None:
+            self.outcomes.record_sent(row, found)
+            return
+        if not was_there:
+            self.outcomes.unknown(row, pitch)
+            return
+        self.outcomes.refuse(row, pitch, Obstacle(reason=off.reason, status=off.status or pitch.status))
 
 
-#: The pitch that it answers is on its way: it is asked again by the next run.
-WAITS = "waits"
-UNWILLING: Sequence[str] = ("the person opted out", "mail to this address bounced")
+def _recipient(pitch: PitchRow) -> str:
+    return valid_recipient(pitch.to_email) or pitch.to_email

@@ -20,7 +20,7 @@ from integrations_pipeline.errors import (
 from integrations_pipeline.model import DIRECTION_OF, Change, ChangeState, Direction, Plan, Side
 from integrations_pipeline.providers.base import ProviderSpec
 from integrations_pipeline.store import changes as journal
-from integrations_pipeline.store import connections, sync_log, workspaces
+from integrations_pipeline.store import connections, pitches, sync_log, workspaces
 from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.store.database import WorkspaceSession
 from integrations_pipeline.store.sync_log import Activity
@@ -73,6 +73,7 @@ def run_sync(runtime: Runtime, request: SyncRequest, progress: Progress = no_pro
         try:
             _sync_mail(run, request, book)
             _sync_contacts(run, request, book, work)
+            _wake_mailbox(run)
         except IntegrationError as error:
             book.close_failed(run, work.plan, work.ledger, str(error))
             return book.report(workspace, request, work.plan, run_id)
@@ -102,6 +103,12 @@ def _sync_mail(run: Run, request: SyncRequest, book: LogBook) -> None:
     if run.spec.has_mailbox and request.plan_id is None:
         book.mail = MailDone()
         handle_mail(run, request.direction, book.mail)
+
+
+def _wake_mailbox(run: Run) -> None:
+    if run.spec.has_mailbox:
+        with run.session.begin() as connection:
+            pitches.wake_for_next(connection, run.connection.id, run.connection.workspace_id)
 
 
 def _sync_contacts(run: Run, request: SyncRequest, book: LogBook, work: _Work) -> None:

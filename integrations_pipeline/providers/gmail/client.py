@@ -64,8 +64,9 @@ class GmailClient:
         params = [("maxResults", "100"), *([("pageToken", page_token)] if page_token else [])]
         return self._ask("drafts.list", "GET", f"{_USER}/drafts", params=params)
 
-    def delete_draft(self, draft_id: str) -> None:
-        self._there("drafts.delete", "DELETE", f"{_USER}/drafts/{quote(draft_id, safe='')}")
+    def delete_draft(self, draft_id: str) -> bool:
+        """Whether it was there."""
+        return self._there("drafts.delete", "DELETE", f"{_USER}/drafts/{quote(draft_id, safe='')}") is not None
 
     def send_draft(self, draft_id: str) -> Message:
         """One request. Whatever leaves open whether it was applied is an `InDoubtError`."""
@@ -83,10 +84,16 @@ class GmailClient:
         return body
 
     def messages(self, query: str, limit: int = 100) -> list[Message]:
-        """Ids of messages that match, newest first, at most one page."""
-        params = [("q", query), ("maxResults", str(limit))]
+        """Ids of messages that match, newest first, at most one page; also from the trash."""
+        params = [("q", query), ("maxResults", str(limit)), ("includeSpamTrash", "true")]
         body = self._ask("messages.list", "GET", f"{_USER}/messages", params=params)
         return list(body.get("messages", []))
+
+    def newest(self, labels: Sequence[str] = (), page_token: str = "") -> Message:
+        """One page of all messages, newest first, told by the mailbox itself: its search learns of them late."""
+        params = [("maxResults", "100"), ("includeSpamTrash", "true"), *(("labelIds", label) for label in labels)]
+        params += [("pageToken", page_token)] if page_token else []
+        return self._ask("messages.list", "GET", f"{_USER}/messages", params=params)
 
     def message(self, message_id: str, headers: Sequence[str] = (), form: str = "metadata") -> Message | None:
         """One message: its metadata (only these headers, or all), or `raw`; None if it is gone."""
@@ -99,11 +106,15 @@ class GmailClient:
         body = self._there("threads.get", "GET", f"{_USER}/threads/{quote(thread_id, safe='')}", params=params)
         return list((body or {}).get("messages", []))
 
-    def history(self, start: str, page_token: str = "") -> Message | None:
-        """One page of what was added since a history id; None if that id is too old."""
+    def history(self, start: str, page_token: str = "", label: str = "") -> Message | None:
+        """One page of what was added since a history id; None if that id is too old, or not this mailbox's."""
         params = [("startHistoryId", start), ("historyTypes", "messageAdded"), ("maxResults", "500")]
         params += [("pageToken", page_token)] if page_token else []
-        return self._there("history.list", "GET", f"{_USER}/history", params=params)
+        params += [("labelId", label)] if label else []
+        try:
+            return self._there("history.list", "GET", f"{_USER}/history", params=params)
+        except PermanentError:
+            return None
 
     def close(self) -> None:
         self.http.close()

@@ -4,13 +4,17 @@ Belongs here: `GmailMailbox`, which implements `providers.mailbox.Mailbox` on th
 what to send or what a message means.
 """
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from integrations_pipeline.errors import CursorExpiredError, NeedsAttentionError, RetryableError
-from integrations_pipeline.mail.addresses import same_address
-from integrations_pipeline.mail.classify import Received, read_raw
+from integrations_pipeline.errors import CursorExpiredError, NeedsAttentionError, PermanentError, RetryableError
+from integrations_pipeline.mail.addresses import same_address, valid_recipient
+from integrations_pipeline.mail.classify import Received
 from integrations_pipeline.mail.compose import PITCH_HEADER, Sender
+from integrations_pipeline.mail.reports import is_report, read_report
+from integrations_pipeline.model import clean_text
 from integrations_pipeline.providers.gmail import wire
 from integrations_pipeline.providers.gmail.client import GmailClient, Message
 from integrations_pipeline.providers.gmail.settings import GmailSettings
@@ -34,6 +38,8 @@ class GmailMailbox:
         self._account: Account | None = None
         #: Messages read in this run: replies and correspondents are looked for in the same ones.
         self._read: dict[str, StoredMessage | None] = {}
+        #: Sent messages met while looking for one: they do not change.
+        self._met: dict[str, Message | None] = {}
 
     def account(self) -> Account:
         if self._account is None:
@@ -41,7 +47,7 @@ class GmailMailbox:
         return self._account
 
     def _read_account(self) -> Account:
-        main = str(self._client.profile()["emailAddress"])
+        main = str(self._client.profile().get("emailAddress") or "")
         aliases = [each for each in self._client.send_as() if each.get("sendAsEmail")]
         wanted = self._settings.send_as or next((str(a["sendAsEmail"]) for a in aliases if a.get("isDefault")), main)
         chosen = next((a for a in aliases if same_address(str(a["sendAsEmail"]), wanted)), {})
@@ -50,8 +56,13 @@ class GmailMailbox:
             raise NeedsAttentionError(
                 "send_as is no verified alias of the mailbox: verify it there, or correct the connection's setting"
             )
+        address = valid_recipient(str(chosen.get("sendAsEmail") or wanted))
+        if address is None:
+            raise NeedsAttentionError(
+                "the mailbox has an address from which no mail can be sent: choose another send_as"
+            )
         sender = Sender(
-            address=wanted,
+            address=address,
             name=str(chosen.get("displayName") or ""),
             signature=self._settings.signature,
             list_unsubscribe=self._settings.list_unsubscribe,
@@ -62,7 +73,13 @@ class GmailMailbox:
     # Drafts
 
     def create_draft(self, raw: bytes, thread_id: str | None) -> Draft:
-        return _draft(self._client.create_draft(raw, thread_id))
+        try:
+            return _draft(self._client.create_draft(raw, thread_id))
+        except PermanentError as error:
+            if thread_id is None or error.code != wire.GONE:
+                raise
+        # Somebody deleted the thread here; the recipient still has it, and the headers name it.
+        return _draft(self._client.create_draft(raw, None))
 
     def find_draft(self, pitch_id: str) -> Draft | None:
         seen, token = 0, ""
@@ -81,8 +98,8 @@ class GmailMailbox:
     def draft_exists(self, draft_id: str) -> bool:
         return self._client.draft(draft_id) is not None
 
-    def delete_draft(self, draft_id: str) -> None:
-        self._client.delete_draft(draft_id)
+    def delete_draft(self, draft_id: str) -> bool:
+        return self._client.delete_draft(draft_id)
 
     # Sending
 
@@ -90,16 +107,21 @@ class GmailMailbox:
         answer = self._client.send_draft(draft_id)
         return SentMessage(message_id=str(answer["id"]), thread_id=str(answer.get("threadId") or ""))
 
-    def find_sent(self, pitch_id: str, recipient: str, thread_id: str | None) -> SentMessage | None:
-        in_thread = self._client.thread(thread_id, _SENT_HEADERS) if thread_id else []
-        for message in in_thread:
-            if (found := _sent(message, pitch_id)) is not None:
-                return found
-        for each in self._client.messages(f'in:sent to:"{_quoted(recipient)}"', MOST_SENT):
-            candidate = self._client.message(str(each["id"]), _SENT_HEADERS)
-            if candidate is not None and (found := _sent(candidate, pitch_id)) is not None:
-                return found
-        return None
+    def find_sent(
+        self, pitch_id: str, recipient: str, thread_ids: Sequence[str], after: datetime
+    ) -> SentMessage | None:
+        candidates = (each for thread_id in thread_ids for each in self._client.thread(thread_id, _SENT_HEADERS))
+        found = next((each for each in candidates if _is_sent(each, pitch_id)), None)
+        if found is None:
+            query = f'in:sent to:"{_quoted(recipient)}" after:{int(after.timestamp())}'
+            listed = (self._meet(str(each["id"])) for each in self._client.messages(query, MOST_SENT))
+            found = next((each for each in listed if each is not None and _is_sent(each, pitch_id)), None)
+        return None if found is None else _to_sent(found)
+
+    def _meet(self, message_id: str) -> Message | None:
+        if message_id not in self._met:
+            self._met[message_id] = self._client.message(message_id, _SENT_HEADERS)
+        return self._met[message_id]
 
     def read_sent(self, message_id: str) -> SentMessage | None:
         message = self._client.message(message_id, _SENT_HEADERS)
@@ -110,21 +132,35 @@ class GmailMailbox:
     def position(self) -> Mapping[str, str]:
         return {"history_id": str(self._client.profile()["historyId"])}
 
-    def changes(self, cursor: Mapping[str, str]) -> Iterator[MailChanges]:
+    def changes(self, cursor: Mapping[str, str], *, is_sent_only: bool = False) -> Iterator[MailChanges]:
         # The end is the one of the first page: what comes in meanwhile is told again, never left out.
         end: Mapping[str, str] = cursor
         token = ""
         while True:
-            page = self._client.history(cursor["history_id"], token)
+            start = str(cursor.get("history_id") or "")
+            page = self._client.history(start, token, SENT if is_sent_only else "") if start else None
             if page is None:
                 raise CursorExpiredError("Gmail no longer knows the history id: the tracked threads are read again")
             added = [
-                (str(entry["message"]["id"]), str(entry["message"].get("threadId") or ""))
+                _pair(entry["message"])
                 for record in page.get("history") or []
                 for entry in record.get("messagesAdded") or []
             ]
             end = {"history_id": str(page["historyId"])} if not token and page.get("historyId") else end
             yield MailChanges(added=added, cursor=end)
+            token = str(page.get("nextPageToken") or "")
+            if not token:
+                return
+
+    def since(self, moment: datetime, *, is_sent_only: bool = False) -> Iterator[tuple[str, str]]:
+        token = ""
+        while True:
+            page = self._client.newest([SENT] if is_sent_only else [], token)
+            for each in page.get("messages") or []:
+                message = self.read_message(str(each["id"]))
+                if message is not None and message.received_at < moment:
+                    return
+                yield _pair(each)
             token = str(page.get("nextPageToken") or "")
             if not token:
                 return
@@ -141,8 +177,8 @@ class GmailMailbox:
         message = self._client.message(message_id)
         if message is None:
             return None
-        received = Received(headers=wire.headers_of(message), snippet=str(message.get("snippet") or ""))
-        if _may_report(received):
+        received = Received(headers=wire.headers_of(message), snippet=html.unescape(str(message.get("snippet") or "")))
+        if is_report(" ".join(received.headers.get("content-type", ()))):
             received = self._with_report(message_id, received)
         return StoredMessage(
             message_id=str(message["id"]),
@@ -157,7 +193,7 @@ class GmailMailbox:
         whole = self._client.message(message_id, form="raw")
         if whole is None or not whole.get("raw"):
             return received
-        return replace(received, report=read_raw(wire.decode(str(whole["raw"]))).report)
+        return replace(received, report=read_report(wire.decode(str(whole["raw"]))))
 
     def close(self) -> None:
         self._client.close()
@@ -176,11 +212,14 @@ def _pitch_of(message: Message) -> str:
     return (wire.headers_of(message).get(PITCH_HEADER.lower()) or [""])[0].strip()
 
 
-def _sent(message: Message, pitch_id: str) -> SentMessage | None:
-    """The message as sent, if it left the mailbox and is this pitch."""
+def _pair(message: Message) -> tuple[str, str]:
+    return str(message["id"]), str(message.get("threadId") or "")
+
+
+def _is_sent(message: Message, pitch_id: str) -> bool:
+    """Whether the message left the mailbox and is this pitch."""
     labels = message.get("labelIds") or []
-    is_sent = SENT in labels and DRAFT not in labels
-    return _to_sent(message) if is_sent and _pitch_of(message) == pitch_id else None
+    return SENT in labels and DRAFT not in labels and _pitch_of(message) == pitch_id
 
 
 def _to_sent(message: Message) -> SentMessage:
@@ -193,11 +232,6 @@ def _to_sent(message: Message) -> SentMessage:
     )
 
 
-def _may_report(received: Received) -> bool:
-    kind = " ".join(received.headers.get("content-type", ())).lower()
-    return "multipart/report" in kind or "delivery-status" in kind
-
-
 def _quoted(text: str) -> str:
     """Within a search, quotes in an address would end the term."""
-    return text.replace('"', "")
+    return clean_text(text).replace('"', "")

@@ -7,7 +7,7 @@ to them. Sending and replies go through `mailbox`. Does not: either's details.
 from collections.abc import Iterator, Sequence
 
 from integrations_pipeline.errors import CursorExpiredError, PermanentError
-from integrations_pipeline.mail.addresses import correspondents
+from integrations_pipeline.mail.addresses import EVERYBODY, correspondents
 from integrations_pipeline.mail.classify import MailKind, classify
 from integrations_pipeline.model import Change, Outcome
 from integrations_pipeline.providers.base import CheckReport, Cursor, Page, ProviderContext, RemoteRecord
@@ -68,13 +68,16 @@ class GmailProvider:
         """Note the people of a message whose kind `harvest` asks for."""
         if message is None or "DRAFT" in message.labels or message.labels & {"SPAM", "TRASH"}:
             return
-        own = self.mailbox.account().addresses
+        own, headers = self.mailbox.account().addresses, message.received.headers
         kind = classify(message.received, own)
-        wanted = {MailKind.REPLY} if self._settings.harvest == "replies" else {MailKind.REPLY, MailKind.OWN}
-        is_answer = bool(message.received.headers.get("in-reply-to"))
-        if kind in wanted and (is_answer or self._settings.harvest == "all"):
-            for address, name in correspondents(message.received.headers, own).items():
-                people[address] = people.get(address) or name
+        fields: Sequence[str] = ()
+        if self._settings.harvest == "all" and kind in (MailKind.REPLY, MailKind.OWN):
+            fields = EVERYBODY
+        elif kind is MailKind.REPLY and headers.get("in-reply-to"):
+            # Who is only copied in has not replied.
+            fields = ("from",)
+        for address, name in correspondents(headers, own, fields).items():
+            people[address] = people.get(address) or name
 
     def _page(self, people: dict[str, str], cursor: Cursor) -> Page:
         return Page(records=[self._record(address, name) for address, name in people.items()], cursor=cursor)

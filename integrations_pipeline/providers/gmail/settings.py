@@ -1,10 +1,14 @@
 """Settings of a Gmail connection. Belongs here: names and defaults. Does not: what they do."""
 
+import re
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from integrations_pipeline.providers.base import ConnectionSettings
+
+_WAY_OUT = r"<(?:https|mailto):[!-;=?-~]+>"
+_WAYS_OUT = re.compile(rf"{_WAY_OUT}(?:\s*,\s*{_WAY_OUT})*")
 
 
 class GmailSettings(ConnectionSettings):
@@ -21,4 +25,11 @@ class GmailSettings(ConnectionSettings):
     signature: str = ""
     daily_send_limit: int = Field(400, ge=0)
     harvest: Literal["off", "replies", "all"] = "off"
-    list_unsubscribe: str = ""
+    list_unsubscribe: str = Field("", max_length=900)
+
+    @field_validator("list_unsubscribe")
+    @classmethod
+    def _check_ways_out(cls, text: str) -> str:
+        if text.strip() and not _WAYS_OUT.fullmatch(text.strip()):
+            raise ValueError("expected <https://…> or <mailto:…>, several with commas between them")
+        return text.strip()

@@ -4,9 +4,11 @@ Belongs here: what the API's pages fix (https://developers.google.com/workspace/
 """
 
 import base64
+import binascii
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -43,13 +45,17 @@ GONE = "404"
 _LIMITED = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "backendError", "concurrentRequestsExceeded"})
 _STOPPED = frozenset({"dailyLimitExceeded", "quotaExceeded"})
 _REASON = re.compile(r"[A-Za-z_]{1,60}")
+#: Where Gmail tells when a limit ends: in the words of the error, after two spaces.
+_RETRY_AT = re.compile(r"Retry after (\d{4}-\d\d-\d\dT[\d:.]+Z)")
+#: How long a limit of a day is waited for; Gmail counts the 24 hours before each moment.
+DAY_LIMIT_SECONDS = 3600.0
 
 
 def read_error(response: httpx.Response) -> IntegrationError:
     """The exception for a refused request; its message may hold an address and is never repeated."""
     status, reason = response.status_code, reason_of(response)
     if status == 429 or (status == 403 and reason in _LIMITED):
-        return RateLimitedError("Gmail asks for a pause", retry_after_seconds=retry_after(response))
+        return RateLimitedError("Gmail asks for a pause", retry_after_seconds=_pause_of(response))
     if status >= 500 or status == 408:
         return RetryableError(f"Gmail answered {status}", retry_after_seconds=retry_after(response))
     if status == 401:
@@ -63,12 +69,24 @@ def read_error(response: httpx.Response) -> IntegrationError:
 
 def _forbidden(reason: str) -> IntegrationError:
     if reason in _STOPPED:
-        return RateLimitedError("Gmail's limit for today is used up")
+        return RateLimitedError("Gmail's limit for today is used up", retry_after_seconds=DAY_LIMIT_SECONDS)
     if reason in ("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "PERMISSION_DENIED"):
         return NeedsAttentionError(
             "the token lacks a scope: run `integrations connections authorize gmail` and leave every box ticked"
         )
     return NeedsAttentionError(f"Gmail denies access ({reason or 403}): check the account and the API's activation")
+
+
+def _pause_of(response: httpx.Response) -> float | None:
+    """Seconds until the moment that the error names, by Gmail's own clock, or None."""
+    asked = retry_after(response)
+    told = _RETRY_AT.search(response.text[:2000])
+    try:
+        now = parsedate_to_datetime(response.headers["date"])
+        until = datetime.fromisoformat(told[1].replace("Z", "+00:00")) if told else now
+    except (KeyError, ValueError):
+        return asked
+    return max(asked or 0.0, (until - now).total_seconds()) or asked
 
 
 def reason_of(response: httpx.Response) -> str:
@@ -87,7 +105,11 @@ def encode(raw: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    """What an answer holds in base64; nothing of what is none."""
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def headers_of(message: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from integrations_pipeline.errors import PermanentError
 from integrations_pipeline.providers.mailchimp import wire
-from integrations_pipeline.providers.mailchimp.client import Member
+from integrations_pipeline.providers.mailchimp.members import Member
 
 EXISTS = "exists"
 THERE = "a member with this e-mail appeared at Mailchimp during the run; the next run links it"
@@ -41,7 +41,8 @@ class Answers:
         if error.get("error_code") == "ERROR_CONTACT_EXISTS" or "already a list member" in told.lower():
             return PermanentError(THERE, code=EXISTS)
         reason = wire.reason_of(told, str(error.get("field") or ""))
-        return PermanentError(reason or "Mailchimp refused the member", code="refused")
+        code = wire.PASSING if reason in wire.PASSING_REASONS else "refused"
+        return PermanentError(reason or "Mailchimp refused the member", code=code)
 
 
 def email_key(entry: Mapping[str, Any]) -> str:

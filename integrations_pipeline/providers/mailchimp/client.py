@@ -1,28 +1,24 @@
-"""Requests to one Mailchimp audience. Knows paths, shapes and paging; decides nothing about contacts.
+"""Requests to one Mailchimp audience. Knows paths and shapes; decides nothing about contacts.
 
-Belongs here: one method per endpoint. Does not: mapping, retries (`providers.http`).
+Belongs here: one method per endpoint. Does not: mapping, which page comes next (`paging`), retries (`providers.http`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from integrations_pipeline.errors import ConfigurationError, PermanentError, RetryableError
+from integrations_pipeline.errors import ConfigurationError, PermanentError
 from integrations_pipeline.providers.base import ProviderContext
 from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule
 from integrations_pipeline.providers.mailchimp import wire
-from integrations_pipeline.providers.mailchimp.members import ARCHIVED, FIELDS, read_time, write_time
+from integrations_pipeline.providers.mailchimp.members import ARCHIVED, FIELDS, Member, write_time
+from integrations_pipeline.providers.mailchimp.paging import Window, read_pages
 
-#: Members that change while one second's members are paged through move to the end; pages overlap by as many.
-OVERLAP = 50
 _PAGE_FIELDS = ",".join([*(f"members.{name}" for name in FIELDS), "total_items"])
 _MEMBER_FIELDS = ",".join(FIELDS)
-
-Member = Mapping[str, Any]
 
 
 class MailchimpClient:
@@ -68,31 +64,23 @@ class MailchimpClient:
         self.http.request("POST", f"{self._list}/merge-fields", json=body, is_repeatable=False)
 
     def pages(self, since: datetime | None = None, status: str | None = None) -> Iterator[list[Member]]:
-        """Members in order of their last change, each at least once, however the list moves meanwhile.
+        """Members in order of their last change, each at least once, however the list moves meanwhile."""
 
-        Mailchimp pages by offset, and a member that changes moves to the end: whoever stood behind it would
-        slip past. So each page begins at the last time of the one before instead. Members of one and the
-        same second are paged by offset, overlapping.
-        """
-        position = _Position(since)
-        while True:
-            members, total = self._page(position, status)
-            yield members
-            if position.offset + len(members) >= total:
-                return
-            if not members:
-                raise RetryableError(f"Mailchimp's page is empty although {total - position.offset} members are left")
-            position.move(members)
+        def fetch(window: Window, offset: int) -> tuple[list[Member], int]:
+            return self._page(window, offset, status)
 
-    def _page(self, position: "_Position", status: str | None) -> tuple[list[Member], int]:
+        return read_pages(fetch, since)
+
+    def _page(self, window: Window, offset: int, status: str | None) -> tuple[list[Member], int]:
         params = [
             ("count", str(wire.PAGE_SIZE)),
-            ("offset", str(position.offset)),
+            ("offset", str(offset)),
             ("fields", _PAGE_FIELDS),
             ("sort_field", "last_changed"),
             ("sort_dir", "ASC"),
         ]
-        params += [("since_last_changed", write_time(position.since))] if position.since else []
+        params += [("since_last_changed", write_time(window.since))] if window.since else []
+        params += [("before_last_changed", write_time(window.before))] if window.before else []
         params += [("status", status)] if status else []
         body = self._of_list("GET", "/members", params=params)
         members = list(body.get("members", []))
@@ -165,32 +153,3 @@ class MailchimpClient:
                     f"Mailchimp has no audience {self._list_id}: correct list_id in the connection's settings"
                 ) from error
             raise
-
-
-@dataclass(slots=True)
-class _Position:
-    """Where a read stands: members changed since then, less the first `offset` of them."""
-
-    since: datetime | None
-    offset: int = 0
-    #: The server keeps no order or ignores the time: then only offsets lead on.
-    is_unordered: bool = False
-    _read: int = 0
-
-    def move(self, members: Sequence[Member]) -> None:
-        times = [read_time(member.get("last_changed")) for member in members]
-        told = [time for time in times if time is not None]
-        self._read += len(members)
-        is_ordered = len(told) == len(times) and told == sorted(told)
-        is_filtered = self.since is None or self.offset > 0 or (bool(told) and told[0] >= self.since)
-        if not (is_ordered and is_filtered):
-            self.is_unordered = True
-        if self.is_unordered:
-            self.offset = max(self._read - OVERLAP, self.offset + 1)
-            return
-        # A second back: the filter may leave out the very second it is given.
-        following = told[-1] - timedelta(seconds=1)
-        if self.since is None or following > self.since:
-            self.since, self.offset = following, 0
-        else:
-            self.offset += max(len(members) - OVERLAP, 1)

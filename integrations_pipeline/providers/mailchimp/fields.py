@@ -9,14 +9,16 @@
 Belongs here: values. Does not: members as records (`members`), requests (`writer`).
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from integrations_pipeline.errors import PermanentError
-from integrations_pipeline.model import MappedField
+from integrations_pipeline.model import MappedField, clean_text
 
 #: The implicit columns, which `field_mapping` does not name.
 FIXED = {"email": "email_address", "tags": "tags", "email_opt_out": "status"}
@@ -26,9 +28,9 @@ LONGEST_TEXT = 255
 LONGEST_TAG = 100
 _ADDRESS_PARTS = ("addr1", "addr2", "city", "state", "zip", "country")
 _REQUIRED_PARTS = ("addr1", "city", "state", "zip")
-_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _BIRTHDAY = re.compile(r"(\d{1,2})[/-](\d{1,2})")
+_LEADING_ZERO = re.compile(r"[+-]?0\d")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +72,23 @@ def to_text(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return ""
     if isinstance(value, dict):
-        parts = [str(value.get(part) or "").replace(";", ",").strip() for part in _ADDRESS_PARTS]
+        parts = [clean_text(str(value.get(part) or "")).replace(";", ",").strip() for part in _ADDRESS_PARTS]
         return re.sub(r"(; )+$", "", "; ".join(parts)) if any(parts[:4]) else ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    return clean_text(str(value)).strip()
+
+
+def clean_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A member's own merge values in a form in which they can be sent: without halves of characters."""
+    return {
+        str(tag): clean_values(value)
+        if isinstance(value, dict)
+        else clean_text(value)
+        if isinstance(value, str)
+        else value
+        for tag, value in values.items()
+    }
 
 
 def to_merge(
@@ -125,11 +139,18 @@ def _text(text: str, field: MergeField) -> str:
 
 
 def _number(text: str, field: MergeField) -> int | float:
+    """Only what comes back as the same number: "3.50" may become "3.5", but "0042" is none, and no number of
+    twenty digits survives."""
     try:
         number = float(text)
     except ValueError:
-        raise _misfit(field, "holds numbers only") from None
-    return int(number) if number.is_integer() else number
+        number = math.nan
+    if not math.isfinite(number) or _LEADING_ZERO.match(text):
+        raise _misfit(field, "holds numbers only")
+    number = int(number) if number.is_integer() else number
+    if Decimal(str(number)) != Decimal(text):
+        raise _misfit(field, "does not hold a number of so many digits")
+    return number
 
 
 def _date(text: str, field: MergeField) -> str:
@@ -143,9 +164,9 @@ def _date(text: str, field: MergeField) -> str:
 
 
 def _birthday(text: str, field: MergeField) -> str:
+    # A date with a year would come back without it.
     found = _BIRTHDAY.fullmatch(text)
-    iso = _ISO_DATE.fullmatch(text)
-    month, day = found.groups() if found else (iso.group(2), iso.group(3)) if iso else ("0", "0")
+    month, day = found.groups() if found else ("0", "0")
     try:
         datetime(2024, int(month), int(day), tzinfo=UTC)  # a leap year: 29 February is a birthday
     except ValueError:

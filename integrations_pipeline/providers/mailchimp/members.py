@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from integrations_pipeline.model import CONSENT_IN_AT, CONSENT_OUT, CONSENT_UNASKED, MappedField, join_set
+from integrations_pipeline.model import (
+    CONSENT_IN_AT,
+    CONSENT_OUT,
+    CONSENT_UNASKED,
+    MappedField,
+    clean_text,
+    join_set,
+)
 from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.providers.mailchimp.fields import FIXED, from_member
 
@@ -17,6 +24,10 @@ SUBSCRIBED = "subscribed"
 TRANSACTIONAL = "transactional"
 UNSUBSCRIBED = "unsubscribed"
 _OUT = frozenset({UNSUBSCRIBED, "cleaned"})
+#: The tag of a member that was made for somebody's new e-mail while the old one is still there; never a tag here.
+UNDER_WAY = "new e-mail under way"
+
+Member = Mapping[str, Any]
 
 #: What is asked for of each member: everything mapped, and nothing else.
 FIELDS = (
@@ -33,15 +44,15 @@ FIELDS = (
 )
 
 
-def external_id(member: Mapping[str, Any]) -> str:
+def external_id(member: Member) -> str:
     """The member's lasting id; its hash where a server tells no `contact_id`."""
     return str(member.get("contact_id") or member.get("id") or "")
 
 
-def to_record(member: Mapping[str, Any], mapping: Sequence[MappedField]) -> RemoteRecord:
+def to_record(member: Member, mapping: Sequence[MappedField]) -> RemoteRecord:
     special = {
-        "email": str(member.get("email_address") or ""),
-        "tags": join_set(str(tag.get("name", "")) for tag in member.get("tags") or []),
+        "email": clean_text(str(member.get("email_address") or "")),
+        "tags": tags_text(member.get("tags") or []),
         "email_opt_out": consent(member),
     }
     return RemoteRecord(
@@ -54,7 +65,12 @@ def to_record(member: Mapping[str, Any], mapping: Sequence[MappedField]) -> Remo
     )
 
 
-def consent(member: Mapping[str, Any]) -> str:
+def tags_text(tags: Sequence[Mapping[str, Any]]) -> str:
+    """The names of tags as one text."""
+    return join_set(name for tag in tags if (name := clean_text(str(tag.get("name") or ""))) != UNDER_WAY)
+
+
+def consent(member: Member) -> str:
     """What a member's status says about consent, in the words of `model`.
 
     A subscribed member tells its own opt-in only with the address it was confirmed from; an import has none.

@@ -1,28 +1,48 @@
 """A new e-mail for a member who is not subscribed: Mailchimp changes addresses of subscribed members only.
 
 So the person gets a new member with the same fields and tags and no more consent than before, and the old one
-is archived. Killed in between, both are there: the next run finds the new one as it would have made it, and
-archives the old one. Belongs here: that move. Does not: changes of addresses in place (`writer`).
+is archived. Killed in between, both are there: the new one bears the tag `UNDER_WAY`, by which the next run
+knows it for its own and goes on. Without that, a member with the new e-mail is somebody else.
+
+Belongs here: that move, and in which order addresses change hands. Does not: changes in place (`writer`).
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from integrations_pipeline.errors import PermanentError
-from integrations_pipeline.model import Change, ChangeState, Outcome
+from integrations_pipeline.model import Change, ChangeState, Outcome, clean_text
 from integrations_pipeline.providers.mailchimp import wire
-from integrations_pipeline.providers.mailchimp.client import MailchimpClient, Member
+from integrations_pipeline.providers.mailchimp.client import MailchimpClient
+from integrations_pipeline.providers.mailchimp.fields import clean_values
 from integrations_pipeline.providers.mailchimp.members import (
     ARCHIVED,
     SUBSCRIBED,
     TRANSACTIONAL,
+    UNDER_WAY,
     UNSUBSCRIBED,
+    Member,
     external_id,
 )
 from integrations_pipeline.providers.mailchimp.outcomes import GONE, failed, outcome_of, refused
 
-_TAKEN = "another member of the audience has this e-mail, perhaps an archived one"
 _PENDING = "the person has not confirmed the old e-mail at Mailchimp yet: it can be changed after that"
+
+T = TypeVar("T")
+
+
+def in_turn(movers: Sequence[T], old: Callable[[T], str], new: Callable[[T], str]) -> Iterator[T]:
+    """Those who change addresses, each after the one who leaves the address it wants; in a ring nobody can."""
+    holders = {old(each).lower(): each for each in movers}
+    done: set[int] = set()
+    for first in movers:
+        line: list[T] = []
+        each: T | None = first
+        while each is not None and id(each) not in done:
+            done.add(id(each))
+            line.append(each)
+            each = holders.get(new(each).lower())
+        yield from reversed(line)
 
 
 def readdress(client: MailchimpClient, change: Change, address: str, values: Mapping[str, Any]) -> Outcome:
@@ -31,16 +51,17 @@ def readdress(client: MailchimpClient, change: Change, address: str, values: Map
     if old is None or old.get("status") == ARCHIVED:
         return outcome_of(change, ChangeState.SUPERSEDED, GONE)
     if old.get("status") not in (TRANSACTIONAL, UNSUBSCRIBED, "cleaned"):
-        return failed(change, PermanentError(_PENDING, code=wire.SUBSCRIBED_ONLY))
+        return failed(change, PermanentError(_PENDING, code=wire.PASSING))
     email = change.after["email"].strip()
     try:
-        new = _made(client, old, email, {**(old.get("merge_fields") or {}), **values})
+        new = _made(client, old, email, {**clean_values(old.get("merge_fields") or {}), **values})
         if new is None:
-            return failed(change, PermanentError(_TAKEN, code="taken"))
+            return failed(change, PermanentError(wire.TAKEN, code=wire.PASSING))
         tags = client.all_tags(address)
         if tags:
-            client.set_tags(email, {str(tag["name"]): True for tag in tags})
-        _put_aside(client, address)
+            client.set_tags(email, {clean_text(str(tag["name"])): True for tag in tags})
+        put_aside(client, address)
+        client.set_tags(email, {UNDER_WAY: False})
     except PermanentError as error:
         return refused(change, error)
     return outcome_of(change, ChangeState.APPLIED, "", external_id(new))
@@ -50,18 +71,21 @@ def _made(client: MailchimpClient, old: Member, email: str, values: Mapping[str,
     """The member with the new e-mail; None if that is somebody else."""
     there = client.member(wire.member_hash(email))
     if there is None:
-        # A bounce belongs to the old address; whoever opted out stays so at the new one.
-        status = UNSUBSCRIBED if old.get("status") == UNSUBSCRIBED else TRANSACTIONAL
-        made = client.put(email, {"status_if_new": status, "merge_fields": dict(values)})
+        # Whoever opted out or bounced stays out at the new address.
+        status = TRANSACTIONAL if old.get("status") == TRANSACTIONAL else UNSUBSCRIBED
+        told = {"status_if_new": status, "merge_fields": dict(values), "tags": [UNDER_WAY]}
+        made = client.put(email, told)
         return made if made.get("contact_id") else client.member(wire.member_hash(email))
-    is_ours = there.get("status") not in (ARCHIVED, SUBSCRIBED) and (there.get("merge_fields") or {}) == values
-    return there if is_ours else None
+    is_marked = any(tag.get("name") == UNDER_WAY for tag in there.get("tags") or [])
+    is_ours = is_marked and there.get("status") not in (ARCHIVED, SUBSCRIBED)
+    return there if is_ours and (there.get("merge_fields") or {}) == values else None
 
 
-def _put_aside(client: MailchimpClient, address: str) -> None:
-    """Archive the old member. One that bounced cannot be; it stays, and nobody can be mailed there."""
+def put_aside(client: MailchimpClient, address: str) -> None:
+    """Archive a member that another one takes the place of. One that bounced cannot be; it stays, and nobody can
+    be mailed there."""
     try:
         client.archive(address)
     except PermanentError as error:
-        if error.code != wire.NOT_ALLOWED:
+        if error.code not in (wire.NOT_ALLOWED, wire.GONE):
             raise

@@ -1,6 +1,6 @@
 """What becomes of a change at Mailchimp, as outcomes. Belongs here: values. Does not: requests (`writer`)."""
 
-from integrations_pipeline.errors import PermanentError
+from integrations_pipeline.errors import PermanentError, RetryableError
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome
 from integrations_pipeline.providers.mailchimp import wire
 
@@ -27,11 +27,13 @@ def outcome_of(change: Change, state: ChangeState, reason: str, made_id: str | N
 
 
 def failed(change: Change, error: PermanentError) -> Outcome:
+    """A refusal that may pass by itself does not count as one for good: every run tries it again."""
+    kind = RetryableError if error.code == wire.PASSING else type(error)
     return Outcome(
         change=change,
         state=ChangeState.FAILED,
         external_id=change.external_id,
         contact_id=change.contact_id,
         reason=str(error),
-        error_class=type(error).__name__,
+        error_class=kind.__name__,
     )

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from integrations_pipeline.errors import ConfigurationError, CursorExpiredError
-from integrations_pipeline.model import Change, MappedField, Outcome, join_set
+from integrations_pipeline.model import Change, MappedField, Outcome
 from integrations_pipeline.providers.base import (
     CheckReport,
     ConnectionSettings,
@@ -23,11 +23,13 @@ from integrations_pipeline.providers.base import (
     RemoteRecord,
 )
 from integrations_pipeline.providers.mailchimp import fields, wire
-from integrations_pipeline.providers.mailchimp.client import MailchimpClient, Member
+from integrations_pipeline.providers.mailchimp.client import MailchimpClient
 from integrations_pipeline.providers.mailchimp.members import (
     ARCHIVED,
+    Member,
     external_id,
     read_time,
+    tags_text,
     to_record,
     write_time,
 )
@@ -139,7 +141,7 @@ class MailchimpProvider:
         if int(member.get("tags_count") or 0) <= len(member.get("tags") or []):
             return record
         tags = self._client.all_tags(str(member["email_address"]))
-        return replace(record, fields={**record.fields, "tags": join_set(str(tag["name"]) for tag in tags)})
+        return replace(record, fields={**record.fields, "tags": tags_text(tags)})
 
     def read_records(self, external_ids: Sequence[str]) -> Page:
         """One request each: Mailchimp lists no members by id."""

@@ -36,6 +36,8 @@ _DATA_CENTRE = re.compile(r"[a-z]{2}[0-9]{1,3}")
 NOT_ALLOWED = "405"
 GONE = "404"
 SUBSCRIBED_ONLY = "subscribed only"
+#: A refusal that something other than the record may end: another member, the person, time.
+PASSING = "passing"
 
 
 def base_address(configured: str, credentials: Mapping[str, Any]) -> str:
@@ -98,11 +100,15 @@ def refusal(problem: Mapping[str, Any], status: int) -> PermanentError:
     reason = reason_of(f"{title} {detail} {first.get('message', '')}", str(first.get("field") or ""))
     code = str(status) if status in (404, 405) else title or str(status)
     code = SUBSCRIBED_ONLY if reason == CHANGES_SUBSCRIBED_ONLY else code
+    code = PASSING if reason in PASSING_REASONS else code
     return PermanentError(reason or f"Mailchimp refused the request ({status})", code=code[:80])
 
 
 #: The e-mail of anybody who is not subscribed cannot be changed in place.
 CHANGES_SUBSCRIBED_ONLY = "Mailchimp changes the e-mail of subscribed members only"
+TAKEN = "another member of the audience has this e-mail, perhaps an archived one"
+BUSY = "Mailchimp refuses the e-mail address: it signed up to too many lists lately"
+PASSING_REASONS = frozenset({TAKEN, BUSY})
 
 #: What a refusal says, and what we say of it; texts as recorded from the real service.
 _REASONS = (
@@ -114,11 +120,11 @@ _REASONS = (
     ("forgotten email", "the address was deleted for good at Mailchimp: the person must sign up again there"),
     ("fake or invalid", "Mailchimp refuses the e-mail address as fake or invalid"),
     ("valid email", "Mailchimp refuses the e-mail address as invalid"),
-    ("signed up to a lot of lists", "Mailchimp refuses the e-mail address: it signed up to too many lists lately"),
+    ("signed up to a lot of lists", BUSY),
     ("can only update email addresses", CHANGES_SUBSCRIBED_ONLY),
-    ("already in this list", "another member of the audience has this e-mail, perhaps an archived one"),
-    ("already a list member", "another member of the audience has this e-mail"),
-    ("member exists", "another member of the audience has this e-mail"),
+    ("already in this list", TAKEN),
+    ("already a list member", TAKEN),
+    ("member exists", TAKEN),
 )
 _TAG = re.compile(r"[A-Z0-9_]{1,10}")
 

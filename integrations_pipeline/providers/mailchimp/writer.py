@@ -1,6 +1,6 @@
 """Writing contacts to Mailchimp: batches of 500 with an answer per member, tags and addresses one by one.
 
-    create   POST lists/{id}, refused for members that exist (an archived one is brought back)
+    create   POST lists/{id}, refused for members that exist, archived ones too
     update   POST lists/{id} for many; PATCH for one, and for every change of an e-mail
              PATCH status=unsubscribed, only for a person who opted out here and is subscribed there
              POST …/tags for added and removed tags
@@ -19,26 +19,29 @@ from integrations_pipeline.errors import InDoubtError, PermanentError
 from integrations_pipeline.model import CONSENT_OUT, Change, ChangeKind, ChangeState, MappedField, Outcome, split_set
 from integrations_pipeline.providers.mailchimp import wire
 from integrations_pipeline.providers.mailchimp.answers import EXISTS, THERE, Answers, email_key
-from integrations_pipeline.providers.mailchimp.client import MailchimpClient, Member
-from integrations_pipeline.providers.mailchimp.fields import FIXED, LONGEST_TAG, MergeField, to_merge
+from integrations_pipeline.providers.mailchimp.client import MailchimpClient
+from integrations_pipeline.providers.mailchimp.fields import FIXED, JOIN, LONGEST_TAG, MergeField, to_merge
 from integrations_pipeline.providers.mailchimp.members import (
     ARCHIVED,
     SUBSCRIBED,
-    TRANSACTIONAL,
     UNSUBSCRIBED,
+    Member,
     external_id,
     read_time,
 )
-from integrations_pipeline.providers.mailchimp.moving import readdress
+from integrations_pipeline.providers.mailchimp.moving import in_turn, put_aside, readdress
 from integrations_pipeline.providers.mailchimp.outcomes import GONE, failed, outcome_of, refused
 
 _MOVED = "the member's e-mail changed at Mailchimp during the run; the next run takes it up"
 _NO_ADDRESS = "Mailchimp keeps nobody without an e-mail"
-_STILL_ARCHIVED = "the member is archived at Mailchimp and was not brought back: bring it back there"
+_IS_ARCHIVED = "the member is archived at Mailchimp: bring it back there, or delete the contact"
 _NOT_ARCHIVED = "Mailchimp archives nobody who bounced or has not confirmed yet"
 
 #: Clocks have whole seconds: a look at what a lost request made begins a little earlier.
 LOOK_BACK = timedelta(seconds=10)
+
+#: To see the names of more members than this, everybody is listed.
+MANY_NAMES = 20
 
 #: A member as last seen in this run, by external id.
 Seen = MutableMapping[str, Member]
@@ -61,6 +64,7 @@ class MailchimpWriter:
         """One outcome per change, in order. Refused members fail alone; other errors pass through."""
         outcomes: dict[int, Outcome] = {}
         fit: list[_Prepared] = []
+        self._look_at_names(batch)
         for change in batch:
             try:
                 fit.append(self._prepare(change))
@@ -87,6 +91,24 @@ class MailchimpWriter:
                 merged |= to_merge(change.after[mapped.name], mapped, self.known, member.get("merge_fields") or {})
         tags = tag_changes(change)
         return _Prepared(change=change, address=address, merge_fields=merged, tags=tags)
+
+    def _look_at_names(self, batch: Sequence[Change]) -> None:
+        """See how names of three words and more are split before they change: a first name of two stays whole."""
+        joined = [mapped.name for mapped in self.mapping if JOIN in mapped.column]
+        unclear = {
+            change.external_id or ""
+            for change in batch
+            if change.kind is ChangeKind.UPDATE
+            and change.external_id not in self.seen
+            and any(name in change.after and len(change.before.get(name, "").split()) > 2 for name in joined)
+        }
+        if len(unclear) > MANY_NAMES:
+            for members in self.client.pages():
+                self.seen.update({external_id(each): each for each in members})
+            return
+        for key in sorted(unclear):
+            if member := self.client.member(key):
+                self.seen[key] = member
 
     def _member(self, change: Change) -> Member:
         """The member as last seen; asked for by its id only where nothing tells its address."""
@@ -153,29 +175,24 @@ class MailchimpWriter:
             if made is None:
                 return outcome_of(each.change, ChangeState.SUPERSEDED, THERE)
             if made.get("status") == ARCHIVED:
-                return failed(each.change, PermanentError(_STILL_ARCHIVED, code=ARCHIVED))
+                return failed(each.change, PermanentError(_IS_ARCHIVED, code=ARCHIVED))
         if not made.get("contact_id") and email_key(made) not in answers.told:
             made = self.client.member(wire.member_hash(each.address)) or made
         self.seen[external_id(made)] = made
         return self._with_tags(each, external_id(made), each.address)
 
     def _existing(self, each: "_Prepared", lost: Member | None) -> Member | None:
-        """The member that a create met: brought back if it was archived, ours if it holds just what we would
-        write, else None: somebody else's. No status is sent, and one that is new again claims no consent."""
+        """The member that a create met: ours if it holds just what we would write, else None: somebody else's.
+        One that is archived is told: what consent it had nobody knows, so it is not brought back."""
         member = lost or self.client.member(wire.member_hash(each.address))
-        if member is None:
-            return None
-        if member.get("status") == ARCHIVED:
-            return self._brought_back(each)
+        if member is None or member.get("status") == ARCHIVED:
+            return member
         held = member.get("merge_fields") or {}
-        is_ours = all(held.get(tag, "") == value for tag, value in each.merge_fields.items())
+        seen = self.seen.get(external_id(member), {})
+        # One that had another address before may be somebody else's, whatever it holds.
+        is_known = lost is not None or email_key(seen) == email_key(member)
+        is_ours = is_known and all(held.get(tag, "") == value for tag, value in each.merge_fields.items())
         return member if is_ours else None
-
-    def _brought_back(self, each: "_Prepared") -> Member:
-        back = self.client.put(each.address, {"status_if_new": TRANSACTIONAL, "merge_fields": each.merge_fields})
-        if back.get("status") == SUBSCRIBED and each.change.after.get("email_opt_out") == CONSENT_OUT:
-            back = self.client.patch(each.address, {"status": UNSUBSCRIBED})
-        return back
 
     # Updates
 
@@ -189,9 +206,9 @@ class MailchimpWriter:
             for chosen in chunks(batched, wire.WRITE_BATCH):
                 answers.add(self.client.batch([self._old_member(each) for each in chosen], is_update=True))
             outcomes = {id(each.change): self._updated(each, answers) for each in batched}
-        for each in prepared:
-            if id(each.change) not in outcomes and (each.merge_fields or "email" in each.change.after):
-                outcomes[id(each.change)] = self._patched(each)
+        single = [each for each in prepared if id(each.change) not in outcomes and each.is_patched]
+        for each in in_turn(single, lambda one: one.address, lambda one: one.new_address):
+            outcomes[id(each.change)] = self._patched(each)
         return [self._finished(each, outcomes.get(id(each.change))) for each in prepared]
 
     def _is_batched(self, each: "_Prepared") -> bool:
@@ -200,10 +217,11 @@ class MailchimpWriter:
 
     @staticmethod
     def _old_member(each: "_Prepared") -> dict[str, Any]:
-        # The batch asks for a status; this one counts only if the member should be gone, and mails nobody.
+        # The batch asks for a status. This one counts only if the member is gone or archived by now, and raises
+        # nobody's consent.
         return {
             "email_address": each.address,
-            "status_if_new": TRANSACTIONAL,
+            "status_if_new": UNSUBSCRIBED,
             "merge_fields": each.merge_fields,
         }
 
@@ -237,7 +255,7 @@ class MailchimpWriter:
             return outcome_of(each.change, ChangeState.SUPERSEDED, GONE)
         if answers.is_new(each.address):
             # It got another e-mail between our look and our write, and the batch made a second one: undone.
-            self.client.archive(each.address)
+            put_aside(self.client, each.address)
             return outcome_of(each.change, ChangeState.SUPERSEDED, _MOVED)
         return None
 
@@ -246,12 +264,11 @@ class MailchimpWriter:
         if outcome is not None and outcome.state is not ChangeState.APPLIED:
             return outcome
         found = outcome.external_id if outcome else each.change.external_id
-        address = each.change.after.get("email", each.address).strip()
         if each.change.after.get("email_opt_out") == CONSENT_OUT:
-            lowered = self._lower_consent(each, address)
+            lowered = self._lower_consent(each, each.new_address)
             if lowered is not None:
                 return lowered
-        return self._with_tags(each, found, address)
+        return self._with_tags(each, found, each.new_address)
 
     def _lower_consent(self, each: "_Prepared", address: str) -> Outcome | None:
         """Unsubscribe a person who opted out here and is subscribed there now; nobody else's status is sent."""
@@ -302,6 +319,16 @@ class _Prepared:
     address: str
     merge_fields: Mapping[str, Any]
     tags: Mapping[str, bool]
+
+    @property
+    def new_address(self) -> str:
+        """The member's address once the change is made."""
+        return self.change.after.get("email", self.address).strip()
+
+    @property
+    def is_patched(self) -> bool:
+        """Whether it needs more than tags and consent."""
+        return bool(self.merge_fields) or "email" in self.change.after
 
 
 def chunks(prepared: Sequence["_Prepared"], size: int) -> Iterator[Sequence["_Prepared"]]:
