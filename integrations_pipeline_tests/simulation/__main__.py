@@ -4,40 +4,26 @@ Prints what happened in them. A failing seed ends it and is printed; `FIRST_SEED
 """
 
 import logging
-import random
 import sys
 import time
 from collections import Counter
 
-from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
-from integrations_pipeline.store.database import Database
-from integrations_pipeline.store.embedded import EmbeddedPostgres
-from integrations_pipeline_tests.postgres import reachable_directory
-from integrations_pipeline_tests.simulation.history import StrictWorld
-from integrations_pipeline_tests.simulation.test_histories import WINDOW, tell
+from integrations_pipeline_tests.postgres import open_server
+from integrations_pipeline_tests.simulation.history import tell
+from integrations_pipeline_tests.simulation.world import open_worlds
 
 
 def main(seconds: float, first_seed: int) -> None:
-    """Tell histories until the time is over, on an embedded database of its own."""
+    """Tell histories until the time is over, on an embedded server of its own."""
     logging.getLogger("integrations_pipeline").setLevel(logging.ERROR)
     seen: Counter[str] = Counter()
     started_at = time.monotonic()
     seed = first_seed
-    with reachable_directory() as home, SandboxServer(SandboxOptions(rate_limit_scale=None)) as server:
-        embedded = EmbeddedPostgres(home, fsync=False)
-        database = Database(embedded.ensure_running())
-        try:
-            database.upgrade()
-            world = StrictWorld(server=server, database=database, max_concurrency=1, propagation_seconds=WINDOW)
-            while time.monotonic() - started_at < seconds:
-                server.reset()
-                world.ids = random.Random(seed)
+    with open_server() as postgres, open_worlds(postgres) as worlds:
+        while time.monotonic() - started_at < seconds:
+            with worlds.world(seed) as world:
                 seen += tell(world, seed).seen
-                seed += 1
-            world.close()
-        finally:
-            database.close()
-            embedded.stop()
+            seed += 1
     took = time.monotonic() - started_at
     sys.stdout.write(f"{seed - first_seed} histories in {took:.0f} s, seeds {first_seed} to {seed - 1}\n")
     for name, count in sorted(seen.items()):

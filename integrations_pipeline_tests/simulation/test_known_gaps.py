@@ -1,0 +1,87 @@
+"""What random histories found and the product does not survive yet, each reduced to its smallest form.
+
+Histories step around the first three (`history.Gap`). A test that begins to pass fails here, and says by that
+that its gap is to be taken out there.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy.exc import DataError
+
+from integrations_pipeline.model import RunStatus
+from integrations_pipeline_tests.simulation.history import DAY, LONGEST_PAUSE, MINUTE, SETTINGS
+from integrations_pipeline_tests.simulation.world import WINDOW, StrictWorld, Worlds
+from integrations_pipeline_tests.sync.arrangement import person
+
+
+@pytest.fixture
+def world(worlds: Worlds) -> Iterator[StrictWorld]:
+    with worlds.world(0) as world:
+        yield world
+
+
+def set_back(world: StrictWorld, seconds: float) -> None:
+    """Our machine and Postgres, not the provider."""
+    world.clock.advance(-seconds)
+    world.server.stage.clock.advance(seconds)
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="the pacer sleeps until the moment it reserved by the clock of before"
+)
+def test_a_clock_that_is_set_back_does_not_stop_the_requests(world: StrictWorld) -> None:
+    tenant = world.tenant(**SETTINGS)
+    tenant.sync()
+    set_back(world, 5 * MINUTE)
+    tenant.sync()
+    assert max(world.waits) <= LONGEST_PAUSE
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="recent writes are ordered by `updated_at`: the older one counts as the last",
+)
+def test_a_clock_that_is_set_back_between_two_writes_does_not_bring_the_first_value_back(world: StrictWorld) -> None:
+    tenant = world.tenant(**SETTINGS)
+    [contact] = tenant.add_local(person(1, name="first"))
+    tenant.sync()
+    tenant.edit_local(contact, name="second")
+    tenant.sync()
+    # A standby takes over whose clock is behind: tables without a write-ahead log, like the pacer's, are empty.
+    set_back(world, 5 * MINUTE)
+    with world.database.admin() as connection:
+        connection.exec_driver_sql("truncate provider_rate_limits")
+    tenant.edit_local(contact, name="third")
+    tenant.sync()
+    tenant.sync(is_full=True)
+    assert tenant.local()[contact]["name"] == "third"
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="a full read begins the feed anew, past what the feed told since the cursor",
+)
+def test_a_record_that_a_cut_listing_hid_is_found_in_the_feed_that_told_it(world: StrictWorld) -> None:
+    tenant = world.tenant(**SETTINGS)
+    tenant.add_remote(person(1))
+    tenant.sync()
+    tenant.add_remote(person(2))
+    world.fault("empty_page", method="GET", path_regex="Contacts")
+    tenant.sync(is_full=True)
+    world.airtable.clear_faults()
+    world.clock.advance(2 * WINDOW)
+    tenant.sync()
+    assert len(tenant.local()) == 2
+
+
+@pytest.mark.xfail(
+    strict=True, raises=DataError, reason="closing the log computes a duration that its column cannot hold"
+)
+def test_a_machine_that_slept_for_25_days_during_a_run_closes_its_log(world: StrictWorld) -> None:
+    tenant = world.tenant(**SETTINGS)
+    tenant.add_remote(person(1))
+    world.hooks.after_read = lambda: world.clock.advance(25 * DAY)
+    assert tenant.sync().status is RunStatus.SUCCESS

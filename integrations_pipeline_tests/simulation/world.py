@@ -1,0 +1,110 @@
+"""The world of a random history: one clock, one source of chance, no two threads at once; so one seed is one run.
+
+Belongs here: what a history needs to happen the same way again. Does not: what happens in it (`history`).
+"""
+
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from integrations_pipeline.model import Change, Outcome
+from integrations_pipeline.providers.airtable import PROVIDER
+from integrations_pipeline.providers.airtable.provider import AirtableProvider
+from integrations_pipeline.providers.base import Provider, ProviderContext
+from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
+from integrations_pipeline.store.database import Database
+from integrations_pipeline.store.pace import DatabasePacer
+from integrations_pipeline.sync.runtime import Runtime
+from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
+from integrations_pipeline_tests.simulation.clock import FakeClock
+from integrations_pipeline_tests.sync.arrangement import Hooks, WatchedProvider, World
+
+#: The product's own: for so long a read may be older than a write.
+WINDOW = PROVIDER.capabilities.propagation_seconds
+#: A write that takes longer than this, in real time, hangs.
+PATIENCE_SECONDS = 60.0
+
+
+class StrictWorld(World):
+    """Reads may lag behind writes as the product expects, pauses take their time on the fake clock, the rate
+    limit is kept as in production, and new ids and the jitter of retries follow the seed."""
+
+    def __init__(self, *, server: SandboxServer, database: Database, clock: FakeClock, seed: int) -> None:
+        super().__init__(server=server, database=database, max_concurrency=1, propagation_seconds=WINDOW)
+        self.clock = clock
+        # Not the stream of the history itself: the same numbers would become the ids of two contacts.
+        self.ids = random.Random(f"ids of {seed}")
+        self.pacer = DatabasePacer(database, sleep=self._wait)
+        #: Counts the write requests that ended and that the run has not waited for yet.
+        self.ended_writes = threading.Semaphore(0)
+
+    @property
+    def runtime(self) -> Runtime:
+        return replace(super().runtime, new_id=self._new_id, clock=self.clock.now)
+
+    def progress(self, stage: str, _done: int, _total: int) -> None:
+        """Called after a write request was handed to its thread. The run would go on meanwhile and write down
+        its next intents; who is first would be the machine's to decide."""
+        if stage == "write remote" and not self.ended_writes.acquire(timeout=PATIENCE_SECONDS):
+            raise AssertionError("a write request does not end")
+
+    def _new_id(self) -> UUID:
+        return UUID(int=self.ids.getrandbits(128), version=4)
+
+    def _build(self, context: ProviderContext) -> Provider:
+        return _AnnouncingProvider(AirtableProvider(context), self.hooks, self.ended_writes)
+
+    def _wait(self, seconds: float) -> None:
+        super()._wait(seconds)
+        self.clock.advance(seconds)
+
+
+class _AnnouncingProvider(WatchedProvider):
+    """Tells when a write has ended, however it did."""
+
+    def __init__(self, inner: Provider, hooks: Hooks, ended_writes: threading.Semaphore) -> None:
+        super().__init__(inner, hooks)
+        self._ended_writes = ended_writes
+
+    def write(self, batch: Sequence[Change]) -> list[Outcome]:
+        try:
+            return super().write(batch)
+        finally:
+            self._ended_writes.release()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worlds:
+    """Worlds one after the other, each with a fresh database and a reset server, so that a seed tells the same
+    alone as after a thousand others."""
+
+    postgres: PostgresServer
+    server: SandboxServer
+    clock: FakeClock
+
+    @contextmanager
+    def world(self, seed: int) -> Iterator[StrictWorld]:
+        with self.postgres.new_database(TEMPLATE) as url, self.clock.drive(url):
+            self.server.reset()
+            database = Database(url)
+            world = StrictWorld(server=self.server, database=database, clock=self.clock, seed=seed)
+            # The jitter of retries has no source of its own.
+            state = random.getstate()
+            random.seed(seed)
+            try:
+                yield world
+            finally:
+                random.setstate(state)
+                world.close()
+                database.close()
+
+
+@contextmanager
+def open_worlds(postgres: PostgresServer) -> Iterator[Worlds]:
+    """Worlds on this Postgres, with a sandbox of their own that reads their clock."""
+    clock = FakeClock()
+    with SandboxServer(SandboxOptions(rate_limit_scale=None, clock=clock.now)) as server:
+        yield Worlds(postgres=postgres, server=server, clock=clock)
