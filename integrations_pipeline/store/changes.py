@@ -254,7 +254,7 @@ def recent_remote_writes(connection: Connection, connection_id: UUID, seconds: f
         "select external_id, kind, before, after from integration_changes "
         "where connection_id = :connection_id and side = 'remote' and state = 'applied' "
         "and kind in ('create', 'update', 'delete') and external_id is not null "
-        "and updated_at > clock_timestamp() - make_interval(secs => :seconds) order by updated_at, id"
+        "and updated_at > clock_timestamp() - make_interval(secs => :seconds) order by ordinal"
     )
     found = connection.execute(statement, {"connection_id": connection_id, "seconds": seconds})
     return [

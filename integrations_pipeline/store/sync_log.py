@@ -21,7 +21,7 @@ _CLOSE = text(
         {", ".join(f"{name} = :{name}" for name in COUNT_NAMES)},
         errors = cast(:errors as jsonb), status = :status, api_calls = :api_calls,
         metadata = metadata || cast(:metadata as jsonb), completed_at = clock_timestamp(),
-        duration_ms = (extract(epoch from clock_timestamp() - started_at) * 1000)::integer
+        duration_ms = least(2147483647, extract(epoch from clock_timestamp() - started_at) * 1000)::integer
     where id = :id
     """  # noqa: S608 - built from constants only
 )

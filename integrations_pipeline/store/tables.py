@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Identity,
     Integer,
     MetaData,
     String,
@@ -177,6 +178,7 @@ INTEGRATION_CHANGES = Table(
     _count("attempts"),
     _now("created_at"),
     _now("updated_at"),
+    Column("ordinal", BigInteger, Identity(always=True), nullable=False),
 )
 
 INTEGRATION_SYNC_LOGS = Table(

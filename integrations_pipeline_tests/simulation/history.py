@@ -52,8 +52,6 @@ class Gap(Enum):
     Whoever mends one deletes it here, with the steps around it.
     """
 
-    PACE = "a clock that was set back is waited for"
-    ORDER = "our own writes are put in order by a clock that may be set back"
     LISTING = "a record that a cut listing hid is not looked for in the feed, which told it"
 
 
@@ -319,7 +317,7 @@ class History:
         self.world.clock.advance(-seconds)
         self.world.server.stage.clock.advance(seconds)
         self._set_back += seconds
-        if Gap.ORDER not in self.gaps and self._random.random() < 0.5:
+        if self._random.random() < 0.5:
             self._note("another Postgres takes over")
             with self.world.database.admin() as connection:
                 # A standby whose clock is behind: tables without a write-ahead log are empty there.
@@ -343,9 +341,7 @@ class History:
 
     def _time_leaps_in_a_run(self) -> None:
         """The machine was asleep between two requests, or a clock is set."""
-        deeds = [self._time_leaps, self._provider_leaps]
-        if Gap.ORDER not in self.gaps:
-            deeds.append(self._workspace_is_set_back)
+        deeds = [self._time_leaps, self._provider_leaps, self._workspace_is_set_back]
         with self._at_some_request(self._random.choice(deeds)):
             self._sync(is_full=self._random.random() < 0.5)
 
@@ -406,7 +402,7 @@ class History:
                 is_back = edit.is_overtaken and edit.side == side and edit.value in there
                 assert not is_back or edit.person in self.deleted, (self._told, edit)
         longest = max(self.world.waits, default=0.0)
-        assert Gap.PACE in self.gaps or longest <= LONGEST_PAUSE, (self._told, longest)
+        assert longest <= LONGEST_PAUSE, (self._told, longest)
 
     def _judge_modified_reads(self) -> None:
         """Of a large table, reading what was modified tells everything but deletes. If the provider's clock was

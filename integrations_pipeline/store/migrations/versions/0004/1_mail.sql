@@ -19,6 +19,9 @@ begin
 end
 $$;
 
+-- The order of the journal whatever the clock does.
+alter table integration_changes add column if not exists ordinal bigint generated always as identity;
+
 create index pitch_emails_in_flight on pitch_emails (connection_id, state) where state not in ('sent', 'unsent');
 create index pitches_recipient on pitches (workspace_id, integrations_identity_key(to_email));
 
