@@ -135,6 +135,41 @@ def test_the_side_that_gives_a_field_wins_it_under_every_policy(policy: Conflict
     assert choose_winner(TO_LOCAL, policy, Times()) == (Side.REMOTE, "sync_direction")
 
 
+OUT, IN_LATE, IN_EARLY = "true", f"in@{LATE.isoformat()}", f"in@{EARLY.isoformat()}"
+BETWEEN = datetime(2024, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("values", "opted_out_at", "expected"),
+    [
+        pytest.param(("", OUT, ""), BETWEEN, FieldMerge(to_remote=OUT), id="opted out here"),
+        pytest.param(("", "", OUT), None, FieldMerge(to_local=OUT), id="opted out there"),
+        pytest.param((OUT, "", OUT), BETWEEN, FieldMerge(to_local=OUT), id="taken back here by somebody"),
+        pytest.param((OUT, OUT, ""), BETWEEN, FieldMerge(to_remote=OUT), id="subscribed there by somebody"),
+        pytest.param((OUT, OUT, IN_LATE), BETWEEN, FieldMerge(to_local=""), id="the person's own later opt-in"),
+        pytest.param((OUT, OUT, IN_EARLY), BETWEEN, FieldMerge(to_remote=OUT), id="an opt-in of before, re-imported"),
+        pytest.param((OUT, OUT, IN_LATE), None, FieldMerge(to_remote=OUT), id="nobody knows when they opted out"),
+        pytest.param(("", OUT, IN_LATE), BETWEEN, FieldMerge(to_remote=OUT), id="an opt-out not agreed on yet wins"),
+        pytest.param((OUT, OUT, "unasked"), BETWEEN, FieldMerge(agreed=OUT), id="nobody was asked there"),
+        pytest.param(("", "", "unasked"), None, FieldMerge(agreed=""), id="nobody was asked anywhere"),
+        pytest.param(("", "", IN_LATE), None, FieldMerge(agreed=""), id="never opted out"),
+    ],
+)
+def test_consent_only_goes_down_but_for_the_persons_own_later_opt_in(
+    values: tuple[str, str, str], opted_out_at: datetime | None, expected: FieldMerge
+) -> None:
+    assert merge_field(OPT_OUT, values, LOCAL_WINS, Times(opted_out_at=opted_out_at)) == expected
+
+
+def test_an_opt_in_is_not_written_where_the_field_is_not_taken() -> None:
+    outward = one_way(OPT_OUT, Side.REMOTE)
+    assert merge_field(outward, (OUT, OUT, IN_LATE), LOCAL_WINS, Times(opted_out_at=BETWEEN)) == FieldMerge()
+
+
+def test_a_side_that_was_not_asked_has_made_no_edit() -> None:
+    assert not is_edited([OPT_OUT], {OPT_OUT.name: OUT}, {OPT_OUT.name: "unasked"}, Side.LOCAL)
+
+
 def test_a_field_that_one_side_cannot_hold_is_left_alone() -> None:
     merged = merge_pair((NAME, COMPANY), ({}, {"name": "a", "company": "b"}, {"name": "a"}), LOCAL_WINS, Times())
     assert merged.agreed == {"name": "a"}

@@ -560,3 +560,17 @@ def test_a_record_whose_e_mail_two_new_contacts_share_is_kept_for_a_person_to_de
     )
     assert ChangeKind.DELETE not in {change.kind for change in plan.changes}
     assert ("x1", MANY_LOCAL) in {(change.external_id, change.reason) for change in plan.skipped}
+
+
+def test_a_contact_without_what_the_other_side_requires_is_skipped_and_the_rest_goes_on() -> None:
+    rules = [replace(rule, is_required=rule.name == EMAIL.name) for rule in RULES]
+    plan = plan_of(local={"c1": ANN, "c2": {"name": "Nobody"}}, rules=rules)
+    assert summary(plan.changes) == [("remote", "create", "c1", None)]
+    assert [(change.contact_id, change.reason) for change in plan.skipped] == [
+        ("c2", "email is empty, and the other side keeps nobody without it")
+    ]
+
+
+def test_a_change_of_a_known_record_carries_its_present_address() -> None:
+    plan = linked_pair(ANN, {**ANN, "name": "Anna", "email": "new@example.org"}, ANN)
+    assert [change.address for change in plan.changes] == ["ann@example.org"]
