@@ -1,0 +1,95 @@
+"""`integrations pitches`, end to end: a file, a send, the table, and a person's decisions."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from integrations_pipeline.mail.compose import PITCH_HEADER
+from integrations_pipeline.sandbox import FaultRule
+from integrations_pipeline_tests.cli.run import run
+from integrations_pipeline_tests.environment import Environment
+
+MAILBOX = "me@agency.org"
+
+
+@pytest.fixture
+def mailing(environment: Environment, tmp_path: Path) -> Environment:
+    """A workspace whose mailbox is connected."""
+    environment.add_workspace("acme", people=3)
+    environment.sandbox.gmail.create_mailbox(MAILBOX)
+    credentials = tmp_path / "gmail.json"
+    credentials.write_text(json.dumps({"access_token": environment.sandbox.gmail.token(MAILBOX)}))
+    assert run("connections", "add", "gmail", "-w", "acme", "--credentials", str(credentials)).code == 0
+    return environment
+
+
+def written(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def listed(*options: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = run("pitches", "list", "-w", "acme", *options, "--json").json
+    return found
+
+
+def test_a_file_of_pitches_is_queued_sent_once_and_listed(mailing: Environment, tmp_path: Path) -> None:
+    rows = "to_email,subject,body\nperson0@acme.org,Hello,First\nperson1@acme.org,Hellö,Second\n"
+    assert run("pitches", "import", written(tmp_path / "p.csv", rows), "-w", "acme", "--json").code == 0
+    assert {row["status"] for row in listed()} == {"queued"}
+
+    sent = run("pitches", "send", "-w", "acme", "--json")
+
+    assert sent.code == 0
+    assert sent.json["results"][0]["records_created"] == 2
+    assert {row["status"] for row in listed()} == {"sent"}
+    assert run("pitches", "send", "-w", "acme").code == 0
+    assert set(mailing.sandbox.gmail.world.count_by_header(PITCH_HEADER).values()) == {1}
+    assert "sent" in run("pitches", "list", "-w", "acme").out
+
+
+def test_bad_rows_are_named_by_line_and_the_rest_is_queued(mailing: Environment, tmp_path: Path) -> None:
+    rows = [
+        {"to_email": "person0@acme.org", "subject": "Fine", "scheduled_at": "2031-01-01T09:00:00"},
+        {"to_email": "nobody", "subject": "x"},
+        {"to_email": "person1@acme.org", "subject": " "},
+        {"to_email": "person1@acme.org", "subject": "x", "scheduled_at": "tomorrow"},
+        {"to_email": "person1@acme.org", "subject": "x", "colour": "red"},
+    ]
+    file = written(tmp_path / "p.jsonl", "\n".join([*map(json.dumps, rows), "no json"]))
+    ran = run("pitches", "import", file, "-w", "acme", "--json")
+    assert ran.code == 1
+    assert [found["line"] for found in ran.json["rejected"]] == [2, 3, 4, 5, 6]
+    assert len(ran.json["ids"]) == 1
+    assert "nobody" not in ran.err
+    assert run("pitches", "import", written(tmp_path / "q.csv", "to,subject\n"), "-w", "acme").code == 2
+
+
+def test_drafts_wait_until_somebody_sends_or_cancels_them(mailing: Environment, tmp_path: Path) -> None:
+    rows = "to_email,subject,body\nperson0@acme.org,One,x\nperson1@acme.org,Two,x\n"
+    made = run("pitches", "import", written(tmp_path / "p.csv", rows), "-w", "acme", "--draft", "--json").json["ids"]
+    assert run("pitches", "cancel", made[1], "-w", "acme").code == 0
+    assert run("pitches", "send", "-w", "acme", made[0]).code == 0
+    assert {row["subject"]: row["status"] for row in listed()} == {"One": "sent", "Two": "cancelled"}
+    for arguments in (("send", "-w", "acme", made[1]), ("cancel", made[0], "-w", "acme"), ("send", "-w", "acme", "x")):
+        assert run("pitches", *arguments).code == 2
+
+
+def test_an_unknown_pitch_waits_for_a_person_and_is_never_sent_again_by_itself(
+    mailing: Environment, tmp_path: Path
+) -> None:
+    rows = "to_email,subject,body\nperson0@acme.org,Lost,x\n"
+    (pitch,) = run("pitches", "import", written(tmp_path / "p.csv", rows), "-w", "acme", "--json").json["ids"]
+    gmail = mailing.sandbox.gmail
+    gmail.stage.faults.add(FaultRule(action="drop_after", path_regex="drafts/send"))
+    # Nobody can look for what was sent while the mailbox is searched in vain.
+    gmail.stage.faults.add(FaultRule(action="status", method="GET", path_regex="/threads/", status=404))
+    gmail.set_options(search_lag_seconds=3600)
+    assert run("sync", "-w", "acme", "-p", "gmail", "--direction", "to_external").code in (0, 1)
+    unknown = listed("--unknown")
+    assert [row["id"] for row in unknown] == [pitch], listed()
+    assert run("pitches", "resolve", pitch, "-w", "acme", "--sent", "--json").json["status"] == "sent"
+    assert run("pitches", "resolve", pitch, "-w", "acme", "--sent").code == 2
+    assert gmail.world.count_by_header(PITCH_HEADER)[(PITCH_HEADER, pitch)] in (0, 1)
+    assert len(gmail.world.deliveries()) == 1
