@@ -267,7 +267,9 @@ def _email(slug: str, number: int) -> str:
 def _serve(sandbox: SandboxServer, port: int) -> None:
     """Dagster's UI and daemon on this data, with the sandbox running, until Ctrl-C."""
     show.heading("Dagster")
-    show.line(f"UI: http://127.0.0.1:{port}   sandbox: {sandbox.url}   stop with Ctrl-C")
+    # The root page is an empty timeline: the demonstration's runs are over.
+    lineage = f"http://127.0.0.1:{port}/locations/integrations_pipeline/asset-groups/airtable"
+    show.line(f"UI: {lineage}   sandbox: {sandbox.url}   stop with Ctrl-C")
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
     location = ["-w", str(Path(os.environ["DAGSTER_HOME"]) / "workspace.yaml")]
     # A session of its own: Ctrl-C reaches it once, from us, and its children are stopped by it in order.
