@@ -1,0 +1,191 @@
+"""What can be checked of the files in `deploy/` without a cluster: that programs read them, and that they agree.
+
+Belongs here: parsing, Dagster's own check of `dagster.yaml`, systemd's of its units, names and versions. Does not:
+running any of it (`celery/test_workers.py` does that for Redis and workers).
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml  # type: ignore[import-untyped]  # Dagster's own YAML library, without types
+
+from integrations_pipeline import settings
+from integrations_pipeline.orchestration.storage import PooledPostgresStorage
+from integrations_pipeline.providers.registry import provider_specs
+
+ROOT = Path(__file__).parent.parent
+DEPLOY = ROOT / "deploy"
+YAML = sorted(DEPLOY.rglob("*.yaml"))
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+HOMES = sorted(DEPLOY.rglob("dagster.yaml"))
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+CONTAINERFILE = (DEPLOY / "container" / "Containerfile").read_text(encoding="utf-8")
+COMPOSE = DEPLOY / "container" / "compose.yaml"
+VALUES = DEPLOY / "kubernetes" / "values.yaml"
+BIN = Path(sys.executable).parent
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def opened(home: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", url.replace("postgresql://", "postgresql+psycopg2://", 1))
+    monkeypatch.setenv("DAGSTER_CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
+    monkeypatch.setenv("DAGSTER_CELERY_BACKEND_URL", "redis://127.0.0.1:6379/1")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield instance
+
+
+def test_there_is_something_to_check() -> None:
+    assert {path.name for path in YAML} == {"dagster.yaml", "compose.yaml", "values.yaml"}
+    assert len(UNITS) == 3
+    assert len(HOMES) == 1
+
+
+@pytest.mark.parametrize("path", YAML, ids=named)
+def test_every_yaml_file_parses(path: Path) -> None:
+    assert isinstance(read(path), dict)
+
+
+@pytest.mark.parametrize("path", HOMES, ids=named)
+def test_dagster_accepts_the_instance(path: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(path.parent, empty_database_url, monkeypatch) as instance:
+        assert type(instance.run_launcher).__name__ == "CeleryRunLauncher"
+        assert instance.run_launcher.supports_check_run_worker_health
+        assert instance.run_monitoring_enabled
+        assert instance.get_runs() == []
+        storage = instance.get_ref().storage_data
+        assert storage is not None
+        assert isinstance(storage.rehydrate(PooledPostgresStorage), PooledPostgresStorage)
+
+
+@pytest.mark.parametrize("key", ["run_monitoring", "concurrency"])
+def test_dagster_would_refuse_a_key_that_it_does_not_know(
+    key: str, tmp_path: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = read(HOMES[0])
+    document[key]["misspelt"] = 1
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+
+    with (
+        pytest.raises(dg.DagsterInvalidConfigError, match="misspelt"),
+        opened(tmp_path, empty_database_url, monkeypatch),
+    ):
+        pass
+
+
+def test_redis_gives_no_run_out_a_second_time_while_it_may_be_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
+    monkeypatch.setenv("DAGSTER_CELERY_BACKEND_URL", "redis://127.0.0.1:6379/1")
+    worker: dict[str, Any] = {}
+    exec((DEPLOY / "celery" / "dagster_celery_config.py").read_text(encoding="utf-8"), worker)  # noqa: S102 - our file
+    instance = read(HOMES[0])
+    launcher = instance["run_launcher"]["config"]["config_source"]
+    longest = instance["run_monitoring"]["max_runtime_seconds"]
+
+    assert {name: worker[name] for name in launcher} == launcher
+    assert worker["broker_transport_options"]["visibility_timeout"] > longest
+    assert worker["result_expires"] > longest
+    assert worker["worker_prefetch_multiplier"] == 1
+
+
+def test_the_example_environment_has_every_variable_and_no_other() -> None:
+    text = (DEPLOY / "container" / "environment.example").read_text(encoding="utf-8")
+    given = set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE))
+    needed = set(re.findall(r"env: ([A-Z_]+)", HOMES[0].read_text(encoding="utf-8")))
+    clients = {f"{spec.name.upper()}_CLIENT_{part}" for spec in provider_specs().values() for part in ("ID", "SECRET")}
+
+    assert needed <= given
+    assert {settings.DATABASE_URL, settings.ENCRYPTION_KEYS} <= given
+    ours = {name for name in given if name.startswith("INTEGRATIONS_")}
+    assert ours == {settings.DATABASE_URL, settings.ENCRYPTION_KEYS, "INTEGRATIONS_WORKER_PROCESSES"}
+    assert len(clients & given) >= 4
+
+
+def test_everything_that_the_image_copies_exists_and_it_runs_without_privileges() -> None:
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE, re.MULTILINE)
+    sources = [source for line in copies for source in line.split()]
+    assert len(sources) >= 5
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    assert re.findall(r"^USER (\S+)", CONTAINERFILE, re.MULTILINE) == ["10001:10001"]
+    assert CONTAINERFILE.count("--require-hashes") == 1
+    assert "latest" not in CONTAINERFILE
+
+
+def test_the_commands_of_services_and_units_exist() -> None:
+    services = read(COMPOSE)["services"]
+    commands = [services[name]["command"][0] for name in ("migrate", "webserver", "daemon", "worker")]
+    commands += [re.findall(r"^ExecStart=(\S+)", unit.read_text(), re.MULTILINE)[0] for unit in UNITS]
+    scripts = {Path(command).name for command in commands}
+    assert scripts == {"integrations", "dagster-webserver", "dagster-daemon", "worker.sh"}
+    assert all((BIN / name).exists() for name in scripts - {"worker.sh"})
+    assert os.access(DEPLOY / "celery" / "worker.sh", os.X_OK)
+    subprocess.run(["sh", "-n", str(DEPLOY / "celery" / "worker.sh")], check=True)
+
+
+def test_all_ways_name_the_version_that_is_here() -> None:
+    values = read(VALUES)
+    images = [
+        values["dagsterWebserver"]["image"],
+        values["dagsterDaemon"]["image"],
+        *(found["image"] for found in values["dagster-user-deployments"]["deployments"]),
+    ]
+    assert {image["tag"] for image in images} == {VERSION}
+    assert {service["image"] for service in read(COMPOSE)["services"].values() if "build" in service} == {
+        f"integrations-pipeline:{VERSION}"
+    }
+    assert f"dagster/dagster --version {dg.__version__} " in VALUES.read_text(encoding="utf-8")
+
+
+def test_kubernetes_runs_nothing_as_root_and_names_the_driver() -> None:
+    values = read(VALUES)
+    parts = [values["dagsterWebserver"], values["dagsterDaemon"], *values["dagster-user-deployments"]["deployments"]]
+    assert all(part["podSecurityContext"]["runAsNonRoot"] for part in parts)
+    assert values["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"
+
+
+def test_what_is_deployed_has_the_versions_that_are_tested() -> None:
+    pinned = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+    deployed, tested = (
+        dict(pinned.findall(path.read_text(encoding="utf-8")))
+        for path in (DEPLOY / "requirements.lock", ROOT / "requirements-dev.lock")
+    )
+    assert {"dagster", "dagster-celery", "redis", "dagster-k8s", "setuptools"} <= set(deployed)
+    assert {name for name in set(deployed) & set(tested) if deployed[name] != tested[name]} == set()
+    runtime = dict(pinned.findall((ROOT / "requirements.lock").read_text(encoding="utf-8")))
+    assert set(runtime) <= set(deployed)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=named)
+def test_systemd_accepts_the_unit(unit: Path, tmp_path: Path) -> None:
+    """With programs of the named paths put in place: systemd looks whether they can be executed."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze on this machine: Debian's package systemd has it")
+    text = unit.read_text(encoding="utf-8")
+    for program in re.findall(r"/opt/integrations/(\S+)", text):
+        stub = tmp_path / program
+        stub.parent.mkdir(parents=True, exist_ok=True)
+        stub.write_text("#!/bin/sh\n")
+        stub.chmod(0o755)
+    copy = tmp_path / unit.name
+    copy.write_text(text.replace("/opt/integrations", str(tmp_path)), encoding="utf-8")
+
+    result = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False)
+
+    assert (result.returncode, result.stderr) == (0, "")
