@@ -209,9 +209,10 @@ def _find(session: WorkspaceSession, workspace: Workspace, provider: str) -> con
 
 
 def _require_ready(row: connections.ConnectionRow) -> None:
-    if row.status == "disconnected":
-        again = f"`integrations connections authorize {row.integration_type}` connects it again"
-        why = row.error_message if row.error_message and again in row.error_message else again
+    again = f"`integrations connections authorize {row.integration_type}` connects it again"
+    is_told = again in (row.error_message or "")
+    if row.status == "disconnected" and (is_told or row.oauth_provider):
+        why = row.error_message if is_told else again
         raise ConfigurationError(f"the {row.integration_type} connection is disconnected: {why}")
     if not row.sync_enabled or row.status != "active":
         why = f" ({row.error_message})" if row.error_message else ""

@@ -108,7 +108,7 @@ class TokenKeeper:
     @property
     def is_renewable(self) -> bool:
         """Whether there is anything to ask for: tokens that never expire are given once."""
-        return self._exchange is not None
+        return self._exchange is not None and bool(self._credentials.get("refresh_token"))
 
     def current(self) -> str:
         token = self._token(self._credentials)

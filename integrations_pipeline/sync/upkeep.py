@@ -68,16 +68,16 @@ class UpkeepReport:
         }
 
 
-def keep_tokens_alive(runtime: Runtime, *, unused: timedelta = UNUSED) -> UpkeepReport:
+def keep_tokens_alive(runtime: Runtime, *, unused: timedelta = UNUSED, batch: int = BATCH) -> UpkeepReport:
     """Renew the tokens of every connection that has not used its refresh token for that long, longest first.
 
-    Connections in every status but `disconnected`. Raises only `UnavailableError`, when there is no database to
-    ask; what happens to a single connection is in the report, in its own row where it was disconnected, and in
-    the log.
+    Connections in every status but `disconnected`, asked for in batches. Raises only `UnavailableError`, when
+    there is no database to ask; what happens to a single connection is in the report, in its own row where it
+    was disconnected, and in the log.
     """
     failures: Counter[str] = Counter()
     found = []
-    for stale in _stale(runtime, unused):
+    for stale in _stale(runtime, unused, batch):
         if failures[stale.integration_type] >= PATIENCE:
             kept = _kept(stale, "postponed", f"{stale.integration_type} failed {PATIENCE} times in a row")
         else:
@@ -88,13 +88,13 @@ def keep_tokens_alive(runtime: Runtime, *, unused: timedelta = UNUSED) -> Upkeep
     return UpkeepReport(connections=tuple(found))
 
 
-def _stale(runtime: Runtime, unused: timedelta) -> Iterator[StaleToken]:
+def _stale(runtime: Runtime, unused: timedelta, batch: int) -> Iterator[StaleToken]:
     """Each once. Those that could not be renewed stay at the head of the list, so it is asked for ever more."""
     before = runtime.clock() - unused
     seen: set[StaleToken] = set()
     while True:
         with runtime.database.admin() as connection:
-            listed = tokens.stale_tokens(connection, before, len(seen) + BATCH)
+            listed = tokens.stale_tokens(connection, before, len(seen) + batch)
         fresh = [stale for stale in listed if stale not in seen]
         if not fresh:
             return

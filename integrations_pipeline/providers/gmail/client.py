@@ -44,7 +44,7 @@ class GmailClient:
         return self.http.call_count + self._once.call_count
 
     def profile(self) -> Message:
-        return self._ask("getProfile", "GET", f"{_USER}/profile")
+        return _with(self._ask("getProfile", "GET", f"{_USER}/profile"), "historyId")
 
     def send_as(self) -> list[Message]:
         body = self._ask("settings", "GET", f"{_USER}/settings/sendAs")
@@ -58,7 +58,8 @@ class GmailClient:
 
     def draft(self, draft_id: str) -> Message | None:
         path = f"{_USER}/drafts/{quote(draft_id, safe='')}"
-        return self._there("drafts.get", "GET", path, params=[("format", "metadata")])
+        found = self._there("drafts.get", "GET", path, params=[("format", "metadata")])
+        return None if found is None else _with(found, "id")
 
     def drafts(self, page_token: str = "") -> Message:
         params = [("maxResults", "100"), *([("pageToken", page_token)] if page_token else [])]
@@ -98,7 +99,8 @@ class GmailClient:
     def message(self, message_id: str, headers: Sequence[str] = (), form: str = "metadata") -> Message | None:
         """One message: its metadata (only these headers, or all), or `raw`; None if it is gone."""
         params = [("format", form), *(("metadataHeaders", name) for name in headers)]
-        return self._there("messages.get", "GET", f"{_USER}/messages/{quote(message_id, safe='')}", params=params)
+        found = self._there("messages.get", "GET", f"{_USER}/messages/{quote(message_id, safe='')}", params=params)
+        return None if found is None else _with(found, "id")
 
     def thread(self, thread_id: str, headers: Sequence[str] = ()) -> list[Message]:
         """A thread's messages, oldest first; none if it is gone."""
@@ -138,3 +140,10 @@ class GmailClient:
             if error.code == wire.GONE:
                 return None
             raise
+
+
+def _with(body: Message, name: str) -> Message:
+    """A good answer without what it is about says nothing, least of all that something is there."""
+    if not body.get(name):
+        raise RetryableError(f"Gmail's answer lacks its {name}")
+    return body

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from integrations_pipeline.errors import CursorExpiredError, NeedsAttentionError, PermanentError, RetryableError
+from integrations_pipeline.errors import CursorExpiredError, InDoubtError, NeedsAttentionError, PermanentError
 from integrations_pipeline.mail.addresses import same_address, valid_recipient
 from integrations_pipeline.mail.classify import Received
 from integrations_pipeline.mail.compose import PITCH_HEADER, Sender
@@ -202,7 +202,7 @@ class GmailMailbox:
 def _draft(body: Message) -> Draft:
     message = body.get("message") or {}
     if not body.get("id"):
-        raise RetryableError("Gmail's answer about a draft names none")
+        raise InDoubtError("Gmail's answer about a draft names none")
     return Draft(
         draft_id=str(body["id"]), message_id=str(message.get("id") or ""), thread_id=str(message.get("threadId") or "")
     )

@@ -21,6 +21,7 @@ from integrations_pipeline.errors import (
     RateLimitedError,
     RetryableError,
 )
+from integrations_pipeline.model import clean_text
 from integrations_pipeline.providers.http import retry_after
 
 #: 6,000 quota units per minute and user (usage limits since 2026-05-01), less a little for others.
@@ -116,7 +117,7 @@ def headers_of(message: Mapping[str, Any]) -> dict[str, list[str]]:
     """A message's headers by lower-case name, in their order."""
     found: dict[str, list[str]] = {}
     for each in (message.get("payload") or {}).get("headers") or []:
-        found.setdefault(str(each.get("name", "")).lower(), []).append(str(each.get("value", "")))
+        found.setdefault(str(each.get("name", "")).lower(), []).append(clean_text(str(each.get("value", ""))))
     return found
 
 

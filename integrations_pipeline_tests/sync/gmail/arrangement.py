@@ -1,0 +1,394 @@
+"""A world around mailboxes: `PostWorld` with the sandbox's Gmail, and `Agency`, a workspace that sends pitches.
+
+What was delivered is counted in the sandbox's world, by our own header, never in our database. Belongs here:
+acting and looking. Does not: what tests expect of it, except what must hold after every run.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
+
+import httpx
+from sqlalchemy import text
+
+from integrations_pipeline.mail.compose import PITCH_HEADER
+from integrations_pipeline.model import COUNT_NAMES
+from integrations_pipeline.providers.base import Provider, ProviderContext, ProviderSpec
+from integrations_pipeline.providers.gmail import PROVIDER, TOKEN_URL
+from integrations_pipeline.providers.gmail.provider import API_URL, GmailProvider
+from integrations_pipeline.providers.oauth import OAuthClient
+from integrations_pipeline.sandbox import DEFAULT_OAUTH_CLIENTS, Delivery, FaultRule, Gmail, MailWorld, SandboxServer
+from integrations_pipeline.sandbox.gmail.model import Message
+from integrations_pipeline.store import connections, pitches, workspaces
+from integrations_pipeline.store.connections import NewConnection
+from integrations_pipeline.store.database import Database
+from integrations_pipeline.sync.report import SyncReport
+from integrations_pipeline.sync.runtime import Runtime
+from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
+from integrations_pipeline_tests.simulation.clock import FakeClock
+from integrations_pipeline_tests.sync.arrangement import Tenant, WatchedProvider, World
+
+OWN = "me@agency.org"
+SCOPES = PROVIDER.oauth.scopes if PROVIDER.oauth else ()
+#: Words of pitches that must never be told anywhere but in the mail.
+SECRET_SUBJECT, SECRET_BODY = "A record for you", "Nobody else may read this"
+#: How a pitch may end.
+ENDS = ("sent", "replied", "bounced", "unknown", "failed", "cancelled")
+CLIENT = DEFAULT_OAUTH_CLIENTS["google"]
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+    def advance(self, seconds: float) -> None: ...
+
+
+class RealClock:
+    """The machine's time and the sandbox's; Postgres keeps the machine's."""
+
+    def __init__(self, server: SandboxServer) -> None:
+        self._server = server
+
+    def now(self) -> datetime:
+        return self._server.stage.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        self._server.stage.clock.advance(seconds)
+
+
+class WatchedMailProvider(WatchedProvider):
+    """As `WatchedProvider`, with the mailbox of the provider within."""
+
+    def __init__(self, inner: GmailProvider, hooks: Any) -> None:
+        super().__init__(inner, hooks)
+        self.mailbox = inner.mailbox
+
+
+class PostWorld(World):
+    def __init__(self, *, server: SandboxServer, database: Database, clock: Clock) -> None:
+        super().__init__(server=server, database=database)
+        self.clock = clock
+
+    @property
+    def gmail(self) -> Gmail:
+        return self.server.gmail
+
+    @property
+    def mail(self) -> MailWorld:
+        return self.server.gmail.world
+
+    @property
+    def mail_spec(self) -> ProviderSpec:
+        return replace(PROVIDER, build=self._build)
+
+    @property
+    def runtime(self) -> Runtime:
+        usual = super().runtime
+        return replace(
+            usual,
+            specs={**usual.specs, PROVIDER.name: self.mail_spec},
+            addresses={
+                **usual.addresses,
+                API_URL: self.server.gmail_url,
+                TOKEN_URL: self.server.google_token_url,
+            },
+            clock=self.clock.now,
+            oauth_clients={"GOOGLE": OAuthClient(id=CLIENT.id, secret=CLIENT.secret or "")},
+        )
+
+    def _build(self, context: ProviderContext) -> Provider:
+        return WatchedMailProvider(GmailProvider(context), self.hooks)
+
+    def agency(self, slug: str = "acme", *, address: str = OWN, mailbox: Any = None, **settings: Any) -> "Agency":
+        """A workspace with a mailbox, which may be another one's too. `mailbox`: options of a new one."""
+        if self.gmail.find_mailbox(address) is None:
+            self.gmail.create_mailbox(address, **(mailbox or {}))
+        with self.database.admin() as connection:
+            workspace = workspaces.add_workspace(connection, slug)
+        agency = Agency(world=self, slug=slug, workspace_id=workspace.id, base_id=address, table_id="")
+        agency.token = self.gmail.token(address, SCOPES)
+        agency.configure(**settings)
+        self.tenants[slug] = agency
+        return agency
+
+    def options(self, **changes: Any) -> None:
+        self.gmail.set_options(**changes)
+
+    def fault(self, action: Any, **rule: Any) -> None:
+        self.server.stage.faults.add(FaultRule(action=action, **rule))
+
+    def refuse(self, reason: str, **rule: Any) -> None:
+        """Answers with Gmail's body for that reason; with `is_applied` the request does its work first."""
+        self.gmail.add_error(reason, **rule)
+
+    def once(self, path: str, act: Callable[[], object], *, method: str = "", is_after: bool = False) -> None:
+        """Something happens just before the next request to such a path, or just after its answer."""
+        left = [act]
+
+        def look(request: httpx.Request) -> None:
+            if left and re.search(path, request.url.path) and method in ("", request.method):
+                left.pop()()
+
+        setattr(self.network, "after" if is_after else "before", look)
+
+    def heal(self) -> None:
+        """No faults from here on."""
+        self.server.stage.faults.clear()
+
+    def deliveries(self) -> Counter[str]:
+        """How often each pitch was delivered, to whomever."""
+        counted = self.mail.count_by_header(PITCH_HEADER)
+        found: Counter[str] = Counter()
+        for (_, pitch_id), count in counted.items():
+            found[pitch_id] += count
+        return found
+
+    def assert_at_most_once(self) -> None:
+        assert not [count for count in self.deliveries().values() if count > 1]
+
+
+@contextmanager
+def open_post_world(server: SandboxServer, postgres: PostgresServer, clock: FakeClock | None) -> Iterator[PostWorld]:
+    """A world on a reset server with a database of its own. With a clock, which the server must read, Postgres
+    reads it, too. At the end no pitch was delivered twice."""
+    with postgres.new_database(TEMPLATE) as url:
+        server.reset()
+        database = Database(url)
+        world = PostWorld(server=server, database=database, clock=clock or RealClock(server))
+        try:
+            if clock is None:
+                yield world
+            else:
+                with clock.drive(url):
+                    yield world
+        finally:
+            world.close()
+            world.database.close()
+        world.assert_at_most_once()
+
+
+class Agency(Tenant):
+    """One workspace with its mailbox."""
+
+    world: PostWorld
+    provider: ClassVar[str] = "gmail"
+    SECRETS: ClassVar[tuple[str, ...]] = ("@", "Bearer", "ya29.", SECRET_SUBJECT, SECRET_BODY)
+
+    @property
+    def address(self) -> str:
+        return self.base_id
+
+    def place(self) -> dict[str, str]:
+        return {}
+
+    @property
+    def columns(self) -> dict[str, str]:
+        return dict(PROVIDER.default_mapping)
+
+    def configure(self, **settings: Any) -> None:
+        """As `Tenant.configure`, with the token where a grant has it."""
+        self.settings = {**self.settings, **settings}
+        self.connect({"access_token": self.token})
+
+    def grant(self) -> None:
+        """Authorise anew, with a token that can be renewed."""
+        answer = self.world.server.oauth.grant("google", account=self.address, scopes=SCOPES)
+        expires_at = self.world.clock.now() + timedelta(seconds=answer["expires_in"])
+        names = ("access_token", "refresh_token")
+        self.connect({**{name: answer[name] for name in names}, "token_expires_at": expires_at.isoformat()})
+
+    def connect(self, credentials: Mapping[str, Any]) -> None:
+        new = NewConnection(integration_type=self.provider, credentials=credentials, settings=self.settings)
+        with self.world.database.workspace(self.workspace_id) as connection:
+            connections.save_connection(connection, self.workspace_id, new, self.world.cipher)
+
+    def sync(self, **options: Any) -> SyncReport:
+        self.world.clock.advance(1.0)
+        report = super().sync(**options)
+        self.world.assert_at_most_once()
+        return report
+
+    def calls(self, method: str | None = None) -> list[Any]:
+        """The requests to Gmail since the last run began."""
+        found = self.world.server.stage.log.entries(self.calls_seen)
+        return [call for call in found if "/gmail/v1/" in call.path and method in (None, call.method)]
+
+    def last_call(self) -> int:
+        entries = self.world.server.stage.log.entries()
+        return entries[-1].n if entries else 0
+
+    def _check_log(self, report: SyncReport) -> None:
+        """Both halves of a run add up in its rows: what happened to mail is counted beside the contacts."""
+        logs = self.rows("select * from integration_sync_logs where run_id = :run_id", run_id=report.run_id)
+        assert len(logs) == len(report.results)
+        for log in logs:
+            counts = {name: log[name] for name in COUNT_NAMES}
+            assert all(count >= 0 for count in counts.values()), counts
+            considered = {str(key): value for key, value in report.plan.considered.items()}
+            told = log["metadata"]
+            if log["direction"] == "to_external":
+                expected = sum(told.get(f"pitches_{name}", 0) for name in _SENDING)
+            else:
+                expected = considered.get("from_external", 0) + sum(told.get(f"mail_{name}", 0) for name in _RECORDED)
+            assert sum(counts.values()) == expected, (counts, told)
+            assert log["completed_at"] is not None
+            assert log["status"] == report.status.value
+        assert sum(log["api_calls"] for log in logs) == report.api_calls
+
+    def check_privacy(self) -> None:
+        super().check_privacy()
+        told = [
+            *self.rows("select evidence::text t from pitch_emails"),
+            *self.rows("select coalesce(error_message, '') t from pitches"),
+            *self.rows("select coalesce(mail_cursor::text, '') t from integration_connections"),
+        ]
+        for row in told:
+            assert not any(secret in row["t"] for secret in self.SECRETS), row
+
+    # Pitches
+
+    def pitch(self, to: str = "", **fields: Any) -> str:
+        """A queued pitch; its id."""
+        (found,) = self.pitch_all({"to_email": to or f"person{len(self.pitches())}@example.org", **fields})
+        return found
+
+    def pitch_all(self, *rows: Mapping[str, Any]) -> list[str]:
+        blank = {"subject": SECRET_SUBJECT, "body": SECRET_BODY}
+        with self.world.database.workspace(self.workspace_id) as connection:
+            return pitches.add_pitches(connection, self.workspace_id, [{**blank, **row} for row in rows])
+
+    def pitch_many(self, count: int) -> list[str]:
+        return self.pitch_all(*({"to_email": f"person{number}@example.org"} for number in range(count)))
+
+    def pitches(self) -> list[dict[str, Any]]:
+        return self.rows("select p.*, p.id::text from pitches p order by p.created_at, p.id")
+
+    def row(self, pitch_id: str) -> dict[str, Any]:
+        (found,) = self.rows("select * from pitches where id = cast(:id as uuid)", id=pitch_id)
+        return found
+
+    def status(self, pitch_id: str) -> str:
+        return str(self.row(pitch_id)["status"])
+
+    def statuses(self) -> Counter[str]:
+        return Counter(str(row["status"]) for row in self.pitches())
+
+    def reason(self, pitch_id: str) -> str:
+        return str(self.row(pitch_id)["error_message"] or "")
+
+    def ledger(self, pitch_id: str) -> list[dict[str, Any]]:
+        """Its sendings, the latest first."""
+        return self.rows(
+            "select * from pitch_emails where pitch_id = cast(:id as uuid) order by attempt desc", id=pitch_id
+        )
+
+    def change(self, pitch_id: str, **values: Any) -> None:
+        """What any program may do with a pitch."""
+        sets = ", ".join(f"{name} = :{name}" for name in values)
+        self.execute(f"update pitches set {sets} where id = cast(:id as uuid)", id=pitch_id, **values)
+
+    def execute(self, statement: str, **bound: Any) -> int:
+        with self.world.database.workspace(self.workspace_id) as connection:
+            return connection.execute(text(statement), bound).rowcount
+
+    def resolve(self, pitch_id: str, *, was_sent: bool) -> bool:
+        with self.world.database.workspace(self.workspace_id) as connection:
+            return pitches.resolve_unknown(connection, UUID(pitch_id), was_sent=was_sent)
+
+    # What the world has
+
+    def delivery(self, pitch_id: str) -> Delivery:
+        """The one delivery of a pitch."""
+        (found,) = self.world.mail.deliveries(header=(PITCH_HEADER, pitch_id))
+        return found
+
+    def delivered(self, pitch_id: str) -> int:
+        return self.world.deliveries()[pitch_id]
+
+    def messages(self) -> list[Message]:
+        return self.world.gmail.messages(self.address)
+
+    def drafts(self) -> list[Message]:
+        return [each for each in self.messages() if "DRAFT" in each.labels]
+
+    def send_draft_by_hand(self) -> Message:
+        """The mailbox's owner sends the only draft there is."""
+        mailbox, stage = self.world.gmail.mailbox(self.address), self.world.server.stage
+        (message,) = self.drafts()
+        draft = mailbox.draft_of(message)
+        assert draft is not None
+        with stage.lock:
+            return self.world.gmail.send(mailbox, self.world.gmail.prepare(mailbox, message.content.raw), draft, None)
+
+    def write_by_hand(self, to: str, subject: str, **headers: str) -> Message:
+        """The mailbox's owner writes from another device."""
+        letter = EmailMessage(policy=SMTP)
+        for name, value in {"From": self.address, "To": to, "Subject": subject}.items():
+            letter[name] = value
+        for name, value in headers.items():
+            letter[name.replace("_", "-")] = value
+        letter.set_content("By hand.\n")
+        return self.world.gmail.send_elsewhere(self.address, letter.as_bytes())
+
+    def replies(self, kind: str | None = None) -> list[dict[str, Any]]:
+        found = self.rows("select r.*, r.pitch_id::text from pitch_replies r order by received_at, gmail_message_id")
+        return [row for row in found if kind in (None, row["kind"])]
+
+    def bounced_contacts(self) -> list[str]:
+        return [
+            row["email"]
+            for row in self.rows("select email from workspace_contacts where email_bounced_at is not null order by 1")
+        ]
+
+    # What must be true in the end
+
+    def assert_settled(self) -> None:
+        """Every pitch ended, what counts as sent was delivered once, and what counts as not sent never left."""
+        counted = self.world.deliveries()
+        for row in self.pitches():
+            count = counted[row["id"]]
+            assert row["status"] in ENDS, row["status"]
+            assert count <= 1
+            if row["status"] in ("sent", "replied", "bounced"):
+                assert count == 1, row["status"]
+                assert row["sent_at"] is not None
+                (sent,) = [each for each in self.ledger(row["id"]) if each["state"] != "unsent"]
+                assert sent["state"] == "sent"
+            if row["status"] in ("failed", "cancelled"):
+                assert count == 0, row["error_message"]
+                assert row["error_message"] or row["status"] == "cancelled"
+                assert all(each["state"] == "unsent" for each in self.ledger(row["id"]))
+            if row["status"] == "unknown":
+                assert "resolve" in row["error_message"]
+
+    def assert_idle(self, most_calls: int = 2) -> SyncReport:
+        """Another run finds nothing and asks next to nothing."""
+        before = self.state()
+        report = self.sync()
+        assert len(self.calls()) <= most_calls, [call.path for call in self.calls()]
+        assert self.state() == before
+        return report
+
+    def state(self) -> tuple[Any, ...]:
+        return (
+            self.rows("select * from pitches order by id"),
+            self.rows("select * from pitch_emails order by id"),
+            self.rows("select * from pitch_replies order by id"),
+            self.rows("select id, version from workspace_contacts order by id"),
+            self.world.deliveries(),
+        )
+
+
+_SENDING = ("sent", "failed", "stuck", "unknown", "cancelled", "waiting")
+_RECORDED = ("reply", "auto_reply", "bounce", "out_of_office")
+
+
+def in_seconds(seconds: float, now: datetime) -> datetime:
+    return now.astimezone(UTC) + timedelta(seconds=seconds)

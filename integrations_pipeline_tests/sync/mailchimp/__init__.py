@@ -1,0 +1,1 @@
+"""Whole runs between a workspace and a Mailchimp audience."""

@@ -1,0 +1,268 @@
+"""A world around a Mailchimp audience: `MailchimpWorld` and its tenants, `Subscribers`.
+
+Everything reads one clock that only tests move: the sandbox, Postgres, and the runs. It stands still unless a
+test moves it, a run begins (`interval`) or a run pauses. Belongs here: an audience in the words of `Tenant`.
+Does not: what tests expect of it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from integrations_pipeline.model import join_set, split_set
+from integrations_pipeline.providers.base import Provider, ProviderContext, ProviderSpec
+from integrations_pipeline.providers.mailchimp import PROVIDER
+from integrations_pipeline.providers.mailchimp.provider import API_URL, MailchimpProvider
+from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, Mailchimp, SandboxServer
+from integrations_pipeline.sandbox.mailchimp.model import Audience, Member
+from integrations_pipeline.store import workspaces
+from integrations_pipeline.store.database import Database
+from integrations_pipeline.sync.report import SyncReport
+from integrations_pipeline.sync.runtime import Runtime
+from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
+from integrations_pipeline_tests.simulation.clock import FakeClock
+from integrations_pipeline_tests.sync.arrangement import Tenant, Value, WatchedProvider, World, as_text
+from integrations_pipeline_tests.sync.mailchimp.watch import RANKS, ConsentWatch, Contact
+
+#: Whoever opts in does it from here.
+SOMEWHERE = "198.51.100.7"
+#: Deletes are believed without a person.
+NO_LIMIT: dict[str, Any] = {"delete_policy": "propagate", "delete_limit": 1000, "delete_limit_fraction": 1.0}
+
+_OUT = ("unsubscribed", "cleaned")
+_UNASKED = ("transactional", "pending")
+_FIND_CONTACT = """
+select c.email_opt_out, coalesce(l.external_id, '') from workspace_contacts c
+join integration_connections n on n.workspace_id = c.workspace_id
+left join integration_links l on l.contact_id = c.id and l.connection_id = n.id
+where n.settings ->> 'list_id' = %s and c.deleted_at is null and (l.external_id = %s or lower(c.email) = lower(%s))
+order by c.email_opt_out desc limit 1
+"""
+
+
+class MailchimpWorld(World):
+    """`interval` is how long after the last deed a run begins; 0 puts everything into one second."""
+
+    network: ConsentWatch
+
+    def __init__(self, *, server: SandboxServer, database: Database, clock: FakeClock) -> None:
+        super().__init__(
+            server=server,
+            database=database,
+            network=ConsentWatch(server.mailchimp, self._contact),
+            max_concurrency=PROVIDER.capabilities.max_concurrency,
+        )
+        self.clock = clock
+        self.interval = 60.0
+
+    @property
+    def mailchimp(self) -> Mailchimp:
+        return self.server.mailchimp
+
+    @property
+    def spec(self) -> ProviderSpec:
+        capabilities = replace(
+            PROVIDER.capabilities,
+            max_concurrency=self.max_concurrency,
+            propagation_seconds=self.propagation_seconds,
+        )
+        return replace(PROVIDER, build=self._build, capabilities=capabilities)
+
+    @property
+    def runtime(self) -> Runtime:
+        usual = super().runtime
+        return replace(
+            usual,
+            specs={**usual.specs, PROVIDER.name: self.spec},
+            addresses={**usual.addresses, API_URL: self.server.mailchimp_url},
+            clock=self.clock.now,
+        )
+
+    def tenant(
+        self, slug: str = "acme", *, extra_fields: Sequence[Any] = ("COMPANY",), **settings: Any
+    ) -> "Subscribers":
+        """A workspace with a connection to an audience of its own."""
+        audience = self.mailchimp.create_list(f"Friends of {slug}", extra_fields=extra_fields)
+        with self.database.admin() as connection:
+            workspace = workspaces.add_workspace(connection, slug)
+        tenant = Subscribers(world=self, slug=slug, workspace_id=workspace.id, base_id=audience.id, table_id="")
+        tenant.token = DEFAULT_MAILCHIMP_KEY
+        tenant.configure(**settings)
+        self.tenants[slug] = tenant
+        return tenant
+
+    def options(self, **changes: Any) -> None:
+        self.mailchimp.set_options(**changes)
+
+    def _build(self, context: ProviderContext) -> Provider:
+        return WatchedProvider(MailchimpProvider(context), self.hooks)
+
+    def _wait(self, seconds: float) -> None:
+        super()._wait(seconds)
+        self.clock.advance(seconds)
+
+    def _contact(self, list_id: str, record_id: str, email: str) -> Contact:
+        """Asked beside SQLAlchemy's events, which tests count."""
+        raw = self.database._engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            cursor.execute(_FIND_CONTACT, (list_id, record_id, email))
+            found = cursor.fetchone()
+            return Contact(*found) if found else Contact()
+        finally:
+            raw.close()
+
+
+@contextmanager
+def open_mailchimp_world(server: SandboxServer, postgres: PostgresServer, clock: FakeClock) -> Iterator[MailchimpWorld]:
+    """A world on a reset server, which must read `clock`, with a database of its own. At the end consent must
+    have been kept."""
+    with postgres.new_database(TEMPLATE) as url, clock.drive(url):
+        server.reset()
+        database = Database(url)
+        world = MailchimpWorld(server=server, database=database, clock=clock)
+        try:
+            yield world
+        finally:
+            world.close()
+            database.close()
+        world.network.assert_kept()
+
+
+class Subscribers(Tenant):
+    """One workspace with its audience. Remote fields go by workspace field names, except that merge tags in
+    capitals stand for themselves; records go by contact id."""
+
+    world: MailchimpWorld
+    provider: ClassVar[str] = "mailchimp"
+    SECRETS: ClassVar[tuple[str, ...]] = ("@", "Basic", DEFAULT_MAILCHIMP_KEY)
+
+    @property
+    def list_id(self) -> str:
+        return self.base_id
+
+    @property
+    def audience(self) -> Audience:
+        return self.world.mailchimp.find_list(self.list_id)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        mapping: dict[str, str] = self.settings.get("field_mapping") or dict(PROVIDER.default_mapping)
+        return {**mapping, **PROVIDER.fixed_mapping}
+
+    def place(self) -> dict[str, str]:
+        return {"list_id": self.list_id}
+
+    def configure(self, **settings: Any) -> None:
+        super().configure(**settings)
+        self.world.network.most[self.list_id] = RANKS[self.settings.get("status_if_new", "transactional")]
+
+    def sync(self, **options: Any) -> SyncReport:
+        self.world.clock.advance(self.world.interval)
+        return super().sync(**options)
+
+    # The audience's side
+
+    def add_remote(self, *people: Mapping[str, Value], status: str = "subscribed", by: Any = "admin") -> list[str]:
+        """Members made at Mailchimp; their contact ids."""
+        made = []
+        for person in people:
+            tags = person.get("tags", ())
+            member = self.world.mailchimp.subscribe(
+                self.list_id,
+                as_text(person["email"]),
+                self._merged(person),
+                tags=split_set(tags) if isinstance(tags, str) else tags,
+                status=status,
+                by=by,
+            )
+            made.append(str(member["contact_id"]))
+        return made
+
+    def edit_remote(self, record_id: str, **fields: Value) -> None:
+        """`tags` are all the tags that the member has afterwards."""
+        chimp = self.world.mailchimp
+        if merged := self._merged(fields):
+            chimp.edit(self.list_id, record_id, **merged)
+        if "tags" in fields:
+            tags = fields["tags"]
+            wanted = split_set(tags) if isinstance(tags, str) else list(tags)
+            chimp.untag(self.list_id, record_id, *(set(self.tags_of(record_id)) - set(wanted)))
+            chimp.tag(self.list_id, record_id, *wanted)
+        if "email" in fields:
+            chimp.change_email(self.list_id, record_id, as_text(fields["email"]))
+
+    def delete_remote(self, *record_ids: str) -> None:
+        for record_id in record_ids:
+            self.world.mailchimp.archive(self.list_id, record_id)
+
+    def remote(self) -> dict[str, dict[str, str]]:
+        """Members who are not archived: contact id → mapped fields by workspace name, empty ones left out."""
+        return {
+            key: self._fields(member) for key, member in self.audience.members.items() if member.status != "archived"
+        }
+
+    def member(self, record_id: str) -> Member:
+        return self.audience.members[record_id]
+
+    def status(self, record_id: str) -> str:
+        return self.member(record_id).status
+
+    def tags_of(self, record_id: str) -> list[str]:
+        return [self.audience.tags[each] for each in self.member(record_id).tags]
+
+    def by_email(self, email: str) -> Member | None:
+        """The member with that address, archived or not."""
+        return self.audience.find_email(email)
+
+    def emails(self) -> list[str]:
+        """Of the members who are not archived."""
+        return sorted(row["email"] for row in self.remote().values())
+
+    # Consent
+
+    def opt_in(self, record_id: str) -> None:
+        """The person signs up (again) and confirms it, which leaves a time and an address."""
+        self.world.mailchimp.resubscribe(self.list_id, record_id)
+        member = self.member(record_id)
+        member.timestamp_opt, member.ip_opt = self.world.clock.now().replace(microsecond=0), SOMEWHERE
+
+    def unsubscribe(self, record_id: str, *, by: Any = "person") -> None:
+        self.world.mailchimp.unsubscribe(self.list_id, record_id, by=by)
+
+    def is_out(self, contact_id: str) -> bool:
+        return self.local()[contact_id].get("email_opt_out") == "true"
+
+    # What an audience holds, in the words of a workspace
+
+    def _merged(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for name, value in fields.items():
+            column = self.columns.get(name, name)
+            if "+" in column:
+                first, last = column.split("+")
+                merged[first], _, merged[last] = str(value).partition(" ")
+            elif name not in PROVIDER.fixed_mapping:
+                merged[column] = value
+        return merged
+
+    def _fields(self, member: Member) -> dict[str, str]:
+        found = {
+            name: " ".join(filter(None, (_text(member.values.get(tag)) for tag in column.split("+"))))
+            for name, column in self.columns.items()
+        }
+        consent = "true" if member.status in _OUT else "unasked" if member.status in _UNASKED else ""
+        found |= {
+            "email": member.email_address,
+            "tags": join_set(self.tags_of(member.contact_id)),
+            "email_opt_out": consent,
+        }
+        return {name: value for name, value in found.items() if value}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        parts = [value[part] for part in ("addr1", "addr2", "city", "state", "zip", "country")]
+        return "; ".join(parts)
+    return "" if value is None else str(value).strip()

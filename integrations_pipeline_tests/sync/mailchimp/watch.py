@@ -1,0 +1,137 @@
+"""What no request of ours may do to consent, looked at on the wire, for every request of every test.
+
+`ConsentWatch` is the network of a world. Before and after each request that is not a plain read it looks at
+the audience itself: what the request says and what became of the members. People act between requests, not
+during one, so whatever changed is the request's doing. Belongs here: the rules of consent as the provider
+sees them. Does not: what the workspace makes of consent (`test_consent`).
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from integrations_pipeline.sandbox import Mailchimp
+from integrations_pipeline.sandbox.mailchimp.model import Audience, Member
+from integrations_pipeline_tests.counts import gather
+from integrations_pipeline_tests.sync.arrangement import Loopback
+
+#: How much a status lets somebody be mailed; statuses of one rank say the same.
+RANKS = {"cleaned": 0, "unsubscribed": 0, "transactional": 1, "pending": 1, "subscribed": 2}
+SEEN: Counter[str] = Counter()
+_LIST = re.compile(r"/3\.0/lists/([^/]+)(?:/members/([^/]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """The workspace's contact of a member: whether it opted out, and the record it is linked to, or ""."""
+
+    is_out: bool = False
+    record_id: str = ""
+
+
+#: (list id, the member's contact id, its e-mail) → the contact.
+FindContact = Callable[[str, str, str], Contact]
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    audience: Audience
+    ranks: Mapping[str, int]
+
+
+class ConsentWatch(Loopback):
+    """`problems` lists, in words without personal data, what a request did that none may do; `most` is the rank
+    that a new member of each audience may have."""
+
+    def __init__(self, mailchimp: Mailchimp, find_contact: FindContact) -> None:
+        super().__init__()
+        self.problems: list[str] = []
+        self.most: dict[str, int] = {}
+        self._mailchimp = mailchimp
+        self._contact = find_contact
+        gather("requests to Mailchimp", SEEN)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.before(request)
+        SEEN["all"] += 1
+        before = self._look(request)
+        try:
+            response = self._network.handle_request(request)
+            response.read()
+        finally:
+            if before is not None:
+                self._compare(request, before)
+        self.after(request)
+        return response
+
+    def assert_kept(self) -> None:
+        assert not self.problems, self.problems
+
+    def _look(self, request: httpx.Request) -> _Before | None:
+        found = _LIST.search(request.url.path)
+        if found is None or request.method == "GET":
+            return None
+        SEEN["writes"] += 1
+        if "delete-permanent" in request.url.path:
+            self.problems.append("a member was deleted for good")
+        with self._mailchimp.stage.lock:
+            audience = self._mailchimp.find_list(found[1])
+            body = json.loads(request.content) if request.content else {}
+            for member, document in self._told(audience, found[2], body):
+                self._check_status(request, audience, member, document)
+            return _Before(audience, {key: rank(each) for key, each in audience.members.items()})
+
+    @staticmethod
+    def _told(audience: Audience, who: str | None, body: Any) -> Iterator[tuple[Member | None, Mapping[str, Any]]]:
+        """The members that a request is about, None where there is none, with what it says about each."""
+        if who is not None:
+            yield audience.find(who), body
+        for document in body.get("members", ()):
+            yield audience.find_email(str(document.get("email_address", ""))), document
+
+    def _check_status(
+        self, request: httpx.Request, audience: Audience, member: Member | None, document: Mapping[str, Any]
+    ) -> None:
+        """`status` is for an opt-out only: of a subscribed member whose contact opted out in the workspace."""
+        if "status" not in document:
+            return
+        SEEN["status sent"] += 1
+        if member is None or request.method != "PATCH" or document != {"status": "unsubscribed"}:
+            self.problems.append(f"{request.method} sent a status")
+        elif member.status != "subscribed":
+            self.problems.append(f"a status was sent to a member who is {member.status}")
+        elif not self._contact(audience.id, member.contact_id, member.email_address).is_out:
+            self.problems.append("a member was unsubscribed whose contact had not opted out")
+
+    def _compare(self, request: httpx.Request, before: _Before) -> None:
+        """Nobody's consent is higher than before, and of the new ones nobody's than it may be."""
+        with self._mailchimp.stage.lock:
+            for key, member in before.audience.members.items():
+                if key in before.ranks:
+                    SEEN["members looked at"] += 1
+                    if rank(member) > before.ranks[key]:
+                        self.problems.append(f"{request.method} raised a member to {member.status}")
+                else:
+                    SEEN["members made"] += 1
+                    self._check_new(before.audience, member)
+
+    def _check_new(self, audience: Audience, member: Member) -> None:
+        """A new member may be as the settings say; unsubscribed, if the contact opted out, or no more than the
+        member it had so far, if this one is for its new e-mail."""
+        contact = self._contact(audience.id, member.contact_id, member.email_address)
+        earlier = audience.members.get(contact.record_id)
+        SEEN["members made for somebody who opted out"] += contact.is_out
+        SEEN["members made for a new e-mail"] += earlier is not None
+        most = 0 if contact.is_out else self.most.get(audience.id, 1)
+        if rank(member) > (most if earlier is None else rank(earlier)):
+            self.problems.append(f"a new member is {member.status}")
+
+
+def rank(member: Member) -> int:
+    """An archived member's is that of its status before."""
+    return RANKS[member.status_before_archive if member.status == "archived" else member.status]
