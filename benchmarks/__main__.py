@@ -1,4 +1,4 @@
-"""`python -m benchmarks [plan|store|calls] [--rows N]`: all benchmarks, or one of them.
+"""`python -m benchmarks [plan|store|calls|fleet] [--rows N]`: all but the fleet, or one of them.
 
 Belongs here: the command line. Does not: any measurement.
 """
@@ -8,14 +8,17 @@ import os
 import platform
 from collections.abc import Callable, Mapping
 
-from benchmarks import calls, plan, store
+from benchmarks import calls, fleet, plan, store
 
 #: What each runs with, given `--rows` or None for its own default.
 BENCHMARKS: Mapping[str, Callable[[int | None], None]] = {
     "plan": lambda rows: plan.run(rows or plan.ROWS),
     "store": lambda rows: store.run(rows or store.ROWS),
     "calls": lambda rows: calls.run([rows] if rows else calls.SIZES),
+    "fleet": lambda rows: fleet.run(rows or fleet.WORKSPACES),
 }
+#: It takes longer than all others together.
+_ONLY_IF_NAMED = "fleet"
 
 
 def main() -> None:
@@ -25,7 +28,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     for name, run in BENCHMARKS.items():
-        if arguments.name in (None, name):
+        if arguments.name == name or (arguments.name is None and name != _ONLY_IF_NAMED):
             run(arguments.rows)
 
 

@@ -55,6 +55,7 @@ def sandbox(count: int) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(count, theirs))
     process.start()
+    theirs.close()  # so that a sandbox that dies ends our wait
     try:
         yield ours.recv()
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from integrations_pipeline.orchestration.assets import build_provider_assets, registry
-from integrations_pipeline.orchestration.checks import build_health_checks
+from integrations_pipeline.orchestration.checks import build_connections, build_health_checks
 from integrations_pipeline.orchestration.jobs import build_all_job, build_health_job, build_provider_job
 from integrations_pipeline.orchestration.lost_runs import lost_runs_sensor
 from integrations_pipeline.orchestration.resources import SyncResource
@@ -25,7 +25,11 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
     specs = list(provider_specs().values())
     names = [spec.name for spec in specs]
     return dg.Definitions(
-        assets=[registry, *(build_provider_assets(spec) for spec in specs)],
+        assets=[
+            registry,
+            *(build_connections(spec) for spec in specs),
+            *(build_provider_assets(spec) for spec in specs),
+        ],
         asset_checks=[build_health_checks(spec) for spec in specs],
         jobs=[
             *(build_provider_job(spec) for spec in specs),

@@ -2,29 +2,30 @@
 
 Belongs here: which finding fails which check, how badly, and where a person reads on. Does not: the question
 to the database (`store.health`). Checks are of the fleet, not of a partition: they name the workspaces
-concerned by slug, and a person goes on with `integrations status`.
+concerned by slug, and a person goes on with `integrations status`. They hang on an asset of their own, the table
+of connections, which nothing materialises. On the assets of a batch they would be planned by every backfill, and
+skipped or shown as failed with it, because a batch tells Dagster of events and not of outputs.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import dagster as dg
 
 from integrations_pipeline.orchestration.metadata import RUNBOOK
 from integrations_pipeline.orchestration.resources import SyncResource
-from integrations_pipeline.orchestration.shapes import key_of
 from integrations_pipeline.providers.base import ProviderSpec
 from integrations_pipeline.store.health import Finding, Health, read_health
 
 #: Slugs that a result names; the rest is counted.
 NAMED = 100
+OWNER = "team:data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetCheck:
-    """A check on one of the provider's assets. It fails by `findings`, and warns by `warnings`."""
+    """A check of a provider's connections. It fails by `findings`, and warns by `warnings`."""
 
-    asset: str
     question: str
     section: str
     findings: tuple[Finding, ...] = ()
@@ -33,38 +34,32 @@ class FleetCheck:
 
 CHECKS: Mapping[str, FleetCheck] = {
     "connection_healthy": FleetCheck(
-        asset="contacts",
         question="Does every enabled connection sync? Stopped ones fail the check, ones that are tried again warn.",
         section="Stopped and failing connections",
         findings=(Finding.STOPPED,),
         warnings=(Finding.FAILING,),
     ),
     "fresh": FleetCheck(
-        asset="contacts",
         question="Was every active connection synced within twice its frequency?",
         section="Stale connections",
         warnings=(Finding.STALE,),
     ),
     "no_held_deletes": FleetCheck(
-        asset="plan",
         question="Does no delete wait for a person?",
         section="Held deletes",
         warnings=(Finding.HELD_DELETES,),
     ),
     "no_open_conflicts": FleetCheck(
-        asset="plan",
         question="Does no conflict wait for a person?",
         section="Conflicts",
         warnings=(Finding.OPEN_CONFLICTS,),
     ),
     "no_dead_letters": FleetCheck(
-        asset="to_external",
         question="Is no change refused by the side that it goes to?",
         section="Dead letters",
         warnings=(Finding.DEAD_LETTERS,),
     ),
     "counts_add_up": FleetCheck(
-        asset="from_external",
         question="Do the counts of the last sync log rows agree with the journal?",
         section="Counts that do not add up",
         findings=(Finding.COUNTS,),
@@ -76,12 +71,25 @@ def health_step(provider: str) -> str:
     return f"{provider}_health"
 
 
+def connections_key(spec: ProviderSpec) -> dg.AssetKey:
+    return dg.AssetKey([spec.name, "connections"])
+
+
+def build_connections(spec: ProviderSpec) -> dg.AssetSpec:
+    """What the checks are about."""
+    return dg.AssetSpec(
+        key=connections_key(spec),
+        group_name="workspace",
+        kinds={"postgres"},
+        owners=[OWNER],
+        description=f"The connections of all workspaces to {spec.title}, table `integration_connections`. Its checks "
+        "tell how they are, every ten minutes.",
+    )
+
+
 def checks_of(spec: ProviderSpec) -> dict[str, FleetCheck]:
-    """A mailbox has no contacts to write to, and its log rows count messages, too, which no journal has."""
-    if not spec.has_mailbox:
-        return dict(CHECKS)
-    kept = {name: check for name, check in CHECKS.items() if name != "counts_add_up"}
-    return {**kept, "no_dead_letters": replace(kept["no_dead_letters"], asset="sent_pitches")}
+    """A mailbox's log rows count messages, too, which no journal has."""
+    return {name: check for name, check in CHECKS.items() if not (spec.has_mailbox and name == "counts_add_up")}
 
 
 def build_health_checks(spec: ProviderSpec) -> dg.AssetChecksDefinition:
@@ -92,7 +100,7 @@ def build_health_checks(spec: ProviderSpec) -> dg.AssetChecksDefinition:
         specs=[
             dg.AssetCheckSpec(
                 name=name,
-                asset=key_of(spec, check.asset),
+                asset=connections_key(spec),
                 description=f"{check.question} See {RUNBOOK}, section “{check.section}”.",
             )
             for name, check in checks_of(spec).items()

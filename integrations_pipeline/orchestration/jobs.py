@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from integrations_pipeline.orchestration.checks import checks_of
+from integrations_pipeline.orchestration.checks import checks_of, connections_key
 from integrations_pipeline.providers.base import ProviderSpec
 
 ALL_JOB = "sync_all"
@@ -38,11 +38,7 @@ def build_all_job(names: Sequence[str]) -> Any:
 
 
 def build_health_job(specs: Sequence[ProviderSpec]) -> Any:
-    keys = [
-        dg.AssetCheckKey(asset_key=dg.AssetKey([spec.name, check.asset]), name=name)
-        for spec in specs
-        for name, check in checks_of(spec).items()
-    ]
+    keys = [dg.AssetCheckKey(asset_key=connections_key(spec), name=name) for spec in specs for name in checks_of(spec)]
     return dg.define_asset_job(
         name=HEALTH_JOB,
         selection=dg.AssetSelection.checks(*keys),

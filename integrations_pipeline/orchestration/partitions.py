@@ -17,6 +17,8 @@ workspace_partitions = dg.DynamicPartitionsDefinition(name=WORKSPACES_NAME)
 SMALLEST_SHARD, LARGEST_SHARD, SHARDS = 100, 250, 4
 #: Dagster deletes dynamic partitions one statement each; more per tick would block the sensor.
 MAX_DELETES_PER_TICK = 300
+#: States of a backfill that is not over, and how many are looked at.
+_BACKFILLING, NEWEST_BACKFILLS = ("REQUESTED", "CANCELING", "FAILING"), 20
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 SINGLE = "dagster/partition"
@@ -57,7 +59,8 @@ def run_partitions(context: dg.AssetExecutionContext) -> list[str]:
 def follow_workspaces(instance: dg.DagsterInstance, slugs: Sequence[str]) -> tuple[int, int]:
     """Make the partitions be these workspaces; returns (added, removed). New ones go in at once in bulk.
 
-    No workspace at all is taken for a fault of the read, not for the end of all of them.
+    No workspace at all is taken for a fault of the read, not for the end of all of them. While a backfill is
+    under way none is removed: Dagster ends a whole backfill when one of its partitions is gone.
     """
     if not slugs:
         return 0, 0
@@ -65,8 +68,14 @@ def follow_workspaces(instance: dg.DagsterInstance, slugs: Sequence[str]) -> tup
     known_set, wanted = set(known), set(slugs)
     added = [slug for slug in slugs if slug not in known_set]
     removed = [key for key in known if key not in wanted][:MAX_DELETES_PER_TICK]
+    if removed and _is_backfilling(instance):
+        removed = []
     if added:
         instance.add_dynamic_partitions(WORKSPACES_NAME, added)
     for key in removed:
         instance.delete_dynamic_partition(WORKSPACES_NAME, key)
     return len(added), len(removed)
+
+
+def _is_backfilling(instance: dg.DagsterInstance) -> bool:
+    return any(found.status.value in _BACKFILLING for found in instance.get_backfills(limit=NEWEST_BACKFILLS))

@@ -79,7 +79,7 @@ def _find_the_failed_one(screen: Screen) -> None:
 
 
 def _check_the_fleet(screen: Screen, server: DagsterServer, *, result: str, concerned: int) -> None:
-    page = "/assets/airtable/contacts?view=checks"
+    page = "/assets/airtable/connections?view=checks"
     screen.open(page, "connection_healthy")
     screen.press("Execute")
     assert server.status_of_run(screen.launched()) == "SUCCESS"

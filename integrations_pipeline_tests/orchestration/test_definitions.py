@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from integrations_pipeline.definitions import build_definitions
+from integrations_pipeline.providers.registry import provider_specs
 
 KEYS = {
     "workspace/contacts",
@@ -28,6 +29,14 @@ def test_every_asset_is_there_with_group_kinds_owner_and_description() -> None:
         assert node.kinds
         assert node.owners
         assert node.description
+
+
+def test_every_provider_has_a_pool_of_its_own_that_bounds_its_runs() -> None:
+    graph = build_definitions().resolve_asset_graph()
+
+    for name in provider_specs():
+        node = graph.get(dg.AssetKey([name, "contacts"]))
+        assert node.pools == {f"provider_{name}"}
 
 
 def test_the_lineage_runs_from_both_sides_through_the_plan() -> None:

@@ -4,11 +4,17 @@ from collections.abc import Sequence
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill  # nobody else can make one
 
 from integrations_pipeline.definitions import build_definitions
 from integrations_pipeline.orchestration.assets import grouped
 from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE
-from integrations_pipeline.orchestration.partitions import RANGE_START, WORKSPACES_NAME, follow_workspaces
+from integrations_pipeline.orchestration.partitions import (
+    MAX_DELETES_PER_TICK,
+    RANGE_START,
+    WORKSPACES_NAME,
+    follow_workspaces,
+)
 from integrations_pipeline.orchestration.shapes import REGISTRY_KEY
 from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.environment import Environment
@@ -261,6 +267,33 @@ def test_partitions_follow_the_workspaces(environment: Environment, instance: dg
     assert follow_workspaces(instance, ["b", "c"]) == (1, 1)
     assert set(instance.get_dynamic_partitions(WORKSPACES_NAME)) == {"b", "c"}
     assert follow_workspaces(instance, []) == (0, 0)  # more likely a fault than the end of everybody
+
+
+def test_partitions_are_added_all_at_once_and_removed_a_few_hundred_at_a_time(instance: dg.DagsterInstance) -> None:
+    """Dagster removes them one by one, and would keep the sensor for minutes."""
+    many = [f"w{i}" for i in range(MAX_DELETES_PER_TICK + 20)]
+
+    assert follow_workspaces(instance, [*many, "kept"]) == (len(many) + 1, 0)
+    assert follow_workspaces(instance, ["kept"]) == (0, MAX_DELETES_PER_TICK)
+    assert follow_workspaces(instance, ["kept"]) == (0, 20)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_removed"),
+    [(BulkActionStatus.REQUESTED, False), (BulkActionStatus.CANCELING, False), (BulkActionStatus.COMPLETED, True)],
+)
+def test_no_partition_goes_while_a_backfill_is_under_way(
+    environment: Environment, instance: dg.DagsterInstance, status: BulkActionStatus, is_removed: bool
+) -> None:
+    """Dagster would end the whole backfill for it."""
+    follow_workspaces(instance, ["a", "b"])
+    backfill = PartitionBackfill(
+        backfill_id="x", status=status, from_failure=False, tags={}, backfill_timestamp=0.0, asset_backfill_data=None
+    )
+    instance.add_backfill(backfill)
+
+    assert follow_workspaces(instance, ["b", "c"]) == (1, int(is_removed))
+    assert ("a" in instance.get_dynamic_partitions(WORKSPACES_NAME)) is not is_removed
 
 
 def test_the_due_sensor_asks_for_a_range_once_the_partition_sensor_has_made_it(
