@@ -13,29 +13,27 @@ from sqlalchemy import text
 
 from integrations_pipeline.store.database import Database
 
-#: Nobody waits longer than this, which is half as long again as the longest pause that a provider asks for: a moment
-#: further off was reserved by a clock that was set back since.
-LONGEST_WAIT_SECONDS = 90
-
+#: The stored moment, moved along with a clock that was set back since it was reserved.
+_MOMENT = "r.next_free_at - greatest(coalesce(r.reserved_at, clock_timestamp()) - clock_timestamp(), interval '0')"
 #: One statement is the whole algorithm: reserve the next free moment, return how far away it is.
 _RESERVE = text(
     f"""
-    insert into provider_rate_limits as r (key, next_free_at)
-    values (:key, clock_timestamp() + make_interval(secs => :interval))
+    insert into provider_rate_limits as r (key, next_free_at, reserved_at)
+    values (:key, clock_timestamp() + make_interval(secs => :interval), clock_timestamp())
     on conflict (key) do update set
-        next_free_at = case when r.next_free_at < clock_timestamp() + interval '{LONGEST_WAIT_SECONDS} seconds'
-            then greatest(r.next_free_at, clock_timestamp()) else clock_timestamp() end
-            + make_interval(secs => :interval)
+        next_free_at = greatest({_MOMENT}, clock_timestamp()) + make_interval(secs => :interval),
+        reserved_at = clock_timestamp()
     returning extract(epoch from r.next_free_at - clock_timestamp())::float8 - :interval
     """  # noqa: S608 - built from a constant
 )
 _PAUSE = text(
-    """
-    insert into provider_rate_limits as r (key, next_free_at)
-    values (:key, clock_timestamp() + make_interval(secs => :seconds))
-    on conflict (key) do update set next_free_at =
-        greatest(r.next_free_at, clock_timestamp() + make_interval(secs => :seconds))
-    """
+    f"""
+    insert into provider_rate_limits as r (key, next_free_at, reserved_at)
+    values (:key, clock_timestamp() + make_interval(secs => :seconds), clock_timestamp())
+    on conflict (key) do update set
+        next_free_at = greatest({_MOMENT}, clock_timestamp() + make_interval(secs => :seconds)),
+        reserved_at = clock_timestamp()
+    """  # noqa: S608 - built from a constant
 )
 
 

@@ -279,5 +279,6 @@ PROVIDER_RATE_LIMITS = Table(
     METADATA,
     _text("key", key=True),
     _time("next_free_at"),
+    _time("reserved_at", null=True),
     prefixes=["UNLOGGED"],
 )
