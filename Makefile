@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup lint check test demo dev bench properties mutations lock clean
+.PHONY: setup lint check test exhaustive demo dev bench properties mutations lock clean
 
 setup: $(STAMP)
 
@@ -25,7 +25,11 @@ check: lint
 	$(BIN)/python -m pytest -q -m "not slow"
 
 test: setup
-	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -q
+	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -q -m "not exhaustive"
+
+# Every crash point of sending mail and taking in replies, one run each: longer than a submission may take.
+exhaustive: setup
+	$(BIN)/python -m pytest -q -m exhaustive
 
 demo: setup
 	$(BIN)/integrations demo
