@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from integrations_pipeline.model import Direction, RunStatus
 from integrations_pipeline.store.database import Database
@@ -41,7 +42,7 @@ class Vault:
         maker = self.postgres.new_database(self.name)
         url = maker.__enter__()
         self.copies.append(maker)
-        return url.rpartition("/")[2].partition("?")[0]
+        return str(make_url(url).database)
 
     def restore(self, name: str) -> None:
         """Go on with a copy of the copy."""
