@@ -193,8 +193,14 @@ def record_success(connection: Connection, connection_id: UUID, *, is_due_again:
     connection.execute(statement, {"id": connection_id, "again": is_due_again, "spread": SPREAD})
 
 
-def record_failure(connection: Connection, connection_id: UUID, message: str) -> str:
-    """A failed run: counts toward `error`, and the next try waits longer each time. Returns the status."""
+def exists(connection: Connection, connection_id: UUID) -> bool:
+    statement = text("select exists (select 1 from integration_connections where id = :id)")
+    return bool(connection.execute(statement, {"id": connection_id}).scalar_one())
+
+
+def record_failure(connection: Connection, connection_id: UUID, message: str) -> str | None:
+    """A failed run: counts toward `error`, and the next try waits longer each time. Returns the status; None if
+    the connection is gone."""
     statement = text(
         "update integration_connections set error_count = error_count + 1, error_message = :message, "
         "status = case when error_count + 1 >= :limit and status = 'active' then 'error' else status end, "
@@ -210,7 +216,8 @@ def record_failure(connection: Connection, connection_id: UUID, message: str) ->
         "longest": MAX_BACKOFF_MINUTES,
         "spread": BACKOFF_SPREAD,
     }
-    return str(connection.execute(statement, bound).scalar_one())
+    found: str | None = connection.execute(statement, bound).scalar_one_or_none()
+    return found
 
 
 def postpone(connection: Connection, connection_id: UUID) -> None:

@@ -114,7 +114,7 @@ def close_lost(database: Database, lost: OpenRun, reason: str) -> bool:
     return bool(closed)
 
 
-def _lost_activity(lost: OpenRun, reason: str, status: str) -> Activity:
+def _lost_activity(lost: OpenRun, reason: str, status: str | None) -> Activity:
     return Activity(
         integration_name=lost.integration_type,
         action="sync_failed",

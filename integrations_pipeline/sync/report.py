@@ -175,6 +175,8 @@ class LogBook:
             if not is_counted:
                 return
             status = connections.record_failure(connection, run.connection.id, message)
+            if status is None:
+                return
             activity = Activity(
                 integration_name=run.spec.name,
                 action="sync_failed",

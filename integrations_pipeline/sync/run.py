@@ -9,12 +9,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
+from sqlalchemy.exc import IntegrityError
+
 from integrations_pipeline.engine.plan import plan_sync
 from integrations_pipeline.errors import (
     BusyError,
     ConfigurationError,
     IntegrationError,
     NeedsAttentionError,
+    PermanentError,
     UnavailableError,
 )
 from integrations_pipeline.model import DIRECTION_OF, Change, ChangeState, Direction, Plan, Side
@@ -43,6 +46,7 @@ from integrations_pipeline.sync.runtime import (
 
 #: How often a waiting run asks for the lock again.
 LOCK_POLL_SECONDS = 0.25
+REMOVED = "the connection was removed while it was being synced; what was done until then stays done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +75,7 @@ def run_sync(runtime: Runtime, request: SyncRequest, progress: Progress = no_pro
         book = LogBook.open(run, request.direction, request.dagster_run_id)
         work = _Work(Plan(), Ledger(book.scope(run), Plan()))
         try:
-            _sync_mail(run, request, book)
-            _sync_contacts(run, request, book, work)
-            _wake_mailbox(run)
+            _sync(run, request, book, work)
         except IntegrationError as error:
             book.close_failed(run, work.plan, work.ledger, str(error))
             return book.report(workspace, request, work.plan, run_id)
@@ -97,6 +99,24 @@ class _Work:
     plan: Plan
     ledger: Ledger
     left_out: int = 0
+
+
+def _sync(run: Run, request: SyncRequest, book: LogBook, work: _Work) -> None:
+    """The work of a run. A connection that is removed meanwhile takes its rows along: the run says so and ends."""
+    try:
+        _sync_mail(run, request, book)
+        _sync_contacts(run, request, book, work)
+        _wake_mailbox(run)
+    except IntegrityError as error:
+        _require_kept(run, error)
+        raise
+    _require_kept(run)
+
+
+def _require_kept(run: Run, cause: Exception | None = None) -> None:
+    with run.session.begin() as connection:
+        if not connections.exists(connection, run.connection.id):
+            raise PermanentError(REMOVED) from cause
 
 
 def _sync_mail(run: Run, request: SyncRequest, book: LogBook) -> None:

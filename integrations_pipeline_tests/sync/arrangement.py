@@ -36,7 +36,7 @@ from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.encryption import Cipher, generate_key_text
 from integrations_pipeline.sync.report import SyncReport
-from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
+from integrations_pipeline.sync.run import REMOVED, SyncRequest, plan_only, run_sync
 from integrations_pipeline.sync.runtime import Runtime
 
 TABLE = "Contacts"
@@ -279,9 +279,8 @@ class Tenant:
     def add_local(self, *people: Mapping[str, Value]) -> list[str]:
         """New contacts; their ids."""
         rows = [{name: as_text(value) for name, value in person.items()} for person in people]
-        ids = [
-            str(row["id"]) for row in self.rows("select gen_random_uuid() id from generate_series(1, :n)", n=len(rows))
-        ]
+        runtime = self.world.runtime
+        ids = [str(runtime.new_id()) for _ in rows]
         writes = [ContactWrite(contact_id=key, fields=row) for key, row in zip(ids, rows, strict=True)]
         with self.world.database.workspace(self.workspace_id) as connection:
             made = contacts.insert_contacts(connection, self.workspace_id, writes)
@@ -376,7 +375,7 @@ class Tenant:
 
     def _check_log(self, report: SyncReport) -> None:
         logs = self.rows("select * from integration_sync_logs where run_id = :run_id", run_id=report.run_id)
-        assert len(logs) == len(report.results)
+        assert len(logs) == (0 if report.error == REMOVED else len(report.results))
         for log in logs:
             counts = {name: log[name] for name in COUNT_NAMES}
             assert all(count >= 0 for count in counts.values()), counts
@@ -384,7 +383,8 @@ class Tenant:
             assert sum(counts.values()) == considered.get(log["direction"], 0), counts
             assert log["completed_at"] is not None
             assert log["status"] == report.status.value
-        assert sum(log["api_calls"] for log in logs) == report.api_calls == len(self.calls())
+        assert report.api_calls == len(self.calls())
+        assert not logs or sum(log["api_calls"] for log in logs) == report.api_calls
 
     def check_privacy(self) -> None:
         told = [

@@ -35,6 +35,7 @@ from integrations_pipeline.providers.mailchimp.outcomes import GONE, failed, out
 _MOVED = "the member's e-mail changed at Mailchimp during the run; the next run takes it up"
 _NO_ADDRESS = "Mailchimp keeps nobody without an e-mail"
 _IS_ARCHIVED = "the member is archived at Mailchimp: bring it back there, or delete the contact"
+_NOT_TOLD = "the member was made, but Mailchimp does not tell its lasting id yet; the next run links it"
 _NOT_ARCHIVED = "Mailchimp archives nobody who bounced or has not confirmed yet"
 
 #: Clocks have whole seconds: a look at what a lost request made begins a little earlier.
@@ -173,13 +174,23 @@ class MailchimpWriter:
         if made is None:
             made = self._existing(each, answers.lost.get(each.address.lower()))
             if made is None:
-                return outcome_of(each.change, ChangeState.SUPERSEDED, THERE)
+                return self._to_be_linked(each, THERE)
             if made.get("status") == ARCHIVED:
                 return failed(each.change, PermanentError(_IS_ARCHIVED, code=ARCHIVED))
         if not made.get("contact_id") and email_key(made) not in answers.told:
-            made = self.client.member(wire.member_hash(each.address)) or made
+            found = self.client.member(wire.member_hash(each.address))
+            if found is None:
+                outcome = self._with_tags(each, None)
+                is_done = outcome.state is ChangeState.APPLIED
+                return self._to_be_linked(each, _NOT_TOLD) if is_done else outcome
+            made = found
         self.seen[external_id(made)] = made
-        return self._with_tags(each, external_id(made), each.address)
+        return self._with_tags(each, external_id(made))
+
+    @staticmethod
+    def _to_be_linked(each: "_Prepared", reason: str) -> Outcome:
+        """The next run reads the member, by its hash, however old it is by then, and the match links it."""
+        return outcome_of(each.change, ChangeState.SUPERSEDED, reason, wire.member_hash(each.address))
 
     def _existing(self, each: "_Prepared", lost: Member | None) -> Member | None:
         """The member that a create met: ours if it holds just what we would write, else None: somebody else's.

@@ -30,6 +30,7 @@ from integrations_pipeline.store import connections, pitches, workspaces
 from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.sync.report import SyncReport
+from integrations_pipeline.sync.run import REMOVED
 from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
@@ -227,7 +228,7 @@ class Agency(Tenant):
     def _check_log(self, report: SyncReport) -> None:
         """Both halves of a run add up in its rows: what happened to mail is counted beside the contacts."""
         logs = self.rows("select * from integration_sync_logs where run_id = :run_id", run_id=report.run_id)
-        assert len(logs) == len(report.results)
+        assert len(logs) == (0 if report.error == REMOVED else len(report.results))
         for log in logs:
             counts = {name: log[name] for name in COUNT_NAMES}
             assert all(count >= 0 for count in counts.values()), counts
@@ -240,7 +241,7 @@ class Agency(Tenant):
             assert sum(counts.values()) == expected, (counts, told)
             assert log["completed_at"] is not None
             assert log["status"] == report.status.value
-        assert sum(log["api_calls"] for log in logs) == report.api_calls
+        assert not logs or sum(log["api_calls"] for log in logs) == report.api_calls
 
     def check_privacy(self) -> None:
         super().check_privacy()

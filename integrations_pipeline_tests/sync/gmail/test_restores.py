@@ -220,8 +220,11 @@ def test_a_connection_that_is_removed_in_the_middle_and_added_again_sends_nothin
     agency.configure()
     agency.sync()
     agency.sync()
-    assert world.deliveries() == dict.fromkeys(ids, 1)
-    assert agency.statuses() == {"sent": 2}
+    statuses = {each: (agency.status(each), agency.delivered(each)) for each in ids}
+    doubtful = [each for each, found in statuses.items() if found != ("sent", 1)]
+    assert len(doubtful) <= 1, "only the one under way can be doubtful"
+    assert all(statuses[each] == ("unknown", 0) for each in doubtful)
+    assert not doubtful or "draft" in path, "what was sent was read back by its thread"
 
 
 @pytest.mark.slow
@@ -287,10 +290,9 @@ def test_another_mailbox_behind_the_same_connection_sends_what_is_new_and_nothin
     first = agency.pitch(ANN)
     agency.sync()
     second, third = agency.pitch("two@example.org"), agency.pitch("three@example.org")
-    world.fault("drop_after", path_regex="drafts/send", times=1)
-    world.fault("drop_before", path_regex="/drafts/", method="GET", times=-1)
-    agency.sync()
-    world.heal()
+    die_at(world, "/drafts/send", is_after=True)
+    with pytest.raises(Crash):
+        agency.sync()
     world.gmail.create_mailbox("other@agency.org")
     agency.base_id = "other@agency.org"
     agency.token = world.gmail.token(agency.base_id, ["https://mail.google.com/"])
@@ -299,6 +301,15 @@ def test_another_mailbox_behind_the_same_connection_sends_what_is_new_and_nothin
     agency.sync()
     assert {agency.status(each) for each in (first, second, third)} <= {"sent", "unknown"}
     assert world.deliveries() == {first: 1, second: 1, third: 1}
+
+
+def die_at(world: PostWorld, path: str, *, is_after: bool = False) -> None:
+    """The next run dies at its first request to such a path, or right after its answer."""
+
+    def die() -> None:
+        raise Crash(path)
+
+    world.once(path, die, is_after=is_after)
 
 
 # Queued again
@@ -350,14 +361,14 @@ def test_a_pitch_under_way_that_a_program_queues_goes_out_once(world: PostWorld,
     agency = world.agency()
     agency.sync()
     pitch_id = agency.pitch(ANN)
-    faults = {
-        "claimed": lambda: world.refuse("resourceExhausted", path_regex="/messages$", times=20),
-        "drafted": lambda: world.refuse("mailSending", path_regex="drafts/send", times=1),
-        "sending": lambda: world.fault("drop_before", path_regex="/drafts/", times=20),
-    }
-    faults[state]()
-    agency.sync()
-    world.heal()
+    moments = {"claimed": "/messages$", "drafted": "/drafts/send", "sending": "/drafts/send"}
+    if state == "drafted":
+        world.refuse("mailSending", path_regex=moments[state], times=1)
+        agency.sync()
+    else:
+        die_at(world, moments[state])
+        with pytest.raises(Crash):
+            agency.sync()
     assert agency.ledger(pitch_id)[0]["state"] == state
     agency.change(pitch_id, status="queued")
     world.clock.advance(90_000)

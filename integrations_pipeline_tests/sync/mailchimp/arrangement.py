@@ -1,18 +1,21 @@
 """A world around a Mailchimp audience: `MailchimpWorld` and its tenants, `Subscribers`.
 
 Everything reads one clock that only tests move: the sandbox, Postgres, and the runs. It stands still unless a
-test moves it, a run begins (`interval`) or a run pauses. Belongs here: an audience in the words of `Tenant`.
-Does not: what tests expect of it.
+test moves it, a run begins (`interval`) or a run pauses. Ids of contacts are the same in every world. Belongs
+here: an audience in the words of `Tenant`. Does not: what tests expect of it.
 """
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar
+from uuid import UUID
 
 from integrations_pipeline.model import join_set, split_set
 from integrations_pipeline.providers.base import Provider, ProviderContext, ProviderSpec
 from integrations_pipeline.providers.mailchimp import PROVIDER
+from integrations_pipeline.providers.mailchimp.members import UNDER_WAY
 from integrations_pipeline.providers.mailchimp.provider import API_URL, MailchimpProvider
 from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, Mailchimp, SandboxServer
 from integrations_pipeline.sandbox.mailchimp.model import Audience, Member
@@ -32,12 +35,21 @@ NO_LIMIT: dict[str, Any] = {"delete_policy": "propagate", "delete_limit": 1000, 
 
 _OUT = ("unsubscribed", "cleaned")
 _UNASKED = ("transactional", "pending")
-_FIND_CONTACT = """
-select c.email_opt_out, coalesce(l.external_id, '') from workspace_contacts c
-join integration_connections n on n.workspace_id = c.workspace_id
-left join integration_links l on l.contact_id = c.id and l.connection_id = n.id
-where n.settings ->> 'list_id' = %s and c.deleted_at is null and (l.external_id = %s or lower(c.email) = lower(%s))
-order by c.email_opt_out desc limit 1
+_FIND_CONTACTS = """
+with audience as (
+    select id, workspace_id from integration_connections where settings ->> 'list_id' = %(list_id)s
+), found as (
+    select m.record_id, c.id from audience a join workspace_contacts c on c.workspace_id = a.workspace_id
+    join unnest(%(keys)s::text[], %(emails)s::text[]) m(record_id, email)
+        on integrations_identity_key(c.email) = m.email and c.deleted_at is null
+    union
+    select l.external_id, l.contact_id from audience a join integration_links l on l.connection_id = a.id
+    where l.external_id = any(%(keys)s)
+)
+select f.record_id, bool_or(c.email_opt_out), coalesce(max(l.external_id), '')
+from found f join workspace_contacts c on c.id = f.id and c.deleted_at is null
+left join integration_links l on l.contact_id = c.id and l.connection_id in (select id from audience)
+group by f.record_id
 """
 
 
@@ -50,11 +62,12 @@ class MailchimpWorld(World):
         super().__init__(
             server=server,
             database=database,
-            network=ConsentWatch(server.mailchimp, self._contact),
+            network=ConsentWatch(server.mailchimp, self._contacts),
             max_concurrency=PROVIDER.capabilities.max_concurrency,
         )
         self.clock = clock
         self.interval = 60.0
+        self._ids = random.Random("contacts")
 
     @property
     def mailchimp(self) -> Mailchimp:
@@ -77,6 +90,7 @@ class MailchimpWorld(World):
             specs={**usual.specs, PROVIDER.name: self.spec},
             addresses={**usual.addresses, API_URL: self.server.mailchimp_url},
             clock=self.clock.now,
+            new_id=self._new_id,
         )
 
     def tenant(
@@ -95,6 +109,9 @@ class MailchimpWorld(World):
     def options(self, **changes: Any) -> None:
         self.mailchimp.set_options(**changes)
 
+    def _new_id(self) -> UUID:
+        return UUID(int=self._ids.getrandbits(128), version=4)
+
     def _build(self, context: ProviderContext) -> Provider:
         return WatchedProvider(MailchimpProvider(context), self.hooks)
 
@@ -102,14 +119,15 @@ class MailchimpWorld(World):
         super()._wait(seconds)
         self.clock.advance(seconds)
 
-    def _contact(self, list_id: str, record_id: str, email: str) -> Contact:
-        """Asked beside SQLAlchemy's events, which tests count."""
+    def _contacts(self, list_id: str, members: Sequence[Member]) -> dict[str, Contact]:
+        """By link or e-mail; asked beside SQLAlchemy's events, which tests count."""
+        keys = [member.contact_id for member in members]
+        emails = [member.email_address.strip().lower() for member in members]
         raw = self.database._engine.raw_connection()
         try:
             cursor = raw.cursor()
-            cursor.execute(_FIND_CONTACT, (list_id, record_id, email))
-            found = cursor.fetchone()
-            return Contact(*found) if found else Contact()
+            cursor.execute(_FIND_CONTACTS, {"keys": keys, "emails": emails, "list_id": list_id})
+            return {row[0]: Contact(*row[1:]) for row in cursor.fetchall()}
         finally:
             raw.close()
 
@@ -255,7 +273,8 @@ class Subscribers(Tenant):
         consent = "true" if member.status in _OUT else "unasked" if member.status in _UNASKED else ""
         found |= {
             "email": member.email_address,
-            "tags": join_set(self.tags_of(member.contact_id)),
+            # The mark of a move to a new e-mail is the sync's own; a kill right before its end leaves it.
+            "tags": join_set(tag for tag in self.tags_of(member.contact_id) if tag != UNDER_WAY),
             "email_opt_out": consent,
         }
         return {name: value for name, value in found.items() if value}

@@ -9,7 +9,7 @@ sees them. Does not: what the workspace makes of consent (`test_consent`).
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +34,8 @@ class Contact:
     record_id: str = ""
 
 
-#: (list id, the member's contact id, its e-mail) → the contact.
-FindContact = Callable[[str, str, str], Contact]
+#: (list id, members) → their contacts by the members' contact id; those that have none are left out.
+FindContacts = Callable[[str, Sequence[Member]], Mapping[str, Contact]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,13 @@ class ConsentWatch(Loopback):
     """`problems` lists, in words without personal data, what a request did that none may do; `most` is the rank
     that a new member of each audience may have."""
 
-    def __init__(self, mailchimp: Mailchimp, find_contact: FindContact) -> None:
+    def __init__(self, mailchimp: Mailchimp, find_contacts: FindContacts) -> None:
         super().__init__()
         self.problems: list[str] = []
         self.most: dict[str, int] = {}
         self._mailchimp = mailchimp
-        self._contact = find_contact
+        self._unsubscribed: set[str] = set()
+        self._contacts = find_contacts
         gather("requests to Mailchimp", SEEN)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -103,27 +104,37 @@ class ConsentWatch(Loopback):
         SEEN["status sent"] += 1
         if member is None or request.method != "PATCH" or document != {"status": "unsubscribed"}:
             self.problems.append(f"{request.method} sent a status")
+        elif self._is_repeated(member):
+            SEEN["status sent again"] += 1
         elif member.status != "subscribed":
             self.problems.append(f"a status was sent to a member who is {member.status}")
-        elif not self._contact(audience.id, member.contact_id, member.email_address).is_out:
+        elif not self._contacts(audience.id, [member]).get(member.contact_id, Contact()).is_out:
             self.problems.append("a member was unsubscribed whose contact had not opted out")
+        else:
+            self._unsubscribed.add(member.contact_id)
+
+    def _is_repeated(self, member: Member) -> bool:
+        """Whether we unsubscribed the member ourselves, and nobody did anything since: the answer was lost."""
+        is_ours = member.contact_id in self._unsubscribed and not member.is_in_compliance
+        return is_ours and member.status == "unsubscribed"
 
     def _compare(self, request: httpx.Request, before: _Before) -> None:
         """Nobody's consent is higher than before, and of the new ones nobody's than it may be."""
         with self._mailchimp.stage.lock:
-            for key, member in before.audience.members.items():
-                if key in before.ranks:
-                    SEEN["members looked at"] += 1
-                    if rank(member) > before.ranks[key]:
-                        self.problems.append(f"{request.method} raised a member to {member.status}")
-                else:
-                    SEEN["members made"] += 1
-                    self._check_new(before.audience, member)
+            members = before.audience.members
+            for key, held in before.ranks.items():
+                if key in members and rank(members[key]) > held:
+                    self.problems.append(f"{request.method} raised a member to {members[key].status}")
+            SEEN["members looked at"] += len(before.ranks)
+            new = [member for key, member in members.items() if key not in before.ranks]
+        SEEN["members made"] += len(new)
+        contacts = self._contacts(before.audience.id, new) if new else {}
+        for member in new:
+            self._check_new(before.audience, member, contacts.get(member.contact_id, Contact()))
 
-    def _check_new(self, audience: Audience, member: Member) -> None:
+    def _check_new(self, audience: Audience, member: Member, contact: Contact) -> None:
         """A new member may be as the settings say; unsubscribed, if the contact opted out, or no more than the
         member it had so far, if this one is for its new e-mail."""
-        contact = self._contact(audience.id, member.contact_id, member.email_address)
         earlier = audience.members.get(contact.record_id)
         SEEN["members made for somebody who opted out"] += contact.is_out
         SEEN["members made for a new e-mail"] += earlier is not None

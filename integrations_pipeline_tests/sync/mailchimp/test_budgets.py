@@ -1,0 +1,134 @@
+"""What work costs in requests. Every request takes a moment of the clock, as every real one does."""
+
+from math import ceil
+
+import pytest
+
+from integrations_pipeline.model import RunStatus
+from integrations_pipeline_tests.sync.arrangement import people, person
+from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+
+#: The documented limits: members per write and per page.
+BATCH, PAGE = 500, 1000
+SIZES = [pytest.param(60, id="60"), pytest.param(5000, marks=pytest.mark.slow, id="5000")]
+#: Merge fields before the first write, the list of the archived, and the last page, which may be empty.
+AROUND = 5
+
+
+def slow_clock(world: MailchimpWorld, seconds: float = 1.5) -> None:
+    """A batch of 500 takes longer than that."""
+    world.network.before = lambda _: world.clock.advance(seconds)
+
+
+def pages(count: int) -> int:
+    """A page begins with the last second of the one before: where all changed in batches, half of it is new."""
+    return 2 * ceil(count / PAGE)
+
+
+def allowed(count: int) -> int:
+    """Batches, pages to learn the new ids, pages to step over our own writes, and 5 % more."""
+    return AROUND + ceil(1.05 * (ceil(count / BATCH) + 2 * pages(count)))
+
+
+def loaded(world: MailchimpWorld, count: int, side: str) -> Subscribers:
+    """Everybody is new on one side; the first run of the connection."""
+    slow_clock(world)
+    tenant = world.tenant(**NO_LIMIT)
+    if side == "local":
+        tenant.add_local(*people(count))
+    else:
+        tenant.add_remote(*people(count))
+        world.clock.advance(3600)
+    assert tenant.sync().status is RunStatus.SUCCESS
+    assert len(tenant.links()) == count
+    return tenant
+
+
+@pytest.mark.parametrize("side", ["local", "remote"])
+@pytest.mark.parametrize("count", SIZES)
+def test_a_first_load_costs_its_batches_and_pages_and_nothing_afterwards(
+    world: MailchimpWorld, side: str, count: int
+) -> None:
+    tenant = loaded(world, count, side)
+    assert len(tenant.calls()) <= (allowed(count) if side == "local" else AROUND + pages(count))
+    # Right after it, and later.
+    for interval in (0.0, 5.0, 3600.0):
+        world.interval = interval
+        report = tenant.sync()
+        assert not report.plan.changes
+        assert len(tenant.calls()) <= 2
+    tenant.assert_in_sync()
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_updates_of_everybody_cost_their_batches_and_pages(world: MailchimpWorld, count: int) -> None:
+    tenant = loaded(world, count, "remote")
+    tenant.rows("update workspace_contacts set company = 'Acme' returning id")
+    tenant.sync()
+    assert len(tenant.calls()) <= allowed(count)
+    assert {row["company"] for row in tenant.remote().values()} == {"Acme"}
+    world.interval = 0.0
+    assert len(tenant.assert_quiet().plan.changes) == 0
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_edits_of_everybody_at_mailchimp_cost_their_pages(world: MailchimpWorld, count: int) -> None:
+    tenant = loaded(world, count, "remote")
+    for record_id in tenant.remote():
+        tenant.edit_remote(record_id, company="Acme")
+    world.clock.advance(60)
+    tenant.sync()
+    assert len(tenant.calls()) <= AROUND + pages(count)
+    assert {row["company"] for row in tenant.local().values()} == {"Acme"}
+    tenant.assert_quiet()
+
+
+def test_one_change_costs_a_handful(world: MailchimpWorld) -> None:
+    """Read twice, fields, the record again, the write; and the read that steps over it."""
+    tenant = loaded(world, 60, "remote")
+    contact_id = sorted(tenant.local())[0]
+    for fields in ({"company": "Acme"}, {"tags": ["a"]}, {"email": "new@example.org"}):
+        tenant.edit_local(contact_id, **fields)
+        tenant.sync()
+        assert len(tenant.calls()) <= 7
+    tenant.assert_quiet()
+
+
+def test_tags_cost_one_request_for_each_member_whose_tags_change(world: MailchimpWorld) -> None:
+    tenant = loaded(world, 60, "remote")
+    for contact_id in sorted(tenant.local())[:10]:
+        tenant.edit_local(contact_id, tags=["a", "b", "c"])
+    for contact_id in sorted(tenant.local())[10:20]:
+        tenant.edit_local(contact_id, company="Acme")
+    tenant.sync()
+    assert len([call for call in tenant.calls("POST") if call.path.endswith("/tags")]) == 10
+    assert len(tenant.calls()) <= 10 + allowed(10)
+    tenant.assert_quiet()
+
+
+def test_a_run_with_nothing_to_do_asks_nothing_of_the_merge_fields(world: MailchimpWorld) -> None:
+    tenant = loaded(world, 60, "remote")
+    tenant.sync()
+    assert {call.path.rpartition("/")[2] for call in tenant.calls()} == {"members"}
+    assert all(("count", "1000") in call.query for call in tenant.calls())
+
+
+@pytest.mark.parametrize("shuffles", [False, True], ids=["ties in order", "ties in any order"])
+def test_a_load_within_one_second_costs_a_little_more(world: MailchimpWorld, shuffles: bool) -> None:
+    """Faster than the real service is: all new members share one second."""
+    world.options(shuffle_ties=shuffles)
+    tenant = world.tenant(**NO_LIMIT)
+    tenant.add_local(*people(1200))
+    tenant.sync()
+    assert len(tenant.links()) == 1200
+    assert len(tenant.calls()) <= (40 if shuffles else 14)
+    tenant.sync()
+    tenant.assert_in_sync()
+    tenant.assert_quiet()
+
+
+def test_an_unchanged_answer_of_thousands_is_not_asked_for_again_by_a_preview(world: MailchimpWorld) -> None:
+    tenant = loaded(world, 60, "remote")
+    tenant.add_local(person(1000))
+    tenant.preview()
+    assert len(tenant.calls()) <= 2
