@@ -16,6 +16,9 @@ from integrations_pipeline.cli import connections, contacts, db, decisions, loca
 from integrations_pipeline.cli.output import Exit, exit_code, print_json, warn
 from integrations_pipeline.errors import IntegrationError
 
+#: What typer makes of Ctrl-C, without a word.
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="integrations",
     help="Keeps a workspace's contacts the same in Postgres and in the tools its team works in.",
@@ -44,13 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except IntegrationError as error:
         _fail(str(error), exit_code(error), is_json=is_json)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("stopped; what was acknowledged is kept, the next run finishes the work", Exit.FAILED, is_json=is_json)
+        code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a defect of ours: its message may hold somebody's data
         show = getattr(error, "format_message", None)
         if show is None:
             where = "".join(format_tb(error.__traceback__)[-1:]).strip()
             _fail(f"unexpected {type(error).__name__}: please report it\n{where}", Exit.FAILED, is_json=is_json)
         _fail(f"{show()} (`integrations --help` shows the usage)", Exit.USAGE, is_json=is_json)
+    if code == INTERRUPTED:
+        _fail("stopped; what was acknowledged is kept, the next run finishes the work", Exit.FAILED, is_json=is_json)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -189,6 +189,10 @@ def _switch(provider: str, workspace: str, *, is_enabled: bool, as_json: bool) -
         workspace_id = find_workspace(runtime, workspace)
         with runtime.database.workspace(workspace_id) as connection:
             row = connections.find_connection(connection, workspace_id, provider)
+            if is_enabled and row.status == "disconnected" and row.oauth_provider:
+                raise ConfigurationError(
+                    row.error_message or f"`integrations connections authorize {provider}` is needed"
+                )
             connections.set_enabled(connection, row.id, is_enabled=is_enabled)
             action = "connection_enabled" if is_enabled else "connection_disabled"
             switched = Activity(integration_name=provider, action=action, success=True)

@@ -214,7 +214,7 @@ class HttpClient:
             response = self._client.request(method, path, params=list(params), json=json)
         except _NOT_SENT as error:
             raise UnreachableError(f"{self._host} cannot be reached ({type(error).__name__})") from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:  # TransportError leaves out an answer that is not compressed as it says
             kind = RetryableError if is_repeatable else InDoubtError
             raise kind(f"{self._host} did not answer ({type(error).__name__})") from error
         self.server_time = _parse_date(response.headers.get("date")) or self.server_time

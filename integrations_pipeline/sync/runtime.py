@@ -198,14 +198,14 @@ def token_keeper(
     owner = TokenOwner(
         connection_id=connection.id, workspace_id=connection.workspace_id, provider=connection.integration_type
     )
-    is_renewed = oauth.is_refreshable and bool(credentials.get("refresh_token"))
     return TokenKeeper(
         owner,
         database=runtime.database,
         cipher=runtime.cipher,
-        exchange=oauth_exchange(runtime, oauth) if is_renewed else None,
+        exchange=oauth_exchange(runtime, oauth) if oauth.is_refreshable else None,
         clock=runtime.clock,
         credentials=credentials,
+        is_lost=connection.status == "disconnected",
     )
 
 

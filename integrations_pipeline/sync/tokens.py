@@ -78,7 +78,8 @@ class TokenOwner:
 class TokenKeeper:
     """Implements `providers.base.TokenSource` for one connection; safe to use from many threads.
 
-    `exchange` None: tokens that never expire; a refused one is looked for in the database, no more.
+    `exchange` None: tokens that never expire; a refused one is looked for in the database, no more. `is_lost`: a
+    person has to authorise again, so the database is asked before anything is sent.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class TokenKeeper:
         exchange: OAuthExchange | None,
         clock: Callable[[], datetime],
         credentials: Mapping[str, Any],
+        is_lost: bool = False,
     ) -> None:
         self._owner = owner
         self._database = database
@@ -98,7 +100,7 @@ class TokenKeeper:
         self._clock = clock
         self._credentials = credentials
         self._queue = _queue(owner.connection_id)
-        self._is_lost = False
+        self._is_lost = is_lost
 
     @property
     def credentials(self) -> Mapping[str, Any]:

@@ -114,6 +114,7 @@ def test_refusals_are_not_tried_again(status: int) -> None:
         httpx.ReadError("x"),
         httpx.RemoteProtocolError("x"),
         httpx.WriteError("x"),
+        httpx.DecodingError("x"),
     ],
     ids=lambda fault: type(fault).__name__,
 )
@@ -137,11 +138,12 @@ def test_what_was_never_sent_is_tried_again_even_if_it_must_not_be_repeated(faul
         httpx.ReadTimeout("x"),
         httpx.ReadError("x"),
         httpx.RemoteProtocolError("x"),
+        httpx.DecodingError("x"),
         httpx.Response(500),
         httpx.Response(503),
         httpx.Response(200, text="<html>secret answer</html>"),
     ],
-    ids=["timeout", "read error", "protocol error", "500", "503", "no JSON"],
+    ids=["timeout", "read error", "protocol error", "not as compressed", "500", "503", "no JSON"],
 )
 def test_what_may_have_been_applied_is_in_doubt_and_not_sent_again(answer: Answer) -> None:
     script = Script(answer)

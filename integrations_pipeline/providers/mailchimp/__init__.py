@@ -20,7 +20,7 @@ def data_centre(http: httpx.Client, address: str, access_token: str) -> Mapping[
     try:
         answer = http.get(f"{address}/metadata", headers={"Authorization": f"OAuth {access_token}"})
         return {"dc": str(answer.raise_for_status().json()["dc"])}
-    except (httpx.HTTPError, ValueError, KeyError) as error:
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise RetryableError("Mailchimp did not tell the account's data centre: run the command again") from error
 
 
