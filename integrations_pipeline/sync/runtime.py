@@ -196,7 +196,10 @@ def token_keeper(
     runtime: Runtime, connection: ConnectionRow, credentials: Mapping[str, Any], oauth: OAuthSpec
 ) -> TokenKeeper:
     owner = TokenOwner(
-        connection_id=connection.id, workspace_id=connection.workspace_id, provider=connection.integration_type
+        connection_id=connection.id,
+        workspace_id=connection.workspace_id,
+        provider=connection.integration_type,
+        is_lost=connection.status == "disconnected",
     )
     return TokenKeeper(
         owner,
@@ -205,7 +208,6 @@ def token_keeper(
         exchange=oauth_exchange(runtime, oauth) if oauth.is_refreshable else None,
         clock=runtime.clock,
         credentials=credentials,
-        is_lost=connection.status == "disconnected",
     )
 
 

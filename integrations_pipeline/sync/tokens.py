@@ -64,11 +64,13 @@ def _margin(credentials: Mapping[str, Any]) -> timedelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenOwner:
-    """Whose tokens they are, and how to tell a person to mend them."""
+    """Whose tokens they are, and how to tell a person to mend them. `is_lost`: a person has to authorise again, as
+    far as is known, so the database is asked before anything is sent."""
 
     connection_id: UUID
     workspace_id: UUID
     provider: str
+    is_lost: bool = False
 
     @property
     def remedy(self) -> str:
@@ -78,8 +80,7 @@ class TokenOwner:
 class TokenKeeper:
     """Implements `providers.base.TokenSource` for one connection; safe to use from many threads.
 
-    `exchange` None: tokens that never expire; a refused one is looked for in the database, no more. `is_lost`: a
-    person has to authorise again, so the database is asked before anything is sent.
+    `exchange` None: tokens that never expire; a refused one is looked for in the database, no more.
     """
 
     def __init__(
@@ -91,7 +92,6 @@ class TokenKeeper:
         exchange: OAuthExchange | None,
         clock: Callable[[], datetime],
         credentials: Mapping[str, Any],
-        is_lost: bool = False,
     ) -> None:
         self._owner = owner
         self._database = database
@@ -100,7 +100,7 @@ class TokenKeeper:
         self._clock = clock
         self._credentials = credentials
         self._queue = _queue(owner.connection_id)
-        self._is_lost = is_lost
+        self._is_lost = owner.is_lost
 
     @property
     def credentials(self) -> Mapping[str, Any]:
