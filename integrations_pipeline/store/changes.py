@@ -4,12 +4,12 @@ Belongs here: statements on the journal. Does not: deciding states (`sync`). One
 write-ahead log (intended), dead letters (failed), approval queue (held), conflicts and audit.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, RecentWrite, Side
 from integrations_pipeline.store.rows import dump, from_json, to_json
@@ -37,6 +37,8 @@ _SET_STATES = text(
         reason = coalesce(nullif(r.reason, ''), c.reason),
         error_class = nullif(r.error_class, ''),
         external_id = coalesce(r.external_id, c.external_id),
+        moved_from = case when c.kind = 'update' and r.external_id <> c.external_id
+            then c.external_id else c.moved_from end,
         contact_id = coalesce(r.contact_id, c.contact_id),
         attempts = c.attempts + case when r.state = 'intended' then 1 else 0 end
     from jsonb_to_recordset(cast(:rows as jsonb))
@@ -249,23 +251,26 @@ def held_external_ids(connection: Connection, connection_id: UUID) -> list[str]:
 
 
 def recent_remote_writes(connection: Connection, connection_id: UUID, seconds: float) -> list[RecentWrite]:
-    """Remote writes acknowledged within so many seconds, oldest first."""
+    """Remote writes acknowledged within so many seconds, oldest first.
+
+    An update that moved the contact to another record made one and deleted one.
+    """
     statement = text(
-        "select external_id, kind, before, after from integration_changes "
+        "select external_id, moved_from, kind, before, after from integration_changes "
         "where connection_id = :connection_id and side = 'remote' and state = 'applied' "
         "and kind in ('create', 'update', 'delete') and external_id is not null "
         "and updated_at > clock_timestamp() - make_interval(secs => :seconds) order by ordinal"
     )
     found = connection.execute(statement, {"connection_id": connection_id, "seconds": seconds})
-    return [
-        RecentWrite(
-            external_id=row.external_id,
-            kind=ChangeKind(row.kind),
-            before=from_json(row.before),
-            after=from_json(row.after),
-        )
-        for row in found
-    ]
+    return [write for row in found for write in _writes_of(row)]
+
+
+def _writes_of(row: Row[Any]) -> Iterator[RecentWrite]:
+    fields = {"before": from_json(row.before), "after": from_json(row.after)}
+    if row.moved_from:
+        yield RecentWrite(external_id=row.moved_from, kind=ChangeKind.DELETE, **fields)
+    kind = ChangeKind.CREATE if row.moved_from else ChangeKind(row.kind)
+    yield RecentWrite(external_id=row.external_id, kind=kind, **fields)
 
 
 def deleted_in_last_day(connection: Connection, connection_id: UUID) -> dict[Side, int]:

@@ -179,6 +179,7 @@ INTEGRATION_CHANGES = Table(
     _now("created_at"),
     _now("updated_at"),
     Column("ordinal", BigInteger, Identity(always=True), nullable=False),
+    _text("moved_from", null=True),
 )
 
 INTEGRATION_SYNC_LOGS = Table(

@@ -86,6 +86,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
             writes,
             is_complete=remote.is_complete,
             certain=remote.certain,
+            base=_known_of(run, connection, {write.external_id for write in writes} - remote.records.keys()),
         )
         local, base = _read_local(run, connection, remote)
         moved = _moved_fields(run, stored, remote)
@@ -190,8 +191,7 @@ def complete_partials(
     partial = [external_id for external_id, record in remote.records.items() if record.is_partial]
     if not partial:
         return []
-    base = links.read_base(connection, run.connection.id, run.names, only={"external_ids": partial})
-    known = dict(zip(base["external_id"], base[run.names].to_dict("records"), strict=True))
+    known = _known_of(run, connection, partial)
     for external_id in partial:
         record = remote.records[external_id]
         if external_id in known and external_id not in not_on_base:
@@ -200,11 +200,16 @@ def complete_partials(
     return [key for key in partial if key not in known or key in not_on_base]
 
 
+def _known_of(run: Run, connection: Connection, external_ids: Iterable[str]) -> dict[str, dict[Any, Any]]:
+    """The base of these records, by their ids; of those that are linked."""
+    base = links.read_base(connection, run.connection.id, run.names, only={"external_ids": sorted(external_ids)})
+    return dict(zip(base["external_id"], base[run.names].fillna("").to_dict("records"), strict=True))
+
+
 def _remember(run: Run, connection: Connection, remote: RemoteRead, aside: Mapping[str, Mapping[str, str]]) -> None:
     """Add the remote records that wait for a decision: the incremental read does not tell them again."""
     missing = {key: fields for key, fields in aside.items() if key not in remote.records}
-    base = links.read_base(connection, run.connection.id, run.names, only={"external_ids": list(missing)})
-    known = dict(zip(base["external_id"], base[run.names].to_dict("records"), strict=True))
+    known = _known_of(run, connection, missing)
     for external_id, fields in missing.items():
         if external_id not in remote.tombstones:
             whole = {**dict.fromkeys(run.names, ""), **known.get(external_id, {}), **fields}

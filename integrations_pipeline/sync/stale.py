@@ -5,8 +5,9 @@ like somebody undoing our write, deleting what we made or bringing back what we 
 recognising it, by the writes that the journal acknowledged moments ago. Does not: reading either.
 """
 
-from collections.abc import MutableMapping, MutableSet, Sequence, Set
+from collections.abc import Mapping, MutableMapping, MutableSet, Sequence, Set
 from dataclasses import replace
+from types import MappingProxyType
 
 from integrations_pipeline.model import ChangeKind, RecentWrite
 from integrations_pipeline.providers.base import RemoteRecord
@@ -19,6 +20,7 @@ def overlook_stale(
     *,
     is_complete: bool,
     certain: Set[str] = frozenset(),
+    base: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> set[str]:
     """Put right, in place, what looks like the state before a write of ours; returns the ids concerned.
 
@@ -26,7 +28,7 @@ def overlook_stale(
     we wrote, moments ago      the read shows, and what it is taken for
     =========================  =====================================================
     a value                    the value before it: our value
-    a new record               no such record: the record as we made it
+    a new record               no such record: the record as we made it, over its `base`
     a delete                   the record: nothing
     =========================  =====================================================
 
@@ -50,7 +52,9 @@ def overlook_stale(
             is_stale = looks_gone and external_id not in certain and made[0].kind is ChangeKind.CREATE
             if is_stale:
                 tombstones.discard(external_id)
-                records[external_id] = RemoteRecord(external_id=external_id, fields=_final(made))
+                records[external_id] = RemoteRecord(
+                    external_id=external_id, fields={**base.get(external_id, {}), **_final(made)}
+                )
         else:
             fields = _put_right(record, made)
             is_stale = fields != record.fields
