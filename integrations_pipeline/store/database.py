@@ -35,9 +35,17 @@ POOL_SIZE, POOL_OVERFLOW = 5, 10
 #: Any fixed number; it only has to differ from other applications' advisory locks in this database.
 MIGRATION_LOCK = 4_702_111_234_474_983_745
 
+#: SQLSTATE → what keeps a database that can be reached from working, and what to do.
+TROUBLES = {
+    "25006": "is read-only: INTEGRATIONS_DATABASE_URL must name the primary server",
+    "53100": "has no disk space left: make room there, and the next run finishes the work",
+    "53200": "has no memory left: give it more or fewer clients, and the next run finishes the work",
+    "55P03": "did not give a lock in time: something else holds it; the next run finishes the work",
+    "58030": "cannot read or write its disk: its log says more",
+}
 #: SQLSTATE classes and codes that mean "no database to talk to": connection exceptions, an operator's
-#: shutdown, too many connections.
-UNAVAILABLE_STATES = ("08", "57P", "53300")
+#: shutdown, too many connections; and those above.
+UNAVAILABLE_STATES = ("08", "57P", "53300", *TROUBLES)
 
 #: A host that vanishes keeps its locks until Postgres notices: in two minutes, not after the two hours that are
 #: usual. On a Unix socket these settings do nothing.
@@ -169,7 +177,7 @@ class Database:
         except DBAPIError as error:
             if not _is_unavailable(error):
                 raise
-            raise UnavailableError(f"{self._place} {_reason(error)}; check INTEGRATIONS_DATABASE_URL") from error
+            raise UnavailableError(f"{self._place} {_reason(error)}") from error
 
 
 class WorkspaceSession:
@@ -283,6 +291,13 @@ def _is_unavailable(error: DBAPIError) -> bool:
 def _reason(error: DBAPIError) -> str:
     """Why, in our own words: the driver's text is several lines long."""
     said = str(error.orig)
+    trouble = TROUBLES.get(getattr(error.orig, "pgcode", None) or "")
+    if trouble:
+        return trouble
+    return f"{_refusal(said)}; check INTEGRATIONS_DATABASE_URL"
+
+
+def _refusal(said: str) -> str:
     if "authentication failed" in said or "no password supplied" in said:
         return "refuses the user or the password"
     if "does not exist" in said:
