@@ -1,6 +1,8 @@
 """Who of a batch is synced and who is not: deletions while it waits, a provider that is down, a stop."""
 
 import signal
+import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +27,7 @@ from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline.store.fleet import Candidate
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.orchestration.arrangement import (
+    ASSETS,
     PROVIDER,
     RUN,
     failure_text,
@@ -236,3 +239,69 @@ def test_a_run_that_is_cancelled_closes_its_rows_counts_no_failure_and_begins_no
     assert set(rows) == {("failed", "stopped by a person")}
     assert environment.rows("select sum(error_count) from integration_connections") == [(0,)]
     assert tick("lost_runs", home).skip_message == "0 lost syncs closed, 0 lost Dagster runs ended"
+
+
+@pytest.mark.slow
+def test_one_broken_workspace_among_a_hundred_leaves_ninety_nine_recorded(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    slugs = [f"workspace-{number:03}" for number in range(100)]
+    for slug in slugs:
+        environment.connect(
+            environment.add_workspace(slug, people=1), **({"table_id": "None"} if slug == slugs[42] else {})
+        )
+    follow_workspaces(instance, slugs)
+
+    result = run(instance, slugs)
+
+    assert not result.success
+    assert "1 of 100 workspaces failed" in failure_text(result)
+    assert slugs[42] in failure_text(result)
+    for name in ASSETS:
+        found = states(instance, name, slugs)
+        assert Counter(found.values()) == {"MATERIALIZED": 99, "FAILED": 1}
+        assert found[slugs[42]] == "FAILED"
+    logs = environment.rows("select status, count(*) from integration_sync_logs group by 1 order by 1")
+    assert logs == [("failed", 2), ("success", 198)]
+    assert environment.rows("select count(*) from integration_links") == [(99,)]
+
+
+@pytest.mark.slow
+def test_a_database_restart_in_the_middle_fails_whom_it_meets_and_the_next_run_finishes(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    """What a restart does to clients: every session ends at once, and new ones can begin a moment later."""
+    slugs = [f"workspace-{number:02}" for number in range(16)]
+    for slug in slugs:
+        environment.connect(environment.add_workspace(slug, people=3))
+    follow_workspaces(instance, slugs)
+    environment.sandbox.stage.faults.add(FaultRule(action="delay", seconds=0.3, times=-1))
+    restart = threading.Thread(target=restart_after, args=(environment, 4))
+    restart.start()
+
+    result = run(instance, slugs)
+
+    restart.join()
+    environment.sandbox.stage.faults.clear()
+    found = states(instance, "to_external", slugs)
+    failed = {slug for slug, state in found.items() if state == "FAILED"}
+    assert not result.success
+    assert 1 <= len(failed) <= 8, found
+    assert all(slug in failure_text(result) for slug in failed)
+    wrong = environment.rows(
+        "select slug from workspaces w where not exists (select 1 from integration_links l where l.workspace_id = w.id)"
+    )
+    assert {slug for (slug,) in wrong} <= failed, "no wrong success"
+    assert run(instance, sorted(failed)).success
+    assert set(states(instance, "to_external", slugs).values()) == {"MATERIALIZED"}
+    assert environment.rows("select count(*) from integration_links") == [(48,)]
+    assert environment.rows("select count(*) from integration_sync_logs where completed_at is null") == [(0,)]
+
+
+def restart_after(environment: Environment, synced: int) -> None:
+    """End every session once so many workspaces are done and others are at work."""
+    wait(lambda: len(environment.rows("select 1 from integration_sync_logs where status = 'success'")) >= 2 * synced)
+    environment.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
+    )
