@@ -27,7 +27,7 @@ check: lint
 test: setup
 	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -q -m "not exhaustive"
 
-# Every crash point of sending mail and taking in replies, one run each: longer than a submission may take.
+# Further ways to die while sending mail: two crashes in a row, a search that lags, a restored database. One run each.
 exhaustive: setup
 	$(BIN)/python -m pytest -q -m exhaustive
 

@@ -81,6 +81,8 @@ class Capabilities:
     tells_modified_at: bool = False
     propagation_seconds: float = 60.0
     keeps_refusals: bool = False
+    #: It tells how many records a listing has, and the provider holds it to that: none is cut short unnoticed.
+    counts_listings: bool = False
     #: Where contacts may go at all; the direction asked for is cut down to it.
     directions: Direction = Direction.BIDIRECTIONAL
     #: Records are people met, not an address book: only those nobody here knows become contacts.

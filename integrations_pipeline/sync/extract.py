@@ -6,6 +6,7 @@ version guard or by the next run.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,7 +71,10 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
     stored = run.connection.cursor or {}
     before = stored.get("configuration", {})
     is_changed = bool(stored) and before != run.configuration
-    remote = _read_remote(run, stored, is_full=is_full or is_changed or not stored)
+    if is_changed or not stored:
+        remote = gather(run, run.provider.read_all())
+    else:
+        remote = _read_remote(run, stored, is_full=is_full)
     if run.spec.capabilities.tells_new_only:
         _forget_known(run, remote)
     if remote.is_complete:
@@ -120,7 +124,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
 def _read_remote(run: Run, stored: Mapping[str, Any], *, is_full: bool) -> RemoteRead:
     retry = list(stored.get("retry", ()))
     if is_full or stored.get("is_full_wanted") or len(retry) > MAX_RETRY:
-        return gather(run, run.provider.read_all())
+        return _read_whole(run, stored)
     try:
         remote = gather(run, run.provider.read_changes(stored["remote"]))
     except CursorExpiredError:
@@ -129,6 +133,18 @@ def _read_remote(run: Run, stored: Mapping[str, Any], *, is_full: bool) -> Remot
     again = [key for key in retry if key not in remote.records or remote.records[key].is_partial]
     if not remote.is_complete:
         read_again(run, remote, again)
+    return remote
+
+
+def _read_whole(run: Run, stored: Mapping[str, Any]) -> RemoteRead:
+    """Everything. The cursor that comes with it lies past what changed since the last one, so that is asked for
+    first: a listing that was cut short may hide new records, and no later read would tell them again."""
+    told: set[str] = set()
+    if not (run.spec.capabilities.counts_listings or run.spec.capabilities.tells_new_only):
+        with suppress(CursorExpiredError):
+            told = set(gather(run, run.provider.read_changes(stored["remote"])).records)
+    remote = gather(run, run.provider.read_all())
+    read_again(run, remote, sorted(told - remote.records.keys()))
     return remote
 
 

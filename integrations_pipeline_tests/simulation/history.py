@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -46,15 +45,6 @@ ROUNDS = 4
 SETTINGS: dict[str, Any] = {"delete_policy": "propagate", "delete_limit": 1000, "delete_limit_fraction": 1.0}
 
 
-class Gap(Enum):
-    """What the product does not survive yet: `test_known_gaps` shows each, and histories step around it.
-
-    Whoever mends one deletes it here, with the steps around it.
-    """
-
-    LISTING = "a record that a cut listing hid is not looked for in the feed, which told it"
-
-
 class Crash(BaseException):
     """The process is gone: nothing may catch it."""
 
@@ -79,7 +69,6 @@ class History:
     tenant: Tenant
     #: More people at the provider whom nobody touches: a large table is read by modification time.
     bystanders: int = 0
-    gaps: frozenset[Gap] = frozenset(Gap)
     seen: Counter[str] = field(default_factory=Counter)
     edits: list[Edit] = field(default_factory=list)
     #: People (by the number in their first e-mail) that somebody deleted on some side.
@@ -90,7 +79,6 @@ class History:
     _set_back: float = 0.0
     _is_provider_set_back: bool = False
     #: A listing was cut short: a record that it hid, and nobody linked before, is found by reading everything.
-    _is_listing_cut: bool = False
     _random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -240,7 +228,6 @@ class History:
     def _faulty_sync(self) -> None:
         action, rule = self._random.choice(FAULTS)
         self._note(f"fault {action} {rule.get('status', '')}".strip())
-        self._is_listing_cut |= action in CUTS
         self.world.fault(action, times=self._random.randint(1, 2), skip=self._random.randint(0, 6), **rule)
         self._sync(is_full=self._random.random() < 0.4)
         self.world.airtable.clear_faults()
@@ -354,8 +341,6 @@ class History:
     def _settle(self) -> None:
         if self.bystanders:
             self._judge_modified_reads()
-        if Gap.LISTING in self.gaps and self._is_listing_cut:
-            self._reconcile()
         plans = []
         for _ in range(ROUNDS):
             self._let_the_window_pass()
@@ -406,13 +391,13 @@ class History:
 
     def _judge_modified_reads(self) -> None:
         """Of a large table, reading what was modified tells everything but deletes. If the provider's clock was
-        set back or it cut a listing short, edits may wait for the full comparison, too."""
+        set back, edits may wait for the full comparison, too."""
         for _ in range(2):
             self._let_the_window_pass()
             self._sync()
         missed = [change for change in self._reconcile().plan.changes if change.kind is not ChangeKind.DELETE]
         self.seen["edits that waited for the full comparison"] += len(missed)
-        assert self._is_provider_set_back or self._is_listing_cut or not missed, (self._told, missed)
+        assert self._is_provider_set_back or not missed, (self._told, missed)
 
     def _judge_people(self, told: str) -> None:
         """Nobody disappears whom nobody deleted."""
@@ -435,8 +420,6 @@ class History:
         return kept
 
 
-#: Faults that make a listing look complete although it is not.
-CUTS = ("truncate_page", "empty_page")
 FAULTS: list[tuple[str, dict[str, object]]] = [
     ("drop_before", {}),
     ("drop_after", {}),
@@ -459,12 +442,12 @@ def _people(rows: dict[str, dict[str, str]]) -> list[str]:
     return sorted((key for key, row in rows.items() if _name(row).startswith("p")), key=lambda key: _name(rows[key]))
 
 
-def tell(world: StrictWorld, seed: int, gaps: frozenset[Gap] = frozenset(Gap)) -> History:
+def tell(world: StrictWorld, seed: int) -> History:
     """One history, judged. Every third has no webhooks, and every twelfth a large table as well, so that all
     three ways of reading changes are walked."""
     world.airtable.set_options(allows_webhooks=seed % 3 != 0)
     bystanders = SMALL_TABLE + 5 if seed % 12 == 6 else 0
-    history = History(seed, world, world.tenant(f"s{seed}", **SETTINGS), bystanders, gaps)
+    history = History(seed, world, world.tenant(f"s{seed}", **SETTINGS), bystanders)
     history.run()
     history.judge()
     return history

@@ -33,6 +33,7 @@ PROVIDER = ProviderSpec(
         max_read_batch=10 * WRITE_BATCH,
         tells_modified_at=True,
         keeps_refusals=True,
+        counts_listings=True,
     ),
     settings_model=MailchimpSettings,
     default_mapping={"name": "FNAME+LNAME", "phone": "PHONE", "company": "COMPANY"},

@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -46,10 +45,3 @@ def real_world(
     with open_post_world(real_time_gmail, postgres_server, None) as world:
         yield world
     assert "@" not in caplog.text
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is slow here enumerates crash points: it is left to `make exhaustive`."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents and item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.exhaustive)

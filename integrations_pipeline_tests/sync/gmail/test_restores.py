@@ -96,6 +96,7 @@ def test_a_database_from_before_the_sending_sends_nothing_twice(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("is_gone", [False, True], ids=["history there", "history expired"])
 @by_way
@@ -108,18 +109,18 @@ def test_a_database_from_any_moment_of_a_sending_sends_nothing_twice(
     agency = world.agency()
     agency.sync()
     start = vault.back_up()
-    number, taken = 0, 0
-    while True:
+    agency.pitch("somebody@example.org")
+    points = CrashPoints()
+    with points.watching(world):
+        agency.sync(**way)
+    # Later runs read what earlier ones left in the mailbox, too: their last points are not reached.
+    assert len(points.seen) >= 25
+    for number in range(len(points.seen)):
         vault.restore(start)
         (pitch_id,) = agency.pitch_all({"to_email": f"person{number}@example.org"})
         points = CrashPoints(die_at=number)
-        try:
-            with points.watching(world):
-                agency.sync(**way)
-        except Crash:
-            pass
-        else:
-            break
+        with points.watching(world), pytest.raises(Crash):
+            agency.sync(**way)
         copy = vault.back_up()
         agency.sync(**way)
         assert agency.delivered(pitch_id) == 1
@@ -128,8 +129,6 @@ def test_a_database_from_any_moment_of_a_sending_sends_nothing_twice(
             world.gmail.expire_history(OWN)
         agency.sync(**way)
         assert (agency.delivered(pitch_id), agency.status(pitch_id)) == (1, "sent"), points.seen
-        number, taken = number + 1, taken + 1
-    assert taken >= 25
 
 
 def test_a_database_from_before_a_reply_records_it_again_once(vault: Vault) -> None:
@@ -234,21 +233,21 @@ def test_a_connection_that_is_removed_after_a_crash_anywhere_sends_nothing_twice
     """The ledger is gone with it: what the mailbox cannot tell is unknown, and never sent."""
     world.options(search_lag_seconds=lag)
     agency = world.agency()
-    number = 0
-    while True:
+    agency.pitch("somebody@example.org")
+    points = CrashPoints()
+    with points.watching(world):
+        agency.sync()
+    assert len(points.seen) >= 30
+    for number in range(len(points.seen)):
         remove(agency)
         agency.configure()
         (pitch_id,) = agency.pitch_all({"to_email": f"person{number}@example.org"})
         points = CrashPoints(die_at=number)
-        try:
-            with points.watching(world):
-                agency.sync()
-        except Crash:
-            remove(agency)
-            agency.configure()
+        with points.watching(world), pytest.raises(Crash):
             agency.sync()
-        else:
-            break
+        remove(agency)
+        agency.configure()
+        agency.sync()
         assert agency.status(pitch_id) in ("sent", "unknown"), points.seen
         if agency.delivered(pitch_id):
             assert agency.status(pitch_id) == "sent", points.seen
@@ -256,8 +255,6 @@ def test_a_connection_that_is_removed_after_a_crash_anywhere_sends_nothing_twice
             assert agency.resolve(pitch_id, was_sent=False) or agency.status(pitch_id) == "sent"
             agency.sync()
         assert agency.delivered(pitch_id) == 1
-        number += 1
-    assert number >= 30
 
 
 def test_a_crash_between_finding_a_ledger_lost_and_saying_so_sends_nothing(world: PostWorld) -> None:

@@ -1,8 +1,4 @@
-"""What random histories found, each reduced to its smallest form; what the product does not survive yet is marked.
-
-Histories step around what is marked (`history.Gap`). A test that begins to pass fails here, and says by that
-that its gap is to be taken out there.
-"""
+"""What random histories found, each reduced to its smallest form."""
 
 from collections.abc import Iterator
 
@@ -50,11 +46,6 @@ def test_a_clock_that_is_set_back_between_two_writes_does_not_bring_the_first_va
     assert tenant.local()[contact]["name"] == "third"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a full read begins the feed anew, past what the feed told since the cursor",
-)
 def test_a_record_that_a_cut_listing_hid_is_found_in_the_feed_that_told_it(world: StrictWorld) -> None:
     tenant = world.tenant(**SETTINGS)
     tenant.add_remote(person(1))
