@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
-from sqlalchemy.exc import IntegrityError
-
 from integrations_pipeline.engine.plan import plan_sync
 from integrations_pipeline.errors import (
     BusyError,
@@ -107,7 +105,10 @@ def _sync(run: Run, request: SyncRequest, book: LogBook, work: _Work) -> None:
         _sync_mail(run, request, book)
         _sync_contacts(run, request, book, work)
         _wake_mailbox(run)
-    except IntegrityError as error:
+    except IntegrationError:
+        raise
+    except Exception as error:
+        # Perhaps a row that found nothing to belong to.
         _require_kept(run, error)
         raise
     _require_kept(run)
