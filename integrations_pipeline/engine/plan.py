@@ -71,6 +71,9 @@ def plan_sync(world: World) -> Plan:
     `world.base` has the shape told in `diff.diff_linked`, the snapshots that of `model.Snapshot`.
     The changes come sorted by side, kind and id; `Plan.considered` counts the contacts of each direction.
     """
+    if not (len(world.base) or len(world.local.frame) or len(world.remote.frame)):
+        # Most runs of most workspaces: nothing changed, so nothing is compared.
+        return _guarded(_Draft(), world, dict.fromkeys((Direction.TO_EXTERNAL, Direction.FROM_EXTERNAL), 0))
     diff = diff_linked(world.base, world.local, world.remote, world.columns)
     reader = PairReader(world, diff)
     draft = _Draft()

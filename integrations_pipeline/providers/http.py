@@ -25,6 +25,7 @@ from integrations_pipeline.errors import (
     UnreachableError,
 )
 from integrations_pipeline.providers.base import Pacer, TokenSource
+from integrations_pipeline.providers.tls import tls_context
 
 # httpx logs full addresses at INFO, and those carry record ids and formulas with e-mail addresses.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -125,6 +126,7 @@ class HttpClient:
             timeout=TIMEOUT,
             follow_redirects=False,
             transport=transport,
+            verify=tls_context(),
         )
         self._pacer = pacer
         self._closed = threading.Event()

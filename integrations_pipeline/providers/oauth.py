@@ -25,6 +25,7 @@ from integrations_pipeline.errors import (
     UnreachableError,
 )
 from integrations_pipeline.providers.oauth_answers import known_code, read_answer, refuse
+from integrations_pipeline.providers.tls import tls_context
 
 #: A token endpoint may be slow, and giving up early on one that rotates costs the grant.
 TIMEOUT = httpx.Timeout(120.0, connect=10.0)
@@ -296,7 +297,7 @@ class _Http:
     def __init__(self, spec: OAuthSpec, transport: httpx.BaseTransport | None) -> None:
         self.title = spec.title
         self._spec = spec
-        self.http = httpx.Client(timeout=TIMEOUT, follow_redirects=False, transport=transport)
+        self.http = httpx.Client(timeout=TIMEOUT, follow_redirects=False, transport=transport, verify=tls_context())
 
     def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], auth: Any) -> httpx.Response:
         target, sent, body = auth.prepare("POST", url, dict(headers), urlencode(data))

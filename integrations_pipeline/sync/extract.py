@@ -5,7 +5,7 @@ them. Remote first, its cursor taken before reading; then local: an edit that la
 version guard or by the next run.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -216,8 +216,10 @@ def complete_partials(
     return [key for key in partial if key not in known or key in not_on_base]
 
 
-def _known_of(run: Run, connection: Connection, external_ids: Iterable[str]) -> dict[str, dict[Any, Any]]:
+def _known_of(run: Run, connection: Connection, external_ids: Collection[str]) -> dict[str, dict[Any, Any]]:
     """The base of these records, by their ids; of those that are linked."""
+    if not external_ids:
+        return {}
     base = links.read_base(connection, run.connection.id, run.names, only={"external_ids": sorted(external_ids)})
     return dict(zip(base["external_id"], base[run.names].fillna("").to_dict("records"), strict=True))
 
