@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations_pipeline.engine.canonical import differing
-from integrations_pipeline.errors import CursorExpiredError, RetryableError
-from integrations_pipeline.model import ChangeState, Direction, Outcome, Plan, Side
+from integrations_pipeline.errors import CursorExpiredError, PermanentError, RetryableError
+from integrations_pipeline.model import ChangeKind, ChangeState, Direction, Outcome, Plan, Side
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import connections, links
 from integrations_pipeline.store.changes import JournalScope
@@ -45,8 +45,7 @@ def _next_cursor(run: Run, extracted: Extracted, outcomes: Sequence[Outcome]) ->
     retry |= {
         external_id
         for outcome in outcomes
-        if outcome.state is not ChangeState.APPLIED
-        and (external_id := outcome.external_id or outcome.change.external_id)
+        if not _is_over(run, outcome) and (external_id := outcome.external_id or outcome.change.external_id)
     }
     remote = extracted.cursor["remote"]
     has_written = any(
@@ -58,6 +57,17 @@ def _next_cursor(run: Run, extracted: Extracted, outcomes: Sequence[Outcome]) ->
     if len(retry) > MAX_RETRY:
         return {**extracted.cursor, "is_full_wanted": True}
     return {**extracted.cursor, "remote": dict(remote), "retry": sorted(retry)}
+
+
+def _is_over(run: Run, outcome: Outcome) -> bool:
+    """Whether the record need not be read again. An update that a provider refuses for good is not sent again before
+    the record changes, and that the next read of changes tells."""
+    is_refused = (
+        (outcome.change.side, outcome.change.kind) == (Side.REMOTE, ChangeKind.UPDATE)
+        and outcome.state is ChangeState.FAILED
+        and outcome.error_class == PermanentError.__name__
+    )
+    return outcome.state is ChangeState.APPLIED or (is_refused and run.spec.capabilities.keeps_refusals)
 
 
 def step_over_own_writes(run: Run, cursor: Mapping[str, Any]) -> tuple[Mapping[str, Any], set[str]]:

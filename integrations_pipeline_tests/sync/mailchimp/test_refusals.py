@@ -216,7 +216,6 @@ def test_a_refused_delete_is_told_and_done_once_it_can_be(world: MailchimpWorld)
     assert len(tenant.local()) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="every run reads each record of a refused update again, with a request each")
 def test_runs_with_nothing_but_old_refusals_cost_no_more_than_quiet_ones(world: MailchimpWorld) -> None:
     tenant = world.tenant()
     tenant.add_remote(*people(22))
