@@ -191,7 +191,7 @@ MUTATIONS = (
     Mutation(
         name="extract: a full read trusts a listing that was cut short",
         file="sync/extract.py",
-        old="    read_again(run, remote, sorted(told - remote.records.keys()))\n",
+        old="    read_again(run, remote, sorted(told.records.keys() - remote.records.keys()))\n",
         new="",
         tests=("simulation/test_found.py::test_a_record_that_a_cut_listing_hid_is_found_in_the_feed_that_told_it",),
     ),

@@ -15,7 +15,7 @@ import pandas as pd
 from integrations_pipeline.engine.canonical import identity_key
 from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.reader import World
-from integrations_pipeline.errors import CursorExpiredError
+from integrations_pipeline.errors import CursorExpiredError, RetryableError
 from integrations_pipeline.model import ConflictPolicy, Direction, FieldKind, Side, Snapshot
 from integrations_pipeline.providers.base import Page, RemoteRecord
 from integrations_pipeline.store import changes as journal
@@ -139,12 +139,14 @@ def _read_remote(run: Run, stored: Mapping[str, Any], *, is_full: bool) -> Remot
 def _read_whole(run: Run, stored: Mapping[str, Any]) -> RemoteRead:
     """Everything. The cursor that comes with it lies past what changed since the last one, so that is asked for
     first: a listing that was cut short may hide new records, and no later read would tell them again."""
-    told: set[str] = set()
+    told = RemoteRead()
     if not (run.spec.capabilities.counts_listings or run.spec.capabilities.tells_new_only):
-        with suppress(CursorExpiredError):
-            told = set(gather(run, run.provider.read_changes(stored["remote"])).records)
+        with suppress(CursorExpiredError, RetryableError):
+            told = gather(run, run.provider.read_changes(stored["remote"]))
+    if told.is_complete:
+        return told
     remote = gather(run, run.provider.read_all())
-    read_again(run, remote, sorted(told - remote.records.keys()))
+    read_again(run, remote, sorted(told.records.keys() - remote.records.keys()))
     return remote
 
 

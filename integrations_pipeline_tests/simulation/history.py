@@ -228,7 +228,9 @@ class History:
     def _faulty_sync(self) -> None:
         action, rule = self._random.choice(FAULTS)
         self._note(f"fault {action} {rule.get('status', '')}".strip())
-        self.world.fault(action, times=self._random.randint(1, 2), skip=self._random.randint(0, 6), **rule)
+        # Records that neither a listing nor the question for them by id shows are deleted, as far as anyone can tell.
+        times = 1 if action in CUTS else self._random.randint(1, 2)
+        self.world.fault(action, times=times, skip=self._random.randint(0, 6), **rule)
         self._sync(is_full=self._random.random() < 0.4)
         self.world.airtable.clear_faults()
 
@@ -420,6 +422,8 @@ class History:
         return kept
 
 
+#: Faults that make an answer look complete although it is not.
+CUTS = ("truncate_page", "empty_page")
 FAULTS: list[tuple[str, dict[str, object]]] = [
     ("drop_before", {}),
     ("drop_after", {}),
