@@ -27,7 +27,7 @@ check: lint
 test: setup
 	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -q -m "not exhaustive"
 
-# Further ways to die while sending mail: two crashes in a row, a search that lags, a restored database. One run each.
+# Further ways to die: two crashes in a row, a search that lags, a restored database. One run each.
 exhaustive: setup
 	$(BIN)/python -m pytest -q -m exhaustive
 

@@ -112,6 +112,7 @@ def test_a_fault_while_looking_after_a_lost_answer_loses_and_doubles_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("step", ["create", "send"])
 def test_a_fault_that_stays_for_a_whole_run_loses_and_doubles_nothing(world: PostWorld, step: str, fault: str) -> None:

@@ -118,8 +118,17 @@ def test_a_move_to_a_new_member_that_is_killed_leaves_no_double(stage: Stage) ->
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("interval", [60.0, 0.0], ids=["a minute between runs", "all in one second"])
-@pytest.mark.parametrize("scenario", [everything, moves, small], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    ("scenario", "interval"),
+    [
+        pytest.param(everything, 60.0, id="everything, a minute between runs"),
+        pytest.param(moves, 0.0, id="moves, all in one second"),
+        pytest.param(small, 60.0, id="small, a minute between runs"),
+        pytest.param(everything, 0.0, id="everything, all in one second", marks=pytest.mark.exhaustive),
+        pytest.param(moves, 60.0, id="moves, a minute between runs", marks=pytest.mark.exhaustive),
+        pytest.param(small, 0.0, id="small, all in one second", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_run_killed_at_any_point_loses_and_doubles_nothing(
     live_mailchimp: SandboxServer,
     postgres_server: PostgresServer,
