@@ -25,7 +25,7 @@ check: lint
 	$(BIN)/python -m pytest -q -m "not slow"
 
 test: setup
-	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -q -m "not exhaustive"
+	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -q -rs -m "not exhaustive" -n auto --maxprocesses 4 --dist loadfile
 
 # Further ways to die: two crashes in a row, a search that lags, a restored database. One run each.
 exhaustive: setup
