@@ -114,6 +114,7 @@ class MailchimpWriter:
     def _member(self, change: Change) -> Member:
         """The member as last seen; asked for by its id only where nothing tells its address."""
         if change.kind is ChangeKind.CREATE:
+            self._require_not_archived(change.external_id)
             return {}
         seen = self.seen.get(change.external_id or "")
         if seen is None and not change.address:
@@ -121,6 +122,13 @@ class MailchimpWriter:
             if seen is None:
                 raise PermanentError(GONE, code=wire.GONE)
         return seen or {}
+
+    def _require_not_archived(self, key: str | None) -> None:
+        """A member that is to be made again, perhaps with a new e-mail: what consent an archived one had nobody
+        knows, and another address must not give the person more."""
+        member = self.client.member(key) if key else None
+        if member is not None and member.get("status") == ARCHIVED:
+            raise PermanentError(_IS_ARCHIVED, code=ARCHIVED)
 
     # Creates
 

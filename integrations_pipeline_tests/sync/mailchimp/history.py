@@ -309,7 +309,9 @@ class History:
         """What the sync asks people for: members whose contacts were edited are taken out of the archive."""
         for row in self.tenant.journal("failed"):
             if "archived" in row["reason"] and row["kind"] == "create":
-                member = self.tenant.by_email(row["after"]["email"])
+                members = self.tenant.audience.members
+                # By its id: the contact may have another e-mail by now.
+                member = members.get(row["external_id"]) or self.tenant.by_email(row["after"]["email"])
                 assert member is not None, self._told
                 self.seen["brought back"] += 1
                 self.world.mailchimp.unarchive(self.tenant.list_id, member.contact_id)

@@ -208,6 +208,20 @@ def test_an_opted_out_person_who_is_deleted_and_added_again_is_not_mailed(
     assert tenant.is_out(again) or again not in tenant.links()
 
 
+@pytest.mark.parametrize("status_if_new", ["transactional", "pending", "subscribed"])
+def test_another_email_gives_an_archived_person_no_more_consent(world: MailchimpWorld, status_if_new: str) -> None:
+    """The workspace never saw the opt-out: an archived member does not tell it any more."""
+    tenant, contact_id, record_id = linked(world, "transactional", status_if_new=status_if_new, **NO_LIMIT)
+    tenant.unsubscribe(record_id)
+    tenant.delete_remote(record_id)
+    tenant.edit_local(contact_id, email="new@example.org")
+    for _ in range(2):
+        assert tenant.sync().status is RunStatus.PARTIAL
+        assert "archived" in tenant.journal("failed")[0]["reason"]
+    assert [each.email_address for each in tenant.audience.members.values()] == ["person1@example.org"]
+    assert tenant.local()[contact_id]["email"] == "new@example.org", "the edit stays"
+
+
 @pytest.mark.parametrize("restores", [True, False], ids=["status_if_new restores", "only status restores"])
 @pytest.mark.parametrize("by", ["person", "admin"])
 def test_an_edit_that_brings_a_member_back_brings_no_consent_back(
