@@ -260,8 +260,8 @@ def test_consent_only_goes_down_in_random_histories(
 def test_consent_only_goes_down_in_many_random_histories(
     live_mailchimp: SandboxServer, postgres_server: PostgresServer, clock: FakeClock
 ) -> None:
-    seen = tell_all(range(1000, 1000 + 10 * SEEDS), live_mailchimp, postgres_server, clock)
-    assert_exercised(seen, 3 * SEEDS)
-    assert seen["restored"] >= SEEDS
-    assert seen["added again"] >= SEEDS
+    seen = tell_all(range(1000, 1000 + 4 * SEEDS), live_mailchimp, postgres_server, clock)
+    assert_exercised(seen, SEEDS)
+    assert seen["restored"] >= SEEDS // 2
+    assert seen["added again"] >= SEEDS // 2
     assert not seen[f"run {RunStatus.REFUSED.value}"] > seen["run success"]
