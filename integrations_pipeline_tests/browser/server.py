@@ -55,7 +55,9 @@ class DagsterServer:
     def __init__(self, url: str, process: "subprocess.Popen[bytes]") -> None:
         self.url = url
         self._process = process
-        self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        # The server closes connections that rest for some seconds, perhaps at the moment of the next question.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(base_url=url, timeout=60, trust_env=False, limits=limits)
 
     def ask(self, query: str, **variables: object) -> Any:
         answer = self._client.post("/graphql", json={"query": query, "variables": variables}).json()
