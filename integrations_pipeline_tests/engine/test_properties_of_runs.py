@@ -42,6 +42,7 @@ from integrations_pipeline_tests.engine.observing import (
     canonical_row,
     demand,
     essence,
+    linked_rows,
     note_changes,
     total_policies,
 )
@@ -210,15 +211,19 @@ def test_a_contact_that_comes_back_from_its_deleted_row_equals_the_edit_that_res
     cleared.link("c0", "x0", {"email": "p0@example.org", "name": "Ann"})
     cleared.remove(Side.LOCAL, "c0")
     cleared.put(Side.REMOTE, "x0", {"name": ""})
+    seen: Seen = Counter()
 
     @given(books(is_colliding=False, newcomers=0, keeps_deleted_rows=True), total_policies)
     @example(cleared, permissive())
     def check(drawn: Books, policy: Policy) -> None:
         state = drawn.copy()
-        state.run(policy)
+        plan = state.run(policy)
         assert_agreed(state)
+        seen["restored_local"] += sum((c.side, c.kind) == (Side.LOCAL, ChangeKind.CREATE) for c in plan.changes)
+        seen["pairs"] += len(linked_rows(state))
 
     check()
+    demand(seen, restored_local=3, pairs=10)
 
 
 def test_consent_never_rises_whatever_else_happens() -> None:

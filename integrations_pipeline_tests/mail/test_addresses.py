@@ -187,11 +187,12 @@ SEEN: Counter[str] = Counter()
 def test_no_header_and_no_body_is_too_broken_to_be_read(text: str, name: str) -> None:
     gather("broken mail", SEEN)
     found = addresses_of([text], name)
+    assert all(each.username and each.domain for each in found)
     SEEN["headers"] += 1
     SEEN["with addresses"] += bool(found)
     headers = {name.lower(): [text], "subject": [text], "return-path": [text], "references": [text]}
-    correspondents(headers, OWN)
-    valid_recipient(text)
+    assert not correspondents(headers, OWN).keys() & set(OWN)
+    assert valid_recipient(text) is None or "@" in text
     classify(Received(headers=headers, snippet=text), OWN)
     bare_subject(text)
     referenced_ids(headers)

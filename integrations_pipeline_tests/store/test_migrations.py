@@ -1,5 +1,6 @@
 """Migrations: onto an empty database, onto the original's, and the same database as `tables` describes."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
@@ -25,6 +27,15 @@ ORIGINAL, TENANTS = HERE / "supabase_original.sql", HERE / "supabase_tenants.sql
 VERSIONS = Path(database_module.__file__ or "").parent / "migrations" / "versions"
 #: Every migration there is, oldest first.
 ALL = tuple(sorted(path.stem.split("_")[0] for path in VERSIONS.glob("*.py")))
+
+
+#: Databases have run these: what they lack comes with a new migration, never by editing one.
+RELEASED = {
+    "0001": "651145d7968dfe82",
+    "0002": "52fc4e69e1bfb200",
+    "0003": "901d5407c0cb725f",
+    "0004": "bf636128ae414652",
+}
 
 
 def run_files(url: str, *files: Path) -> None:
@@ -63,6 +74,29 @@ def test_an_empty_database_is_upgraded_once(blank: Database) -> None:
     assert blank.upgrade() == ALL
     assert blank.is_current()
     assert blank.upgrade() == ()
+
+
+@pytest.mark.parametrize("revision", RELEASED)
+def test_a_released_migration_is_not_edited(revision: str) -> None:
+    files = sorted([*VERSIONS.glob(f"{revision}_*.py"), *VERSIONS.glob(f"{revision}/*.sql")])
+    found = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+    assert found == RELEASED[revision], f"make a new migration instead of editing {revision}"
+
+
+def test_a_database_of_the_last_release_gets_what_it_lacks(blank: Database) -> None:
+    wanted = (
+        "select count(*) from information_schema.columns where column_name in ('ordinal', 'moved_from', 'reserved_at')"
+    )
+    with blank.admin() as connection:
+        connection.execute(text("set local search_path = public"))
+        config = database_module._alembic_config()
+        config.attributes.update(connection=connection, on_version_apply=lambda **_: None)
+        command.upgrade(config, max(RELEASED))
+    with blank.admin() as connection:
+        assert query(connection, wanted) == [(0,)]
+    assert blank.upgrade() == ALL[len(RELEASED) :]
+    with blank.admin() as connection:
+        assert query(connection, wanted) == [(3,)]
 
 
 def test_two_upgrades_at_once_apply_each_migration_once(blank: Database) -> None:
@@ -338,6 +372,8 @@ def test_a_provider_that_the_original_did_not_know_can_be_added(original: Databa
                 " select id, 'hubspot' from workspaces where slug = 'user-aaaaaaaa'"
             )
         )
+        made = query(connection, "select count(*) from integration_connections where integration_type = 'hubspot'")
+    assert made == [(1,)]
 
 
 def test_old_policies_no_longer_show_connections_to_everybody(original_with_tenants: Database) -> None:

@@ -80,6 +80,9 @@ def test_contacts_without_address_and_deleted_ones_do_not_collide(database: Data
             insert(connection, "workspace_contacts", workspace_id=tenant.workspace_id, name="no address")
         execute(connection, "update workspace_contacts set deleted_at = now()")
         insert(connection, "workspace_contacts", workspace_id=tenant.workspace_id, email="x@example.org")
+        live = query(connection, "select email from workspace_contacts where deleted_at is null")
+        gone = query(connection, "select email from workspace_contacts where deleted_at is not null")
+    assert (live, len(gone)) == ([("x@example.org",)], 3)
 
 
 def test_letters_beyond_ascii_fold_in_the_unique_address(database: Database, tenant: Tenant) -> None:

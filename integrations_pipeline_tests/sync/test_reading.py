@@ -6,7 +6,7 @@ import pytest
 
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import RunStatus
-from integrations_pipeline_tests.sync.arrangement import Tenant, World, people, person
+from integrations_pipeline_tests.sync.arrangement import Tenant, World, people, person, tags
 
 DAYS = 24 * 3600
 
@@ -66,6 +66,7 @@ def test_a_feed_whose_payloads_are_too_old_leads_to_a_full_read(world: World) ->
     tenant.edit_remote(tenant.record_of(ids[0]), company="Remote")
     world.server.stage.clock.advance(8 * DAYS)
     tenant.sync()
+    assert tenant.local()[ids[0]]["company"] == "Remote", "the edit came down, and was not overwritten"
     tenant.assert_in_sync()
 
 
@@ -196,6 +197,8 @@ def test_a_first_sync_can_be_previewed_and_applied(world: World) -> None:
     tenant.add_remote(*people(3, first=10), person(20, tags=["y"]))
     tenant.sync(plan_id=tenant.preview().plan_id)
     tenant.assert_in_sync()
+    assert len(tenant.local()) == len(tenant.remote()) == 7
+    assert {tuple(sorted(tags(row.get("tags", "")))) for row in tenant.local().values()} == {(), ("x", "y")}
 
 
 def test_a_preview_applied_to_a_changed_world_leaves_out_what_is_affected(world: World) -> None:
