@@ -16,6 +16,7 @@ from integrations_pipeline.errors import IntegrationError
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import run_sync
+from integrations_pipeline_tests.simulation.history import Edit
 from integrations_pipeline_tests.sync.arrangement import Value, tags
 from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
 from integrations_pipeline_tests.sync.mailchimp.lag import Lag
@@ -43,17 +44,6 @@ FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("truncate_page", {}),
     ("empty_page", {}),
 )
-
-
-@dataclass(slots=True)
-class Edit:
-    """A value that somebody typed; `is_overtaken` once the same side typed another over it."""
-
-    side: str
-    person: str
-    name: str
-    value: str
-    is_overtaken: bool = False
 
 
 @dataclass(slots=True)
