@@ -275,6 +275,16 @@ PITCH_REPLIES = Table(
     _now("created_at"),
 )
 
+SUPPRESSIONS = Table(
+    "suppressions",
+    METADATA,
+    _uuid("workspace_id", key=True),
+    _text("identity_key", key=True),
+    _text("reason", key=True),
+    _text("source", default=""),
+    _now("created_at"),
+)
+
 PROVIDER_RATE_LIMITS = Table(
     "provider_rate_limits",
     METADATA,

@@ -98,6 +98,12 @@ def add_tenant(connection: Connection, slug: str) -> Tenant:
         kind="reply",
         **of_connection,
     )
+    execute(
+        connection,
+        "insert into suppressions (workspace_id, identity_key, reason) "
+        "values (:workspace_id, 'out@example.org', 'manual')",
+        **of_workspace,
+    )
     return Tenant(
         workspace_id=workspace_id,
         owner_id=owner_id,

@@ -25,6 +25,7 @@ TENANT_TABLES = [
     "pitches",
     "pitch_emails",
     "pitch_replies",
+    "suppressions",
 ]
 
 
