@@ -70,7 +70,7 @@ def prepare(program: Wiring, server: SandboxServer, size: int) -> None:
     external_ids = pa.array([record["id"] for record in records], pa.large_string())
     at = table.schema.get_field_index("external_id")
     table = table.set_column(at, "external_id", external_ids)
-    workspace_id, connection_id = add_connection(program, {"base_id": base_id, "table_id": TABLE})
+    workspace_id, connection_id = add_connection(program, {"base_id": base_id, "table_id": TABLE, "settle_seconds": 0})
     _store(program, workspace_id, connection_id, table)
 
 

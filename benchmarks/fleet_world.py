@@ -128,7 +128,7 @@ def _add_workspaces(program: Wiring, slugs: Sequence[str], bases: Sequence[tuple
         new = connections.NewConnection(
             integration_type=PROVIDER,
             credentials={"api_key": DEFAULT_TOKEN},
-            settings={"base_id": base_id, "table_id": table_id},
+            settings={"base_id": base_id, "table_id": table_id, "settle_seconds": 0},
         )
         people = [{"email": f"person{i}@{slug}.org", "name": f"Person {i}"} for i in range(PEOPLE)]
         with program.database.admin() as connection:

@@ -3,7 +3,8 @@
 Belongs here: values that cross module borders. Does not: behaviour that decides (`engine`) or acts (`sync`).
 
 How a contact's fields are held. Every field is text. `""` is the empty field (cleared, or never filled);
-a field that the other side cannot hold at all is *absent*: it has no column and no key. Set-valued fields
+a field that the other side cannot hold, or that an answer does not tell, is *absent*: it has no column, no key, and
+a null in a frame of which other rows have it. Set-valued fields
 (tags) are one text with `SET_SEPARATOR` between members, made by `join_set` and read by `split_set`.
 """
 
@@ -21,6 +22,9 @@ SET_SEPARATOR = "\x1f"
 
 #: Consent: opted out.
 CONSENT_OUT = "true"
+#: The words that say so in texts, without case, and those that say the opposite. Any other word says nothing.
+CONSENT_WORDS = frozenset({"true", "1", "yes"})
+NO_CONSENT_WORDS = frozenset({"", "false", "0", "no"})
 #: The other side has no say in this person's consent (nobody was asked there): it agrees with anything.
 CONSENT_UNASKED = "unasked"
 #: Not opted out, by the person's own deed at the time that follows (ISO 8601, aware).
@@ -215,7 +219,9 @@ class Change:
 class Outcome:
     """What became of one change. `reason` is fit for logs; `error_class` names the kind of failure.
 
-    `external_id` and `contact_id` are those of the record that was made or found.
+    `external_id` and `contact_id` are those of the record that was made or found. `answered`: fields of an applied
+    change that the other side's answer shows otherwise than they were sent, as it holds them now. Of these, `lost` did
+    not take the value; the rest are other writings of it, which both sides agree on from here on.
     """
 
     change: Change
@@ -224,6 +230,8 @@ class Outcome:
     contact_id: str | None = None
     reason: str = ""
     error_class: str = ""
+    answered: Mapping[str, str] = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +261,7 @@ class Plan:
     `considered` counts, per direction, the contacts the plan looked at; each of them ends in exactly one
     of created, updated, deleted, unchanged, skipped, failed, held, conflicted.
     `conflicts` are the open ones (policy `manual`); resolved ones sit on the change that carries them.
-    `refusals` name each guard that turned deletes into holds.
+    `refusals` name each guard that turned deletes into holds. `waiting`: contacts and records that are being edited.
     """
 
     changes: tuple[Change, ...] = ()
@@ -262,6 +270,8 @@ class Plan:
     skipped: tuple[Change, ...] = ()
     conflicts: tuple[Change, ...] = ()
     refusals: tuple[str, ...] = ()
+    waiting: tuple[Change, ...] = ()
+    direction: Direction = Direction.BIDIRECTIONAL
     considered: Mapping[Direction, int] = field(default_factory=dict)
 
     @property
@@ -367,6 +377,8 @@ class MappedField:
     column: str
     direction: Direction = Direction.BIDIRECTIONAL
     is_required: bool = False
+    #: From the provider's default mapping: nobody asked for this column by name.
+    is_default: bool = False
 
     @property
     def kind(self) -> FieldKind:

@@ -48,7 +48,7 @@ class Environment:
         new = NewConnection(
             integration_type="airtable",
             credentials={"api_key": DEFAULT_TOKEN},
-            settings={"base_id": base.id, "table_id": table.id, **settings},
+            settings={"base_id": base.id, "table_id": table.id, "settle_seconds": 0, **settings},
         )
         runtime = self.wiring.runtime
         with runtime.database.workspace(workspace_id) as connection:

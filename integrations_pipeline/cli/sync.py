@@ -96,6 +96,7 @@ def show_report(report: SyncReport) -> None:
     rows = [[result.direction, count_text(result.to_dict())] for result in report.results]
     print_table(f"{report.workspace} · {report.provider} · {report.status.value}", ("direction", "records"), rows)
     say(f"{report.conflicts} conflicts, {report.held} deletes held, {report.api_calls} API calls")
+    _show_notes(report)
     for refusal in report.refusals:
         warn(f"refused: {refusal}")
     left_out = report.results[0].metadata.get("preview_changes_left_out") if report.results else 0
@@ -106,6 +107,16 @@ def show_report(report: SyncReport) -> None:
         warn(f"error: {error}")
     if len(shown) > 20:
         warn(f"error: and {len(shown) - 20} more; `integrations logs --json` has them")
+
+
+def _show_notes(report: SyncReport) -> None:
+    """What a person should know although nothing of it failed."""
+    for name, reason in report.stopped_fields.items():
+        say(f"{name} is left alone: {reason}")
+    if report.settling:
+        say(f"{report.settling} being edited wait for the next run (settle_seconds)")
+    for notice in report.notices:
+        say(notice)
 
 
 def _show_plan(report: SyncReport) -> None:
@@ -132,6 +143,7 @@ def _show_plan(report: SyncReport) -> None:
         f"{report.conflicts} conflicts, {report.held} deletes held, {len(report.plan.skipped)} skipped, "
         f"{report.api_calls} API calls"
     )
+    _show_notes(report)
     if rows:
         say(
             f"apply exactly this: integrations sync --workspace {report.workspace} "

@@ -133,7 +133,12 @@ class Story:
             new = NewConnection(
                 integration_type="airtable",
                 credentials={"api_key": DEFAULT_TOKEN},
-                settings={"base_id": base.id, "table_id": table.name, "field_mapping": MAPPING},
+                settings={
+                    "base_id": base.id,
+                    "table_id": table.name,
+                    "field_mapping": MAPPING,
+                    "settle_seconds": 0,  # the story edits and syncs at once
+                },
             )
             connections.save_connection(connection, self._ids[slug], new, self.runtime.cipher)
         self._bases[slug] = (base.id, table.id)

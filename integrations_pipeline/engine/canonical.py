@@ -12,6 +12,7 @@ from integrations_pipeline.model import (
     CONSENT_IN_AT,
     CONSENT_OUT,
     CONSENT_UNASKED,
+    CONSENT_WORDS,
     SET_SEPARATOR,
     FieldKind,
     FieldRule,
@@ -32,7 +33,7 @@ def canonical(value: str, kind: FieldKind) -> str:
     if kind is FieldKind.SET:
         return SET_SEPARATOR.join(sorted({member.strip() for member in split_set(text)} - {""}))
     if kind is FieldKind.CONSENT:
-        return CONSENT_OUT if text.lower() in ("true", "1", "yes") else ""
+        return CONSENT_OUT if text.lower() in CONSENT_WORDS else ""
     return text
 
 

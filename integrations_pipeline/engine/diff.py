@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from integrations_pipeline.engine.frames import Mask, Positions, arrow, changed_rows, positions
-from integrations_pipeline.model import Snapshot
+from integrations_pipeline.model import FieldRule, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class LinkedDiff:
         return ~self.is_local_gone & ~self.is_remote_gone
 
 
-def diff_linked(base: pd.DataFrame, local: Snapshot, remote: Snapshot, columns: Sequence[str]) -> LinkedDiff:
+def diff_linked(base: pd.DataFrame, local: Snapshot, remote: Snapshot, rules: Sequence[FieldRule]) -> LinkedDiff:
     """Compare every linked row of both sides with the base.
 
     `base`: indexed by `contact_id`, columns `external_id`, `contact_version` (int64, -1 if unknown) and one
@@ -48,8 +48,8 @@ def diff_linked(base: pd.DataFrame, local: Snapshot, remote: Snapshot, columns: 
         remote_at=remote_at,
         is_local_gone=_gone(base.index, local_at, local),
         is_remote_gone=_gone(base["external_id"], remote_at, remote),
-        is_local_changed=changed_rows(base, local.frame, local_at, columns),
-        is_remote_changed=changed_rows(base, remote.frame, remote_at, columns),
+        is_local_changed=changed_rows(base, local.frame, local_at, rules),
+        is_remote_changed=changed_rows(base, remote.frame, remote_at, rules),
         is_touched=_touched(base, local.frame, local_at),
     )
 

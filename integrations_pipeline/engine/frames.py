@@ -13,6 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from integrations_pipeline.model import CONSENT_OUT, CONSENT_UNASKED, FieldKind, FieldRule
+
 Positions = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint64]
@@ -91,11 +93,11 @@ def _mixed(words: Sequence[Words]) -> Words:
     return mixed
 
 
-def changed_rows(base: pd.DataFrame, side: pd.DataFrame, at: Positions, columns: Sequence[str]) -> Mask:
-    """For each base row whether the row of `side` at position `at` has other raw text in any column.
+def changed_rows(base: pd.DataFrame, side: pd.DataFrame, at: Positions, rules: Sequence[FieldRule]) -> Mask:
+    """For each base row whether the row of `side` at position `at` has other raw text in any field.
 
-    Rows with position -1 are never changed. A column that `side` lacks is absent and not compared;
-    a null in the base counts as empty.
+    Rows with position -1 are never changed. A column that `side` lacks, or a null in it, is absent and not compared; a
+    null in the base counts as empty. Of a consent only what it says is compared, not how.
     """
     present = at >= 0
     changed = np.zeros(len(base), dtype=bool)
@@ -105,17 +107,23 @@ def changed_rows(base: pd.DataFrame, side: pd.DataFrame, at: Positions, columns:
     where = None if is_aligned else pa.array(at[present])
     chosen = None if present.all() else pa.array(present)
     differs = np.zeros(int(present.sum()), dtype=bool)
-    for column in columns:
-        if column not in side.columns:
+    for rule in rules:
+        if rule.name not in side.columns:
             continue
-        theirs = arrow(side[column])
-        ours = _base_column(base, column)
+        theirs = arrow(side[rule.name])
+        ours = _base_column(base, rule.name)
         theirs = theirs if where is None else theirs.take(where)
         ours = ours if chosen is None else ours.filter(chosen)
-        unequal = pc.fill_null(pc.not_equal(ours, theirs), True)
-        differs |= unequal.to_numpy(zero_copy_only=False)
+        unequal = _unequal_consent(ours, theirs) if rule.kind is FieldKind.CONSENT else pc.not_equal(ours, theirs)
+        differs |= pc.fill_null(unequal, False).to_numpy(zero_copy_only=False)
     changed[present] = differs
     return changed
+
+
+def _unequal_consent(ours: pa.Array, theirs: pa.Array) -> pa.Array:
+    """Whether one says "opted out" and the other does not; a side that nobody was asked on agrees with anything."""
+    is_out = [pc.equal(values, CONSENT_OUT) for values in (ours, theirs)]
+    return pc.and_(pc.xor(*is_out), pc.not_equal(theirs, CONSENT_UNASKED))
 
 
 def _base_column(base: pd.DataFrame, column: str) -> pa.Array:
@@ -143,6 +151,17 @@ def rows(frame: pd.DataFrame, at: Sequence[int] | Positions, columns: Sequence[s
         return [{} for _ in at]
     values = [texts(frame[column], at) for column in present]
     return [dict(zip(present, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def told_rows(frame: pd.DataFrame, at: Sequence[int] | Positions, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The same without the nulls: what a record does not tell has no key."""
+    found = rows(frame, at, columns)
+    for column in columns:
+        if column in frame.columns and arrow(frame[column]).null_count:
+            absent = frame[column].isna().to_numpy()[np.asarray(at, dtype=np.int64)]
+            for i in np.flatnonzero(absent):
+                del found[i][column]
+    return found
 
 
 def keys_lower(values: Any) -> pa.Array:

@@ -51,13 +51,15 @@ class FieldMerge:
 
 @dataclass(slots=True, kw_only=True)
 class PairMerge:
-    """The outcome for one pair; `agreed` are fields on which both sides are already the same."""
+    """The outcome for one pair; `agreed` are fields on which both sides are already the same. `is_waiting`: an edit
+    here is of a field that the other side did not tell, and goes out once it does."""
 
     to_local: dict[str, str] = field(default_factory=dict)
     to_remote: dict[str, str] = field(default_factory=dict)
     agreed: dict[str, str] = field(default_factory=dict)
     resolved: dict[Side, Conflict] = field(default_factory=dict)
     open: Conflict | None = None
+    is_waiting: bool = False
 
 
 def merge_field(rule: FieldRule, values: tuple[str, str, str], policy: ConflictPolicy, times: Times) -> FieldMerge:
@@ -167,6 +169,7 @@ def merge_pair(
     for rule in rules:
         name = rule.name
         if name not in local or name not in remote:
+            outcome.is_waiting |= _is_waiting(rule, base, local)
             continue
         if local[name] == remote[name] == base.get(name):
             continue
@@ -190,6 +193,11 @@ def merge_pair(
         else:
             outcome.resolved[loser] = conflict
     return outcome
+
+
+def _is_waiting(rule: FieldRule, base: Fields, local: Fields) -> bool:
+    is_edited_here = rule.name in local and not is_same(local[rule.name], base.get(rule.name, ""), rule.kind)
+    return rule.to_remote and is_edited_here
 
 
 def _collect(outcome: PairMerge, name: str, merged: FieldMerge, *, is_new: bool) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.merge import Fields, PairMerge, Times, is_edited, merge_pair
-from integrations_pipeline.model import Agreement, Change, ChangeKind, Conflict, FieldRule, Side
+from integrations_pipeline.model import CONSENT_UNASKED, Agreement, Change, ChangeKind, Conflict, FieldRule, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,8 @@ def plan_pair(pair: Pair, rules: Sequence[FieldRule], policy: Policy) -> PairPla
     wanted = {Side.LOCAL: merged.to_local, Side.REMOTE: merged.to_remote}
     # A write that the direction leaves out keeps the pair unsettled, so that a later run makes it.
     is_left_over = any(after and not policy.direction.allows(side) for side, after in wanted.items())
-    is_settling = merged.open is None and not is_left_over
+    # So does an edit of a field that the other side did not tell.
+    is_settling = merged.open is None and not is_left_over and not merged.is_waiting
     allowed = {side: after for side, after in wanted.items() if after and policy.direction.allows(side)}
     writes = [
         _update(pair, side, after, merged, is_settling=is_settling, also=allowed.get(side.other, {}))
@@ -152,7 +153,8 @@ def create_remote(contact_id: str, fields: Fields, version: int, rules: Sequence
         contact_id=contact_id,
         external_id=None,
         after=after,
-        agreed={name: fields[name] for name in names},
+        # A consent that nobody was asked for there is agreed as the workspace has it: as none.
+        agreed={name: "" if fields[name] == CONSENT_UNASKED else fields[name] for name in names},
         expected_version=version,
     )
 

@@ -12,7 +12,7 @@ Presence of a linked contact (B base, L local, R remote; 0 only from a complete 
            empty base            1 0 0  unlink
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from integrations_pipeline.engine.diff import LinkedDiff, diff_linked, unlinked_rows
-from integrations_pipeline.engine.frames import Positions, keys_lower, texts
+from integrations_pipeline.engine.frames import Positions, arrow, keys_lower, texts
 from integrations_pipeline.engine.guards import guard_deletes
 from integrations_pipeline.engine.match import HELD_LOCAL, MANY_LOCAL, Matches, Unlinked, match_unlinked
 from integrations_pipeline.engine.pairs import (
@@ -34,10 +34,12 @@ from integrations_pipeline.engine.pairs import (
 )
 from integrations_pipeline.engine.reader import PairReader, World
 from integrations_pipeline.model import (
+    CONSENT_UNASKED,
     Agreement,
     Change,
     ChangeKind,
     Direction,
+    FieldKind,
     Plan,
     Side,
     Snapshot,
@@ -51,8 +53,11 @@ class _Draft:
     conflicts: list[Change] = field(default_factory=list)
     skipped: list[Change] = field(default_factory=list)
     deletes: list[Change] = field(default_factory=list)
+    waiting: list[Change] = field(default_factory=list)
 
     def add_pair(self, pair: Pair, world: World) -> None:
+        if self.waits(world, pair.contact_id, pair.external_id):
+            return
         planned = plan_pair(pair, world.rules, world.policy)
         self.changes.extend(planned.changes)
         if planned.agreement:
@@ -60,7 +65,18 @@ class _Draft:
         if planned.conflict:
             self.conflicts.append(planned.conflict)
 
+    def waits(self, world: World, contact_id: str | None, external_id: str | None) -> bool:
+        """Note whoever is being edited: nothing of theirs is planned in this run."""
+        is_waiting = contact_id in world.waiting or external_id in world.waiting
+        if is_waiting:
+            side = Side.LOCAL if external_id in world.waiting else Side.REMOTE
+            unit = Change(side=side, kind=ChangeKind.UPDATE, contact_id=contact_id, external_id=external_id)
+            self.waiting.append(unit)
+        return is_waiting
 
+
+#: Why nobody new is made while the e-mail cannot be read or written.
+NO_IDENTITY = "the e-mail is stopped: nobody new is made on either side before its column is there again"
 #: Why an edited record is not made again on a side that shows nobody: it may all be there in truth.
 NOT_RESTORED = "edited here and missing on the other side, which is empty: nothing is restored to an empty side"
 
@@ -74,7 +90,7 @@ def plan_sync(world: World) -> Plan:
     if not (len(world.base) or len(world.local.frame) or len(world.remote.frame)):
         # Most runs of most workspaces: nothing changed, so nothing is compared.
         return _guarded(_Draft(), world, dict.fromkeys((Direction.TO_EXTERNAL, Direction.FROM_EXTERNAL), 0))
-    diff = diff_linked(world.base, world.local, world.remote, world.columns)
+    diff = diff_linked(world.base, world.local, world.remote, world.rules)
     reader = PairReader(world, diff)
     draft = _Draft()
     free_local = unlinked_rows(len(world.local.frame), diff.local_at)
@@ -135,10 +151,21 @@ def _keys(world: World, frame: pd.DataFrame, at: Positions) -> dict[str, str]:
 
 
 def _contact_keys(frame: pd.DataFrame, at: Positions) -> dict[str, str]:
-    if "contact_key" not in frame.columns:
+    """The contact ids that creates of ours left on these records, by record."""
+    if "contact_key" not in frame.columns or not len(at):
         return {}
-    part = frame["contact_key"].iloc[at]
-    return {str(key): value for key, value in part.items() if value}
+    keys = arrow(frame["contact_key"]).take(pa.array(at))
+    filled = np.flatnonzero(pc.not_equal(keys, "").to_numpy(zero_copy_only=False))
+    return dict(zip(texts(frame.index, at[filled]), texts(keys, filled), strict=True))
+
+
+def _copied(frame: pd.DataFrame, contact_ids: Sequence[str]) -> set[str]:
+    """Those of these contacts whose id any record carries."""
+    if "contact_key" not in frame.columns or not contact_ids:
+        return set()
+    wanted = pa.array(contact_ids, type=pa.large_string())
+    keys = arrow(frame["contact_key"])
+    return set(keys.filter(pc.is_in(keys, value_set=wanted)).to_pylist())
 
 
 def _linked_keys(world: World, diff: LinkedDiff, snapshot: Snapshot, at: Positions, wanted: set[str]) -> frozenset[str]:
@@ -193,9 +220,13 @@ def _plan_gone_sides(draft: _Draft, reader: PairReader, matches: Matches) -> Non
 
 def _plan_gone(draft: _Draft, world: World, pair: Pair, gone: Side, aside: str) -> None:
     """One link with one side gone; `aside` is why the match left it to a person, or ""."""
+    if draft.waits(world, pair.contact_id, pair.external_id):
+        return
     change = plan_gone(pair, gone, world.rules)
     emptied = _looks_empty(world.local if gone is Side.LOCAL else world.remote)
-    reason = aside or (NOT_RESTORED if emptied and change.kind is ChangeKind.CREATE else "")
+    is_create = change.kind is ChangeKind.CREATE
+    reason = aside or (NOT_RESTORED if emptied and is_create else "")
+    reason = reason or (NO_IDENTITY if world.is_identity_silent and is_create else "")
     if reason:
         draft.skipped.append(replace(change, reason=reason))
     else:
@@ -218,19 +249,29 @@ def _plan_unlinked_local(draft: _Draft, reader: PairReader, at: Positions, match
     if not world.policy.direction.allows(Side.REMOTE):
         return
     matched = {contact_id for contact_id, _ in matches.pairs}
-    copied = set(_contact_keys(world.remote.frame, np.arange(len(world.remote.frame))).values())
+    copied = _copied(world.remote.frame, texts(world.local.frame.index, at))
     for contact_id, fields, version in reader.unlinked(world.local, at):
-        if contact_id in matched:
+        if contact_id in matched or draft.waits(world, contact_id, None):
             continue
-        change = create_remote(contact_id, fields, version, world.rules)
+        change = create_remote(contact_id, _spared(contact_id, fields, world), version, world.rules)
         if change is not None and contact_id in copied:
             change = replace(change, is_key_taken=True)
         empty = Change(side=Side.REMOTE, kind=ChangeKind.CREATE, contact_id=contact_id, external_id=None)
         _sort_create(draft, change, empty, matches.local_aside.get(contact_id, "") or _lacking(fields, world))
 
 
+def _spared(contact_id: str, fields: Mapping[str, str], world: World) -> Mapping[str, str]:
+    """The fields of a contact that is made at the provider: one whose address takes no mail is signed up for none."""
+    if contact_id not in world.bounced:
+        return fields
+    names = [rule.name for rule in world.rules if rule.kind is FieldKind.CONSENT and fields.get(rule.name) == ""]
+    return {**fields, **dict.fromkeys(names, CONSENT_UNASKED)}
+
+
 def _lacking(fields: Mapping[str, str], world: World) -> str:
     """Why the other side would keep no such record, or ""."""
+    if world.is_identity_silent:
+        return NO_IDENTITY
     lacking = [rule.name for rule in world.rules if rule.is_required and not fields.get(rule.name, "").strip()]
     return f"{lacking[0]} is empty, and the other side keeps nobody without it" if lacking else ""
 
@@ -241,11 +282,12 @@ def _plan_unlinked_remote(draft: _Draft, reader: PairReader, at: Positions, matc
         return
     matched = {external_id for _, external_id in matches.pairs}
     for external_id, fields, _ in reader.unlinked(world.remote, at):
-        if external_id in matched:
+        if external_id in matched or draft.waits(world, None, external_id):
             continue
         change = create_local(external_id, fields, world.rules)
         empty = Change(side=Side.LOCAL, kind=ChangeKind.CREATE, contact_id=None, external_id=external_id)
-        _sort_create(draft, change, empty, matches.remote_aside.get(external_id, ""))
+        aside = matches.remote_aside.get(external_id, "")
+        _sort_create(draft, change, empty, aside or (NO_IDENTITY if world.is_identity_silent else ""))
 
 
 def _sort_create(draft: _Draft, change: Change | None, empty: Change, reason: str) -> None:
@@ -275,5 +317,7 @@ def _guarded(draft: _Draft, world: World, considered: Mapping[Direction, int]) -
         skipped=tuple(sorted(skipped, key=lambda change: change.sort_key)),
         conflicts=tuple(sorted(draft.conflicts, key=lambda change: change.sort_key)),
         refusals=tuple(refusals),
+        waiting=tuple(draft.waiting),
+        direction=world.policy.direction,
         considered=considered,
     )

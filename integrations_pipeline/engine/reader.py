@@ -3,7 +3,7 @@
 Belongs here: turning frame positions into `Pair` values, in bulk. Does not: deciding about them (`plan`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from integrations_pipeline.engine.diff import LinkedDiff
-from integrations_pipeline.engine.frames import Positions, positions, rows, texts
+from integrations_pipeline.engine.frames import Positions, positions, texts, told_rows
 from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.merge import Times
 from integrations_pipeline.engine.pairs import Pair
@@ -20,13 +20,20 @@ from integrations_pipeline.model import FieldKind, FieldRule, Snapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The three trees and the rules by which they are compared."""
+    """The three trees and the rules by which they are compared.
+
+    `waiting`: contacts and records, by id, that are being edited: they are matched and left alone. `bounced`: contacts
+    whose address takes no mail. `is_identity_silent`: who somebody is cannot be told now, so nobody new is made.
+    """
 
     local: Snapshot
     remote: Snapshot
     base: pd.DataFrame
     rules: Sequence[FieldRule]
     policy: Policy
+    waiting: frozenset[str] = frozenset()
+    bounced: frozenset[str] = frozenset()
+    is_identity_silent: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -71,7 +78,7 @@ class PairReader:
         """(id, fields, version) of rows without a link; version 0 for remote rows."""
         frame = snapshot.frame
         versions = frame["version"].to_numpy()[at] if "version" in frame.columns else np.zeros(len(at))
-        fields = rows(frame, at, self.world.columns)
+        fields = told_rows(frame, at, self.world.columns)
         return zip(texts(frame.index, at), fields, map(int, versions), strict=True)
 
     def _pairs(
@@ -108,7 +115,7 @@ class PairReader:
                 agreed_version=agreed,
                 times=Times(local_at=local_time, remote_at=remote_time, opted_out_at=opted_out),
                 is_linked=presumed is None,
-                address=(remote or base_fields).get(world.identity_column or "", ""),
+                address=_first((remote, base_fields), world.identity_column or ""),
             )
             for (
                 contact_id,
@@ -117,12 +124,17 @@ class PairReader:
         ]
 
 
+def _first(found: Iterable[Mapping[str, str]], column: str) -> str:
+    """The value of the first row that tells this column, or ""."""
+    return next((row[column] for row in found if column in row), "")
+
+
 def _rows_at(
     frame: pd.DataFrame, at: Positions, columns: Sequence[str], fallback: Sequence[dict[str, str]]
 ) -> list[dict[str, str]]:
     """The rows at these positions; where there is none, the fallback, cut to the columns the frame has."""
     known = [column for column in columns if column in frame.columns]
-    read = iter(rows(frame, at[at >= 0], known))
+    read = iter(told_rows(frame, at[at >= 0], known))
     return [
         next(read) if position >= 0 else {name: presumed.get(name, "") for name in known} if presumed else {}
         for position, presumed in zip(at, fallback, strict=True)

@@ -41,7 +41,7 @@ Counts = dict[str, int]
 def tally(plan: Plan, outcomes: Iterable[Outcome]) -> dict[Direction, Counts]:
     """Counts per direction (keys `COUNT_NAMES`), whose sum is `plan.considered`.
 
-    A resolved conflict counts as conflicted in the direction whose value lost, an open one in both;
+    A resolved conflict counts as conflicted in the direction whose value lost, an open one once;
     a change that was superseded by an edit during the run counts as skipped.
     """
     names: dict[tuple[Direction, str], set[str]] = {}
@@ -67,15 +67,21 @@ def _events(plan: Plan, outcomes: Iterable[Outcome]) -> Iterator[tuple[Direction
         yield DIRECTION_OF[change.side], _unit(change), "records_held"
     for change in plan.skipped:
         yield DIRECTION_OF[change.side], _unit(change), "records_skipped"
+    for change in plan.waiting:
+        yield DIRECTION_OF[change.side], _unit(change), "records_skipped"
     for change in plan.conflicts:
-        for direction in DIRECTION_OF.values():
-            yield direction, _unit(change), "records_conflicted"
+        yield _told_in(plan), _unit(change), "records_conflicted"
+
+
+def _told_in(plan: Plan) -> Direction:
+    """An open conflict is one, whichever way it is decided: it counts on its way out, if that way is open."""
+    return Direction.TO_EXTERNAL if plan.direction.allows(Side.REMOTE) else Direction.FROM_EXTERNAL
 
 
 def _outcome_events(outcome: Outcome) -> Iterator[tuple[Direction, str, str]]:
     change = outcome.change
     direction, unit = DIRECTION_OF[change.side], _unit(change)
-    if outcome.state is ChangeState.FAILED:
+    if outcome.state is ChangeState.FAILED or outcome.lost:
         yield direction, unit, "records_failed"
     elif change.kind in _WRITTEN:
         is_applied = outcome.state is ChangeState.APPLIED

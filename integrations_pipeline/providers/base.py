@@ -6,11 +6,12 @@ Belongs here: the protocol and its values. Does not: HTTP (`http`), any provider
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from integrations_pipeline.model import Change, ConflictPolicy, DeletePolicy, Direction, MappedField, Outcome
+from integrations_pipeline.providers.columns import KnownColumn, SchemaLook
 from integrations_pipeline.providers.oauth import OAuthSpec
 
 Cursor = Mapping[str, Any]
@@ -19,6 +20,10 @@ Cursor = Mapping[str, Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteRecord:
     """One record as the provider holds it: `fields` by workspace field name, values as in `model`.
+
+    A field that the answer does not tell, or tells as an error, has no key: it is absent, which changes nothing. Only
+    what the answer shows to be empty is `""`. `edited_at`: when somebody last edited it, by the provider's clock, where
+    that is told besides `modified_at`.
 
     `is_partial`: only the fields that changed are there; the others are as in the base.
     `contact_key`: the contact id that a create of ours wrote on it, or "". `is_certain`: told by a change
@@ -30,6 +35,7 @@ class RemoteRecord:
     contact_key: str = ""
     revision: str = ""
     modified_at: datetime | None = None
+    edited_at: datetime | None = None
     is_partial: bool = False
     is_certain: bool = False
 
@@ -39,8 +45,6 @@ class Page:
     """One page of a read. A read that ends without an exception has yielded at least one page.
 
     `cursor`: where the next incremental read begins, taken before the read began; the last page's counts.
-    Its key `column_ids` (column → id), where the provider has such ids, shows a column that was deleted
-    and made again under its old name.
     `is_complete`: the whole read enumerates every record, so that absence means deleted.
     """
 
@@ -52,6 +56,8 @@ class Page:
     tells_own_writes: bool = False
     #: What it tells cannot be older than a write of ours, only late: a change feed, told in order.
     is_certain: bool = False
+    #: What a person should know of the answer, a line each, without data: a word that nobody knows, for one.
+    notices: tuple[str, ...] = ()
     #: Of the records asked for, those that have not changed since this run read the provider (`recheck`).
     unchanged: frozenset[str] = frozenset()
 
@@ -101,7 +107,10 @@ class ConnectionSettings(BaseModel):
     delete_policy: DeletePolicy = DeletePolicy.HOLD
     delete_limit: int = Field(25, ge=0)
     delete_limit_fraction: float = Field(0.2, ge=0, le=1)
-    settle_seconds: int = Field(0, ge=0)
+    #: A record or contact edited less than this ago waits for the next run: it may be half typed.
+    settle_seconds: int = Field(0, ge=0, le=86_400)
+    #: What a mapped column that is gone or holds something else does: stop that field alone, or the whole connection.
+    on_schema_change: Literal["stop_field", "stop_connection"] = "stop_field"
     field_mapping: dict[str, str] | None = None
 
 
@@ -116,6 +125,26 @@ class Provider(Protocol):
 
     def check(self) -> CheckReport:
         """Look at credentials and schema without writing anything."""
+        ...
+
+    def look(self) -> SchemaLook:
+        """The provider's columns beside the mapping, asked for once per run: by a full read, and by every run that
+        found something to do, before it writes. Until then columns are presumed as `ProviderContext.known` has them.
+        A provider without a schema gives the mapping as it is."""
+        ...
+
+    @property
+    def looked(self) -> SchemaLook | None:
+        """The look of this run, if there was one."""
+        ...
+
+    def recently_edited(self, records: Sequence[RemoteRecord], seconds: float) -> frozenset[str]:
+        """Ids of those of these records that somebody edited within so many seconds, by the provider's clock; without
+        those of which it cannot tell."""
+        ...
+
+    def is_place_of(self, settings: Mapping[str, Any]) -> bool:
+        """Whether a connection with these settings would keep its records in the same place as this one."""
         ...
 
     def read_all(self) -> Iterator[Page]:
@@ -143,7 +172,10 @@ class Provider(Protocol):
         ...
 
     def write(self, batch: Sequence[Change]) -> list[Outcome]:
-        """Apply changes of one kind, at most `max_batch`; one outcome per change, in order."""
+        """Apply changes of one kind, at most `max_batch`; one outcome per change, in order.
+
+        An answer is evidence: what it shows otherwise than it was sent is told (`Outcome.answered`, `lost`), and an
+        update that was not taken fails, its old value put back (`providers.answers`)."""
         ...
 
     def close(self) -> None: ...
@@ -202,6 +234,8 @@ class ProviderContext:
     #: Stands for the account in the names of rate limits: the same for all who share it, and no secret.
     account: str = ""
     workspace_id: str = ""
+    #: The mapped fields' columns as this connection last saw them, by field.
+    known: Mapping[str, KnownColumn] = field(default_factory=dict)
     #: A preview: nothing may be made at the provider, not even a webhook.
     is_read_only: bool = False
     #: Divides the pause between requests; more than 1 only against a sandbox on loopback.

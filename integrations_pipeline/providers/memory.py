@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations_pipeline.errors import ConfigurationError, CredentialsError, CursorExpiredError
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome
+from integrations_pipeline.model import Change, ChangeKind, ChangeState, MappedField, Outcome
 from integrations_pipeline.providers.base import (
     Capabilities,
     CheckReport,
@@ -23,6 +23,7 @@ from integrations_pipeline.providers.base import (
     ProviderSpec,
     RemoteRecord,
 )
+from integrations_pipeline.providers.columns import SchemaLook
 
 PAGE_SIZE = 10
 CAPABILITIES = Capabilities(max_batch=5, max_concurrency=1, max_read_batch=PAGE_SIZE, propagation_seconds=0.0)
@@ -77,9 +78,11 @@ class MemorySettings(ConnectionSettings):
 class MemoryProvider:
     """One book with one token; implements `providers.base.Provider`."""
 
-    def __init__(self, book: Book, names: Sequence[str], token: str) -> None:
+    def __init__(self, book: Book, mapping: Sequence[MappedField], token: str, name: str = "default") -> None:
         self._book = book
-        self._names = tuple(names)
+        self._name = name
+        self._mapping = tuple(mapping)
+        self._names = tuple(mapped.name for mapped in mapping)
         self._token = token
         self._calls = 0
 
@@ -90,6 +93,21 @@ class MemoryProvider:
     def check(self) -> CheckReport:
         self._call()
         return CheckReport()
+
+    def look(self) -> SchemaLook:
+        """A book holds any field: there is nothing to look at."""
+        return SchemaLook(mapping=self._mapping)
+
+    @property
+    def looked(self) -> SchemaLook | None:
+        return self.look()
+
+    def recently_edited(self, records: Sequence[RemoteRecord], seconds: float) -> frozenset[str]:  # noqa: ARG002
+        """A book keeps no times."""
+        return frozenset()
+
+    def is_place_of(self, settings: Mapping[str, Any]) -> bool:
+        return bool(settings.get("book", "default") == self._name)
 
     def read_all(self) -> Iterator[Page]:
         cursor = {"position": len(self._book.history)}
@@ -198,7 +216,7 @@ def _builder(books: Mapping[str, Book]) -> ProviderFactory:
         settings = MemorySettings.model_validate(dict(context.settings))
         if settings.book not in books:
             raise ConfigurationError(f"there is no book {settings.book!r}: choose one of {', '.join(books)}")
-        names = [mapped.name for mapped in context.mapping]
-        return MemoryProvider(books[settings.book], names, str(context.credentials.get("token", "")))
+        token = str(context.credentials.get("token", ""))
+        return MemoryProvider(books[settings.book], context.mapping, token, settings.book)
 
     return build

@@ -250,19 +250,25 @@ def held_external_ids(connection: Connection, connection_id: UUID) -> list[str]:
     return list(connection.execute(statement, bound).scalars())
 
 
-def recent_remote_writes(connection: Connection, connection_id: UUID, seconds: float) -> list[RecentWrite]:
-    """Remote writes acknowledged within so many seconds, oldest first.
+def recent_remote_writes(
+    connection: Connection, connection_id: UUID, seconds: float, external_ids: Collection[str] | None = None
+) -> list[RecentWrite]:
+    """Remote writes acknowledged within so many seconds, oldest first; `external_ids` None means of all records.
 
     An update that moved the contact to another record made one and deleted one.
     """
+    if external_ids is not None and not external_ids:
+        return []
+    chosen = "" if external_ids is None else "and (external_id = any(:ids) or moved_from = any(:ids))"
     statement = text(
-        "select external_id, moved_from, kind, before, after from integration_changes "
+        "select external_id, moved_from, kind, before, after from integration_changes "  # noqa: S608 - constants
         "where connection_id = :connection_id and side = 'remote' and state = 'applied' "
         "and kind in ('create', 'update', 'delete') and external_id is not null "
-        "and updated_at > clock_timestamp() - make_interval(secs => :seconds) order by ordinal"
+        f"and updated_at > clock_timestamp() - make_interval(secs => :seconds) {chosen} order by ordinal"
     )
-    found = connection.execute(statement, {"connection_id": connection_id, "seconds": seconds})
-    return [write for row in found for write in _writes_of(row)]
+    bound = {"connection_id": connection_id, "seconds": seconds}
+    given = bound if external_ids is None else {**bound, "ids": list(external_ids)}
+    return [write for row in connection.execute(statement, given) for write in _writes_of(row)]
 
 
 def _writes_of(row: Row[Any]) -> Iterator[RecentWrite]:

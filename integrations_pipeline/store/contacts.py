@@ -112,15 +112,29 @@ def read_contacts(
 
 def changed_contact_ids(connection: Connection, workspace_id: UUID, connection_id: UUID) -> list[str]:
     """Contacts that are not linked, or whose version moved since both sides last agreed. Exact, so no
-    watermark can be lost or run ahead."""
+    watermark can be lost or run ahead.
+
+    Asked as a difference of two sets, which Postgres has one way to make whatever its statistics say: a join of two
+    tables that it takes for small became a nested loop of 134 s right after a first load of 100,000.
+    """
     statement = text(
-        "select c.id::text from workspace_contacts c "
-        "left join integration_links l on l.contact_id = c.id and l.connection_id = :connection_id "
+        "select found.id::text from (select c.id, c.version from workspace_contacts c "
         "where c.workspace_id = :workspace_id and c.deleted_at is null "
-        "and l.contact_version is distinct from c.version"
+        "except all select l.contact_id, l.contact_version from integration_links l "
+        "where l.connection_id = :connection_id) found"
     )
     bound = {"workspace_id": workspace_id, "connection_id": connection_id}
     return list(connection.execute(statement, bound).scalars())
+
+
+def edited_within(connection: Connection, workspace_id: UUID, ids: Collection[str], seconds: float) -> set[str]:
+    """Those of these contacts that were edited less than so many seconds ago."""
+    statement = text(
+        "select id::text from workspace_contacts where workspace_id = :workspace_id and id = any(cast(:ids as uuid[])) "
+        "and updated_at > clock_timestamp() - make_interval(secs => :seconds)"
+    )
+    bound = {"workspace_id": workspace_id, "ids": list(ids), "seconds": seconds}
+    return set(connection.execute(statement, bound).scalars())
 
 
 def contact_ids_by_email(connection: Connection, workspace_id: UUID, emails: Collection[str]) -> list[str]:

@@ -24,6 +24,9 @@ _UPSERT = text(
         external_id = excluded.external_id,
         base = integration_links.base || excluded.base,
         contact_version = coalesce(excluded.contact_version, integration_links.contact_version)
+    where (integration_links.external_id, integration_links.base, integration_links.contact_version) is distinct from
+        (excluded.external_id, integration_links.base || excluded.base,
+         coalesce(excluded.contact_version, integration_links.contact_version))
     """
 )
 
@@ -89,18 +92,19 @@ def count_links(connection: Connection, connection_id: UUID) -> int:
     return int(connection.execute(statement, {"connection_id": connection_id}).scalar_one())
 
 
-def gone_contact_ids(connection: Connection, connection_id: UUID) -> list[str]:
+def gone_contact_ids(connection: Connection, workspace_id: UUID, connection_id: UUID) -> list[str]:
     """Linked contacts that the workspace deleted, whether marked or really removed."""
     statement = text(
-        "select l.contact_id::text from integration_links l "
-        "left join workspace_contacts c on c.id = l.contact_id "
-        "where l.connection_id = :connection_id and (c.id is null or c.deleted_at is not null)"
+        "select found.id::text from (select l.contact_id as id from integration_links l "
+        "where l.connection_id = :connection_id except all "
+        "select c.id from workspace_contacts c where c.workspace_id = :workspace_id and c.deleted_at is null) found"
     )
-    return list(connection.execute(statement, {"connection_id": connection_id}).scalars())
+    bound = {"workspace_id": workspace_id, "connection_id": connection_id}
+    return list(connection.execute(statement, bound).scalars())
 
 
 def upsert_links(connection: Connection, connection_id: UUID, workspace_id: UUID, writes: Sequence[LinkWrite]) -> None:
-    """Make links or advance their base by the agreed fields."""
+    """Make links or advance their base by the agreed fields; one that says so already is not written."""
     if writes:
         rows = [
             {

@@ -89,12 +89,20 @@ def close_log(connection: Connection, log_id: UUID, end: LogEnd) -> None:
 
 
 def close_abandoned(connection: Connection, connection_id: UUID, reason: str) -> int:
-    """Close rows that a dead run left open. Only under the connection's lock: then nobody is at work."""
+    """Close rows that a dead run left open, with the counts that the journal knows. Only under the connection's lock:
+    then nobody is at work."""
     statement = text(
-        "update integration_sync_logs set status = 'failed', completed_at = clock_timestamp(), "
+        "update integration_sync_logs l set status = 'failed', completed_at = clock_timestamp(), "
         "errors = errors || to_jsonb(cast(:reason as text)), "
-        "duration_ms = least(2147483647, extract(epoch from clock_timestamp() - started_at) * 1000)::integer "
-        "where connection_id = :connection_id and completed_at is null and status = 'running'"
+        "duration_ms = least(2147483647, extract(epoch from clock_timestamp() - started_at) * 1000)::integer, "
+        "records_created = done.created, records_updated = done.updated, records_deleted = done.deleted, "
+        "records_failed = done.failed from (select o.id, "
+        "count(*) filter (where j.state = 'applied' and j.kind = 'create') as created, "
+        "count(*) filter (where j.state = 'applied' and j.kind = 'update') as updated, "
+        "count(*) filter (where j.state = 'applied' and j.kind = 'delete') as deleted, "
+        "count(*) filter (where j.state = 'failed') as failed from integration_sync_logs o "
+        "left join integration_changes j on j.sync_log_id = o.id where o.connection_id = :connection_id "
+        "and o.completed_at is null and o.status = 'running' group by o.id) done where l.id = done.id"
     )
     return connection.execute(statement, {"connection_id": connection_id, "reason": reason}).rowcount
 

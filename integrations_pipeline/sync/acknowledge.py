@@ -10,8 +10,9 @@ from uuid import UUID
 
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome, Plan, Side
 from integrations_pipeline.store import changes as journal
-from integrations_pipeline.store import links
+from integrations_pipeline.store import contacts, links
 from integrations_pipeline.store.changes import JournalScope, StateChange
+from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.links import LinkWrite
 
@@ -25,10 +26,14 @@ class Ledger:
     contact acknowledged, none failed, no conflict open. Until then the contact counts as changed.
     """
 
-    def __init__(self, scope: JournalScope, plan: Plan, recent: Set[str] = frozenset()) -> None:
-        """`recent`: ids of remote records that we wrote so recently that a read may not show it yet."""
+    def __init__(
+        self, scope: JournalScope, plan: Plan, recent: Set[str] = frozenset(), local_names: Set[str] = frozenset()
+    ) -> None:
+        """`recent`: ids of remote records that we wrote so recently that a read may not show it yet. `local_names`: the
+        fields that this run may write in the workspace."""
         self.scope = scope
         self.recent = recent
+        self._local_names = local_names
         self.outcomes: list[Outcome] = []
         self._plan = plan
         self._ids: dict[int, UUID] = {}
@@ -65,6 +70,7 @@ class Ledger:
         """Record what became of changes, and advance the base of those applied, all in one transaction."""
         for outcome in outcomes:
             self._count_down(outcome)
+        self._take_over(connection, outcomes)
         applied = [outcome for outcome in outcomes if outcome.state is ChangeState.APPLIED]
         self._applied.update((outcome.change.contact_id, outcome.change.side) for outcome in applied)
         self._advance(connection, applied)
@@ -80,11 +86,29 @@ class Ledger:
             if id(change) not in done
         ]
 
+    def _take_over(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
+        """Write the other side's way of writing a value here, too, as what both sides agree on: else it would come back
+        as an edit of somebody's. A contact that was edited meanwhile keeps its edit."""
+        writes = [
+            ContactWrite(contact_id=contact_id, fields=values, version=self._versions.get(contact_id))
+            for outcome in outcomes
+            if (contact_id := outcome.change.contact_id) and (values := self._written_otherwise(outcome))
+        ]
+        for contact_id, version in contacts.update_contacts(connection, writes).items():
+            self._versions[contact_id] = version
+
+    def _written_otherwise(self, outcome: Outcome) -> dict[str, str]:
+        return {
+            name: value
+            for name, value in outcome.answered.items()
+            if name not in outcome.lost and name in self._local_names
+        }
+
     def _count_down(self, outcome: Outcome) -> None:
         contact_id = outcome.change.contact_id
         if outcome.change.kind in _WRITES:
             self._open[contact_id] -= 1
-        if outcome.state is not ChangeState.APPLIED:
+        if outcome.state is not ChangeState.APPLIED or outcome.lost:
             self._blocked.add(contact_id)
 
     def _advance(self, connection: Connection, applied: Sequence[Outcome]) -> None:
@@ -110,7 +134,7 @@ class Ledger:
         return LinkWrite(
             contact_id=contact_id,
             external_id=outcome.external_id or change.external_id or "",
-            agreed=self._agreed(change),
+            agreed={**self._agreed(change), **self._answered(outcome)},
             contact_version=self._versions.get(contact_id) if is_settled else None,
         )
 
@@ -124,6 +148,11 @@ class Ledger:
         waiting = self._updates.get(other)
         seen = waiting.before if waiting else {}
         return {name: seen.get(name, value) for name, value in change.agreed.items()}
+
+    def _answered(self, outcome: Outcome) -> dict[str, str]:
+        """What the other side holds instead of what was sent, as far as both sides have it now."""
+        kept = {name: outcome.answered[name] for name in outcome.lost}
+        return kept | self._written_otherwise(outcome)
 
     def _state(self, outcome: Outcome) -> StateChange:
         return StateChange(

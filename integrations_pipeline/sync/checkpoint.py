@@ -9,11 +9,13 @@ from typing import Any
 
 from integrations_pipeline.engine.canonical import differing
 from integrations_pipeline.errors import CursorExpiredError, PermanentError, RetryableError
-from integrations_pipeline.model import ChangeKind, ChangeState, Direction, Outcome, Plan, Side
+from integrations_pipeline.model import ChangeKind, ChangeState, Direction, FieldRule, Outcome, Plan, Side
+from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import connections, links
 from integrations_pipeline.store.changes import JournalScope
-from integrations_pipeline.sync.extract import MAX_RETRY, Extracted, complete_partials, gather
+from integrations_pipeline.sync.extract import Extracted
+from integrations_pipeline.sync.reading import MAX_RETRY, complete_partials, gather
 from integrations_pipeline.sync.runtime import Run
 
 
@@ -36,6 +38,7 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
         if direction is not Direction.TO_EXTERNAL:
             connections.save_cursor(connection, run.connection.id, cursor)
         is_due_again = any(outcome.state is ChangeState.SUPERSEDED for outcome in unfinished)
+        is_due_again = is_due_again or bool(extracted.world.waiting)
         connections.record_success(connection, run.connection.id, is_due_again=is_due_again)
 
 
@@ -88,7 +91,11 @@ def step_over_own_writes(run: Run, cursor: Mapping[str, Any]) -> tuple[Mapping[s
     unexpected = set(unknown) | {
         external_id
         for external_id, record in remote.records.items()
-        if external_id not in known or differing(record.fields, known[external_id], run.rules)
+        if external_id not in known or differing(record.fields, known[external_id], _told(run, record))
     }
     unexpected |= {external_id for external_id in remote.tombstones if external_id in known}
     return remote.cursor, unexpected
+
+
+def _told(run: Run, record: RemoteRecord) -> list[FieldRule]:
+    return [rule for rule in run.rules if rule.name in record.fields]

@@ -144,7 +144,9 @@ def _verdict(
 
 
 def _shows(record: RemoteRecord, fields: Mapping[str, str], kinds: Mapping[str, FieldKind]) -> bool:
-    return all(is_same(value, record.fields.get(name, ""), kinds[name]) for name, value in fields.items())
+    """Whether the record holds these values; a field that it does not tell shows nothing."""
+    told = record.fields
+    return all(name in told and is_same(value, told[name], kinds[name]) for name, value in fields.items())
 
 
 def _outcome(change: Change, state: ChangeState, reason: str) -> Outcome:

@@ -24,9 +24,11 @@ from integrations_pipeline.model import (
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import connections, sync_log
 from integrations_pipeline.store.changes import JournalScope
+from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.sync_log import Activity, LogEnd, LogStart
 from integrations_pipeline.store.workspaces import Workspace
 from integrations_pipeline.sync.acknowledge import Ledger
+from integrations_pipeline.sync.extract import Extracted
 from integrations_pipeline.sync.mail import MailDone
 from integrations_pipeline.sync.runtime import Run
 
@@ -48,6 +50,11 @@ class SyncReport:
     status: RunStatus
     refusals: tuple[str, ...] = ()
     error: str = ""
+    #: Fields that neither side gets, with the reason.
+    stopped_fields: Mapping[str, str] = field(default_factory=dict)
+    #: Contacts and records that are being edited and wait for the next run.
+    settling: int = 0
+    notices: tuple[str, ...] = ()
     plan: Plan = field(default_factory=Plan, repr=False)
 
     @classmethod
@@ -58,14 +65,14 @@ class SyncReport:
         direction: Direction,
         plan: Plan,
         plan_id: UUID,
-        started_at: datetime,
+        extracted: Extracted,
     ) -> "SyncReport":
         """The report of a preview: the counts that applying it would give."""
         outcomes = [Outcome(change=change, state=ChangeState.APPLIED) for change in plan.changes]
         counts = tally(plan, outcomes)
         now = run.runtime.clock()
         results = [
-            _result(wanted, counts[wanted], started_at, now, {"preview": True})
+            _result(wanted, counts[wanted], now, now, {"preview": True})
             for side, wanted in DIRECTION_OF.items()
             if direction.allows(side)
         ]
@@ -80,6 +87,9 @@ class SyncReport:
             api_calls=run.provider.call_count,
             status=RunStatus.REFUSED if plan.refusals else RunStatus.SUCCESS,
             refusals=plan.refusals,
+            stopped_fields=extracted.silent,
+            settling=len(plan.waiting),
+            notices=extracted.notices,
             plan=plan,
         )
 
@@ -96,6 +106,9 @@ class SyncReport:
             "held": self.held,
             "api_calls": self.api_calls,
             "refusals": list(self.refusals),
+            "stopped_fields": dict(self.stopped_fields),
+            "settling": self.settling,
+            "notices": list(self.notices),
             "error": self.error or None,
         }
 
@@ -114,6 +127,7 @@ class LogBook:
         self._status = RunStatus.FAILED
         self._api_calls = 0
         self._error = ""
+        self._extracted: Extracted | None = None
 
     @classmethod
     def open(cls, run: Run, direction: Direction, dagster_run_id: str | None) -> "LogBook":
@@ -147,10 +161,30 @@ class LogBook:
             log_ids=self.log_ids_by_side,
         )
 
-    def note_read(self, call_count: int, *, is_complete: bool) -> None:
+    def note_read(self, call_count: int, extracted: Extracted) -> None:
         """Requests so far were for reading: they count for `from_external`."""
         self._read_calls = call_count
-        self._metadata["read"] = "complete" if is_complete else "incremental"
+        self._extracted = extracted
+        self._metadata["read"] = "complete" if extracted.is_complete else "incremental"
+        told = {
+            "stopped_fields": dict(extracted.silent),
+            "settling": len(extracted.world.waiting),
+            "notices": list(extracted.notices),
+        }
+        self._metadata |= {name: value for name, value in told.items() if value}
+
+    @property
+    def _problems(self) -> list[str]:
+        """What is wrong with the read, each told in the run that meets it: a field that stopped, a record without
+        values."""
+        if self._extracted is None:
+            return []
+        silent = self._extracted.silent
+        stopped = [f"{name} is stopped: {silent[name]}" for name in sorted(self._extracted.newly_stopped)]
+        return stopped + [
+            f"record {key} came without any value and had some: it is left alone until it shows them (or is deleted)"
+            for key in sorted(self._extracted.blank)
+        ]
 
     def close(self, run: Run, plan: Plan, ledger: Ledger, left_out: int) -> None:
         """Close the rows of a run that did its work, whatever became of single records."""
@@ -160,7 +194,7 @@ class LogBook:
             self._metadata["refusals"] = list(plan.refusals)
         counts = tally(plan, ledger.outcomes)
         failed = any(found["records_failed"] for found in counts.values())
-        failed = failed or bool(self.mail and self.mail.sending.errors)
+        failed = failed or bool(self.mail and self.mail.sending.errors) or bool(self._problems)
         status = RunStatus.PARTIAL if failed or left_out else RunStatus.SUCCESS
         self._close(run, RunStatus.REFUSED if plan.refusals else status, counts, ledger, "")
 
@@ -193,10 +227,14 @@ class LogBook:
         self._api_calls = run.provider.call_count
         self._metadata |= self.mail.metadata if self.mail else {}
         now = run.runtime.clock()
+        # What is wrong with the read is told once, on the row of the way in where there is one.
+        reader = list(self._log_ids)[-1]
         with run.session.begin() as connection:
+            self._record_stops(run, connection)
             for direction, log_id in self._log_ids.items():
                 found = self._with_mail(direction, counts.get(direction, dict.fromkeys(COUNT_NAMES, 0)))
                 errors = [*([message] if message else []), *_errors(ledger, direction)]
+                errors += self._problems if direction is reader else []
                 errors += self.mail.sending.errors if self.mail and direction is Direction.TO_EXTERNAL else []
                 result = _result(direction, found, self._started_at, now, self._metadata)
                 is_success = status is not RunStatus.FAILED
@@ -209,6 +247,17 @@ class LogBook:
                     metadata=self._metadata,
                 )
                 sync_log.close_log(connection, log_id, end)
+
+    def _record_stops(self, run: Run, connection: Connection) -> None:
+        for name in sorted(self._extracted.newly_stopped if self._extracted else ()):
+            activity = Activity(
+                integration_name=run.spec.name,
+                action="field_stopped",
+                success=False,
+                error_message=self._extracted.silent[name] if self._extracted else None,
+                metadata={"field": name, "run_id": str(run.run_id)},
+            )
+            sync_log.record_activity(connection, run.connection.workspace_id, activity)
 
     def _with_mail(self, direction: Direction, counts: Counts) -> Counts:
         """A mailbox has no contacts to write to: what went out there are pitches alone."""
@@ -236,6 +285,9 @@ class LogBook:
             status=self._status,
             refusals=plan.refusals,
             error=self._error,
+            stopped_fields=self._extracted.silent if self._extracted else {},
+            settling=len(plan.waiting),
+            notices=self._extracted.notices if self._extracted else (),
             plan=plan,
         )
 
@@ -245,7 +297,7 @@ def _errors(ledger: Ledger, direction: Direction) -> list[str]:
     return [
         f"{outcome.change.kind.value} of {outcome.change.contact_id or outcome.change.external_id}: {outcome.reason}"
         for outcome in ledger.outcomes
-        if outcome.state is ChangeState.FAILED and DIRECTION_OF[outcome.change.side] is direction
+        if (outcome.state is ChangeState.FAILED or outcome.lost) and DIRECTION_OF[outcome.change.side] is direction
     ]
 
 

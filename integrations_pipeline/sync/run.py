@@ -138,25 +138,39 @@ def _sync_contacts(run: Run, request: SyncRequest, book: LogBook, work: _Work) -
         with run.session.begin() as connection:
             connections.record_success(connection, run.connection.id, is_due_again=False)
         return
-    extracted = extract(run, direction=direction, is_full=request.is_full)
+    extracted, found = _found(run, request, direction)
     sending_calls = book.mail.sending_calls if book.mail else 0
-    book.note_read(run.provider.call_count - sending_calls, is_complete=extracted.is_complete)
-    work.plan, work.left_out = _chosen(run, plan_sync(extracted.world), request.plan_id)
-    work.ledger = Ledger(book.scope(run), work.plan, extracted.recent)
+    book.note_read(run.provider.call_count - sending_calls, extracted)
+    work.plan, work.left_out = _chosen(run, found, request.plan_id)
+    local_names = {rule.name for rule in run.rules if rule.to_local and direction.allows(Side.LOCAL)}
+    work.ledger = Ledger(book.scope(run), work.plan, extracted.recent, local_names)
     load(run, work.plan, work.ledger)
     _finish(run, request, extracted, work.plan, work.ledger)
+
+
+def _found(run: Run, request: SyncRequest, direction: Direction) -> tuple[Extracted, Plan]:
+    """Both sides, and what is to be done about them. Nothing is done before the provider's columns were looked at:
+    where they are not what they were taken for, both sides are read again."""
+    extracted = extract(run, direction=direction, is_full=request.is_full)
+    plan = plan_sync(extracted.world)
+    if run.provider.looked is None and not plan.is_empty and run.provider.look().is_news:
+        extracted = extract(run, direction=direction, is_full=request.is_full)
+        plan = plan_sync(extracted.world)
+    looked = run.provider.looked
+    if looked is not None and looked.stopped and run.settings.on_schema_change == "stop_connection":
+        name, reason = next(iter(looked.stopped.items()))
+        raise ConfigurationError(f"{name} is stopped, and on_schema_change stops the connection with it: {reason}")
+    return extracted, plan
 
 
 def plan_only(runtime: Runtime, request: SyncRequest, progress: Progress = no_progress) -> SyncReport:
     """Preview: read and plan, apply nothing. Only the journal gets rows, state `planned`, under a plan id
     that `run_sync` takes. Raises `IntegrationError` where a run would have failed."""
     with _opened(runtime, request, uuid4(), progress, is_locking=False) as (run, workspace):
-        started_at = runtime.clock()
         direction = _of_contacts(run.spec, request.direction)
         if direction is None:
             raise ConfigurationError(f"{run.spec.name} takes no contacts: there is nothing to preview that way")
-        extracted = extract(run, direction=direction, is_full=request.is_full)
-        plan = plan_sync(extracted.world)
+        extracted, plan = _found(run, request, direction)
         plan_id = uuid4()
         scope = JournalScope(connection_id=run.connection.id, workspace_id=run.connection.workspace_id, plan_id=plan_id)
         with run.session.begin() as connection:
@@ -169,7 +183,7 @@ def plan_only(runtime: Runtime, request: SyncRequest, progress: Progress = no_pr
                 metadata={"plan_id": str(plan_id)},
             )
             sync_log.record_activity(connection, run.connection.workspace_id, activity)
-        return SyncReport.of_preview(run, workspace, request.direction, plan, plan_id, started_at)
+        return SyncReport.of_preview(run, workspace, request.direction, plan, plan_id, extracted)
 
 
 @contextmanager

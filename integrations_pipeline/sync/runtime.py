@@ -25,6 +25,7 @@ from integrations_pipeline.providers.base import (
     ProviderSpec,
     TokenSource,
 )
+from integrations_pipeline.providers.columns import KnownColumn
 from integrations_pipeline.providers.oauth import OAuthClient, OAuthExchange, OAuthSpec
 from integrations_pipeline.store.connections import ConnectionRow, read_field_mappings
 from integrations_pipeline.store.database import Connection, Database, WorkspaceSession
@@ -79,12 +80,30 @@ class Run:
     progress: Progress = no_progress
 
     @property
+    def active(self) -> list[MappedField]:
+        """The mapped fields that this run syncs: all but those that the provider has no column for (`silent`)."""
+        silent = self.silent
+        return [mapped for mapped in self.mapping if mapped.name not in silent]
+
+    @property
+    def silent(self) -> Mapping[str, str]:
+        """Fields that neither side gets in this run, with the reason."""
+        looked = self.provider.looked
+        return looked.silent if looked else {}
+
+    @property
     def rules(self) -> list[FieldRule]:
-        return [mapped.rule for mapped in self.mapping]
+        return [mapped.rule for mapped in self.active]
 
     @property
     def names(self) -> list[str]:
-        return [mapped.name for mapped in self.mapping]
+        return [mapped.name for mapped in self.active]
+
+    @property
+    def is_identity_silent(self) -> bool:
+        """Whether the field that tells who somebody is cannot be read or written now."""
+        silent = self.silent
+        return any(mapped.kind is FieldKind.EMAIL and mapped.name in silent for mapped in self.mapping)
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -93,11 +112,8 @@ class Run:
         `columns`: field → column and direction; `place`: a hash of the settings that say where at the
         provider the records are.
         """
-        manners = _POLICIES | self.settings.manners
-        place = {name: value for name, value in self.settings.model_dump(mode="json").items() if name not in manners}
-        text = json.dumps(place, sort_keys=True)
         return {
-            "place": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "place": place_of(self.settings),
             "columns": {m.name: [m.column, m.direction.value] for m in self.mapping},
         }
 
@@ -109,6 +125,37 @@ class Run:
 
 #: Settings that say how to decide, not what is compared with what.
 _POLICIES = frozenset(ConnectionSettings.model_fields)
+
+
+def place_of(settings: ConnectionSettings) -> str:
+    """A hash of the settings that say where at the provider the records are."""
+    manners = _POLICIES | settings.manners
+    place = {name: value for name, value in settings.model_dump(mode="json").items() if name not in manners}
+    return hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def known_columns(
+    cursor: Mapping[str, Any] | None, settings: ConnectionSettings, mapping: Sequence[MappedField]
+) -> dict[str, KnownColumn]:
+    """The mapped fields' columns as the last run saw them; none if it read another place."""
+    cursor = cursor or {}
+    if cursor.get("configuration", {}).get("place") != place_of(settings):
+        return {}
+    if "columns" in cursor:
+        return {name: KnownColumn(**told) for name, told in cursor["columns"].items()}
+    # A cursor of an earlier version kept ids and types by column.
+    remote = cursor.get("remote") or {}
+    ids, types = remote.get("column_ids", {}), remote.get("column_types", {})
+    return {
+        mapped.name: KnownColumn(
+            column=mapped.column,
+            direction=mapped.direction.value,
+            id=ids.get(mapped.column, ""),
+            name=mapped.column,
+            type=types.get(mapped.column, ""),
+        )
+        for mapped in mapping
+    }
 
 
 def parse_settings(spec: ProviderSpec, settings: Mapping[str, Any]) -> ConnectionSettings:
@@ -125,7 +172,8 @@ def effective_mapping(
 ) -> tuple[MappedField, ...]:
     """What is synced: `field_mapping` or the provider's default; the mappings table overrides by field."""
     pairs = settings.field_mapping if settings.field_mapping is not None else spec.default_mapping
-    mapping = {name: MappedField(name=name, column=column) for name, column in pairs.items()}
+    is_default = settings.field_mapping is None
+    mapping = {name: MappedField(name=name, column=column, is_default=is_default) for name, column in pairs.items()}
     mapping |= {row.name: row for row in rows}
     for name, column in spec.fixed_mapping.items():
         if mapping.get(name, MappedField(name=name, column=column)).column != column:
@@ -174,6 +222,7 @@ def build_provider(
         tokens=token_source(runtime, connection, credentials),
         account=_account(connection, credentials),
         workspace_id=str(connection.workspace_id),
+        known=known_columns(connection.cursor, parse_settings(spec, connection.settings), mapping),
         is_read_only=is_read_only,
         rate_scale=runtime.rate_scale,
         transport=runtime.transport,

@@ -77,6 +77,6 @@ def _put_right(record: RemoteRecord, made: Sequence[RecentWrite]) -> dict[str, s
         earlier = {write.after[name] for write in writes[:-1]}
         if not record.is_certain:
             earlier |= {write.before.get(name, "") for write in writes}
-        if fields.get(name, "") in earlier and fields.get(name, "") != value:
+        if name in fields and fields[name] in earlier and fields[name] != value:
             fields[name] = value
     return fields

@@ -77,7 +77,7 @@ def fleet(environment: Environment) -> Environment:
         new = NewConnection(
             integration_type="airtable",
             credentials={"api_key": token.value},
-            settings={"base_id": base_id, "table_id": table_id},
+            settings={"base_id": base_id, "table_id": table_id, "settle_seconds": 0},
         )
         with runtime.database.workspace(workspace_id) as connection:
             connections.save_connection(connection, workspace_id, new, runtime.cipher)

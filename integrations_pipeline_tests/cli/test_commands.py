@@ -24,7 +24,7 @@ def test_a_newcomer_goes_from_an_empty_database_to_a_synced_workspace(environmen
     assert run("workspaces", "add", "acme", "--name", "Acme").code == 0
     assert run("contacts", "import", _write(tmp_path / "a.csv", csv), "--workspace", "acme").code == 0
     credentials = _write(tmp_path / "c.json", {"api_key": DEFAULT_TOKEN})
-    settings = _write(tmp_path / "s.json", {"base_id": base.id, "table_id": table.id})
+    settings = _write(tmp_path / "s.json", {"base_id": base.id, "table_id": table.id, "settle_seconds": 0})
     added = run("connections", "add", "airtable", "-w", "acme", "--credentials", credentials, "--settings", settings)
     assert added.code == 0
     assert run("connections", "check", "--workspace", "acme").code == 0

@@ -8,7 +8,10 @@ import pyarrow as pa
 import pytest
 
 from integrations_pipeline.engine.frames import arrow, changed_rows, empty_frame, keys_lower, positions, rows, texts
+from integrations_pipeline.model import FieldRule
 from integrations_pipeline_tests.builders import text_frame
+
+RULES = [FieldRule(name="name"), FieldRule(name="city")]
 
 
 def test_an_empty_frame_has_text_columns_and_a_named_index() -> None:
@@ -68,24 +71,24 @@ BASE = text_frame({"a": {"name": "Ann", "city": "Bonn"}, "b": {"name": "Bob"}}, 
         pytest.param({"y": {"name": "Rob", "city": ""}}, [-1, 0], [0, 1], id="absent is never changed"),
         pytest.param({"x": {"name": "Zoe", "city": ""}}, [-1, -1], [0, 0], id="none is there"),
         pytest.param(
-            {"x": {"name": "Ann"}, "y": {"name": "Bob"}}, [0, 1], [1, 1], id="null on a side is a change to look at"
+            {"x": {"name": "Ann"}, "y": {"name": "Bill"}}, [0, 1], [0, 1], id="null on a side is not told and no change"
         ),
     ],
 )
 def test_which_rows_differ_from_the_base(side: dict[str, dict[str, str]], at: list[int], expected: list[int]) -> None:
     frame = text_frame(side, ["name", "city"], "external_id")
-    found = changed_rows(BASE, frame, np.array(at, dtype=np.int64), ["name", "city"])
+    found = changed_rows(BASE, frame, np.array(at, dtype=np.int64), RULES)
     assert found.tolist() == [bool(value) for value in expected]
 
 
 def test_a_column_that_the_side_cannot_hold_is_not_compared() -> None:
     side = text_frame({"x": {"name": "Ann"}, "y": {"name": "Bob"}}, ["name"], "external_id")
-    assert not changed_rows(BASE, side, np.array([0, 1]), ["name", "city"]).any()
+    assert not changed_rows(BASE, side, np.array([0, 1]), RULES).any()
 
 
 def test_a_column_that_was_never_agreed_counts_as_empty() -> None:
     side = text_frame({"x": {"phone": ""}, "y": {"phone": "1"}}, ["phone"], "external_id")
-    assert changed_rows(BASE, side, np.array([0, 1]), ["phone"]).tolist() == [False, True]
+    assert changed_rows(BASE, side, np.array([0, 1]), [FieldRule(name="phone")]).tolist() == [False, True]
 
 
 def test_rows_are_dictionaries_of_the_columns_that_exist_with_nulls_as_empty() -> None:

@@ -104,9 +104,29 @@ def test_held_and_skipped_changes_count_where_they_would_have_gone() -> None:
     assert counted(plan) == {OUT: {"held": 1, "unchanged": 2}, IN: {"skipped": 1, "unchanged": 1}}
 
 
-def test_an_open_conflict_counts_in_both_directions() -> None:
-    plan = Plan(conflicts=(change(Side.REMOTE, ChangeKind.UPDATE),), considered=CONSIDERED)
-    assert counted(plan) == {OUT: {"conflicted": 1, "unchanged": 2}, IN: {"conflicted": 1, "unchanged": 1}}
+@pytest.mark.parametrize(
+    ("direction", "expected"),
+    [
+        (Direction.BIDIRECTIONAL, {OUT: {"conflicted": 1, "unchanged": 2}, IN: {"unchanged": 2}}),
+        (OUT, {OUT: {"conflicted": 1, "unchanged": 2}, IN: {"unchanged": 2}}),
+        (IN, {OUT: {"unchanged": 3}, IN: {"conflicted": 1, "unchanged": 1}}),
+    ],
+)
+def test_an_open_conflict_counts_once(direction: Direction, expected: dict[Direction, dict[str, int]]) -> None:
+    conflicts = (change(Side.REMOTE, ChangeKind.UPDATE),)
+    assert counted(Plan(conflicts=conflicts, direction=direction, considered=CONSIDERED)) == expected
+
+
+def test_whoever_is_being_edited_counts_as_skipped() -> None:
+    plan = Plan(waiting=(change(Side.REMOTE, ChangeKind.UPDATE),), considered=CONSIDERED)
+    assert counted(plan) == {OUT: {"skipped": 1, "unchanged": 2}, IN: {"unchanged": 2}}
+
+
+def test_an_applied_change_that_lost_a_value_counts_as_failed() -> None:
+    made = change(Side.REMOTE, ChangeKind.CREATE)
+    outcome = Outcome(change=made, state=ChangeState.APPLIED, answered={"name": ""}, lost=frozenset({"name"}))
+    counts = tally(Plan(changes=(made,), considered=CONSIDERED), [outcome])
+    assert counts[OUT]["records_failed"] == 1
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.memory import (
     CAPABILITIES,
     LONGEST_TEXT,
@@ -24,7 +25,7 @@ from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline_tests.providers.conformance import Bench, Conformance, Fields
 from integrations_pipeline_tests.sync.arrangement import FreePacer
 
-NAMES = ("email", "name", "company")
+MAPPING = tuple(MappedField(name=name, column=name) for name in ("email", "name", "company"))
 
 
 class MemoryBench(Bench):
@@ -36,7 +37,7 @@ class MemoryBench(Bench):
         self.book = Book()
 
     def provider(self, *, is_authorised: bool = True) -> MemoryProvider:
-        return MemoryProvider(self.book, NAMES, TOKEN if is_authorised else "wrong")
+        return MemoryProvider(self.book, MAPPING, TOKEN if is_authorised else "wrong")
 
     def people_make(self, rows: Sequence[Fields]) -> list[str]:
         return [self.book.make(row) for row in rows]

@@ -27,7 +27,9 @@ from integrations_pipeline.providers.base import (
     Provider,
     ProviderContext,
     ProviderSpec,
+    RemoteRecord,
 )
+from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.sandbox import DEFAULT_TOKEN, Airtable, FaultRule, SandboxServer
 from integrations_pipeline.store import connections, contacts, workspaces
@@ -116,6 +118,19 @@ class WatchedProvider:
 
     def check(self) -> CheckReport:
         return self._inner.check()
+
+    def look(self) -> SchemaLook:
+        return self._inner.look()
+
+    @property
+    def looked(self) -> SchemaLook | None:
+        return self._inner.looked
+
+    def recently_edited(self, records: Sequence[RemoteRecord], seconds: float) -> frozenset[str]:
+        return self._inner.recently_edited(records, seconds)
+
+    def is_place_of(self, settings: Mapping[str, Any]) -> bool:
+        return self._inner.is_place_of(settings)
 
     def read_all(self) -> Iterator[Page]:
         yield from self._inner.read_all()
@@ -260,9 +275,9 @@ class Tenant:
         with self.world.database.workspace(self.workspace_id) as connection:
             connections.save_connection(connection, self.workspace_id, new, self.world.cipher)
 
-    def place(self) -> dict[str, str]:
-        """The settings that say where at the provider the records are."""
-        return {"base_id": self.base_id, "table_id": TABLE}
+    def place(self) -> dict[str, Any]:
+        """The settings that say where at the provider the records are; edits of a test are synced at once."""
+        return {"base_id": self.base_id, "table_id": TABLE, "settle_seconds": 0}
 
     @property
     def connection(self) -> ConnectionRow:

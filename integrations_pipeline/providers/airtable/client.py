@@ -25,7 +25,7 @@ MAX_ITERATOR_RESTARTS = 5
 
 
 class AirtableClient:
-    """The endpoints of one base and table. `columns` are our own column names, fit to be named in errors."""
+    """The endpoints of one base and table. `columns` are our own columns' present names, fit to be named in errors."""
 
     def __init__(
         self,
@@ -36,12 +36,13 @@ class AirtableClient:
         table_id: str,
         columns: Sequence[str],
     ) -> None:
+        self.columns = tuple(columns)
         self._table_path = f"v0/{quote(base_id, safe='')}/{quote(table_id, safe='')}"
         self._base_id = quote(base_id, safe="")
         endpoint = Endpoint(
             base_url=api_url,
             tokens=context.tokens,
-            read_error=lambda response: wire.read_error(response, columns),
+            read_error=lambda response: wire.read_error(response, self.columns),
             pace=_pace_rules(api_url, base_id, context.account, context.rate_scale),
         )
         self.http = HttpClient(endpoint, pacer=context.pacer, transport=context.transport, sleep=context.sleep)
@@ -71,7 +72,10 @@ class AirtableClient:
         offset: str | None = None
         while True:
             body = self._list(columns, formula, offset)
-            yield body.get("records", [])
+            records = body.get("records") if isinstance(body, dict) else None
+            if not isinstance(records, list):
+                raise RetryableError("Airtable answered a listing without records")
+            yield records
             offset = body.get("offset")
             if not offset:
                 return
@@ -91,7 +95,7 @@ class AirtableClient:
         try:
             body: Mapping[str, Any] = self.http.request(method, path, **content)
         except PermanentError as error:
-            if error.code in wire.GONE_CODES or error.code == "404":
+            if error.code in wire.PLACE_GONE_CODES:
                 raise ConfigurationError(
                     f"Airtable has no base or table at {self._table_path}: "
                     "correct base_id and table_id in the connection's settings"
@@ -103,7 +107,7 @@ class AirtableClient:
         """PATCH records by id; the same request twice has the same effect."""
         body = {"records": list(records), "typecast": typecast}
         answer = self.http.request("PATCH", self._table_path, json=body)
-        return list(answer["records"])
+        return _answered(answer, len(records), RetryableError)
 
     def upsert(self, records: Sequence[Mapping[str, Any]], key: str, *, typecast: bool) -> list[Mapping[str, Any]]:
         """PATCH records found by the key column, made where there is none: repeatable creates."""
@@ -121,9 +125,13 @@ class AirtableClient:
         answer = self.http.request("POST", self._table_path, json=body, is_repeatable=False)
         return _answered(answer, len(records), InDoubtError)
 
-    def delete(self, external_ids: Sequence[str]) -> None:
+    def delete(self, external_ids: Sequence[str]) -> frozenset[str]:
+        """DELETE records; the ids that the answer calls deleted."""
         params = [("records[]", record_id) for record_id in external_ids]
-        self.http.request("DELETE", self._table_path, params=params)
+        answer = self.http.request("DELETE", self._table_path, params=params)
+        records = answer.get("records") if isinstance(answer, dict) else None
+        told = [each for each in records if isinstance(each, dict)] if isinstance(records, list) else []
+        return frozenset(str(each.get("id")) for each in told if each.get("deleted") is True)
 
     def webhooks(self) -> list[Mapping[str, Any]]:
         body = self.http.request("GET", f"v0/bases/{self._base_id}/webhooks")

@@ -92,21 +92,26 @@ def read_payloads(client: AirtableClient, cursor: Cursor) -> Iterator[tuple[list
 
 @dataclass(slots=True)
 class FoldedFeed:
-    """What a run of payloads comes to: cells by record and column id, the last value of each."""
+    """What a run of payloads comes to: cells by record and column id, the last value of each; `edited_at`: when a
+    record was last touched, where the payload tells it."""
 
     changed: dict[str, dict[str, Any]] = field(default_factory=dict)
     created: set[str] = field(default_factory=set)
     destroyed: set[str] = field(default_factory=set)
+    edited_at: dict[str, datetime] = field(default_factory=dict)
 
     def add(self, payloads: Iterable[Mapping[str, Any]], table_id: str) -> None:
         """Fold payloads in, oldest first, as Airtable lists them."""
         for payload in payloads:
             table = (payload.get("changedTablesById") or {}).get(table_id) or {}
-            for record_id, made in (table.get("createdRecordsById") or {}).items():
+            created, changed = table.get("createdRecordsById") or {}, table.get("changedRecordsById") or {}
+            for record_id, made in created.items():
                 self._create(record_id, made.get("cellValuesByFieldId") or {})
-            for record_id, change in (table.get("changedRecordsById") or {}).items():
+            for record_id, change in changed.items():
                 cells = (change.get("current") or {}).get("cellValuesByFieldId") or {}
                 self.changed.setdefault(record_id, {}).update(cells)
+            if (moment := _moment(payload.get("timestamp"))) is not None:
+                self.edited_at |= dict.fromkeys([*created, *changed], moment)
             self._destroy(table.get("destroyedRecordIds") or [])
 
     def _create(self, record_id: str, cells: Mapping[str, Any]) -> None:
@@ -119,3 +124,12 @@ class FoldedFeed:
             self.changed.pop(record_id, None)
             self.created.discard(record_id)
             self.destroyed.add(record_id)
+
+
+def _moment(text: Any) -> datetime | None:
+    """The time of a payload, aware; None where it tells none."""
+    try:
+        found = datetime.fromisoformat(str(text or "").replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

@@ -1,25 +1,20 @@
 """Airtable as a provider: reading, incremental reading, checking.
 
-Belongs here: `AirtableProvider`, which joins client, schema, feed and writer. Does not: their details.
+Belongs here: `AirtableProvider`, which joins client, columns, feed and writer. Does not: their details.
 Limits and oddities are told in docs/providers/airtable.md.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import Field
 
-from integrations_pipeline.errors import (
-    ConfigurationError,
-    CredentialsError,
-    CursorExpiredError,
-    NeedsAttentionError,
-    PermanentError,
-)
+from integrations_pipeline.errors import CursorExpiredError, NeedsAttentionError
 from integrations_pipeline.model import Change, Outcome
-from integrations_pipeline.providers.airtable import feed, schema, wire
+from integrations_pipeline.providers.airtable import cells, feed, schema, wire
 from integrations_pipeline.providers.airtable.client import AirtableClient
+from integrations_pipeline.providers.airtable.table import TableColumns
 from integrations_pipeline.providers.airtable.writer import AirtableWriter
 from integrations_pipeline.providers.base import (
     CheckReport,
@@ -29,6 +24,7 @@ from integrations_pipeline.providers.base import (
     ProviderContext,
     RemoteRecord,
 )
+from integrations_pipeline.providers.columns import SchemaLook
 
 API_URL = "INTEGRATIONS_AIRTABLE_API_URL"
 #: Assumed: LAST_MODIFIED_TIME compares by the minute, so an incremental read looks back further than that.
@@ -44,6 +40,7 @@ class AirtableSettings(ConnectionSettings):
     table_id: str = Field(min_length=1)
     external_id_field: str = Field("Contact ID", min_length=1)
     typecast: bool = True
+    settle_seconds: int = Field(30, ge=0, le=86_400)
 
 
 class AirtableProvider:
@@ -53,43 +50,77 @@ class AirtableProvider:
         self._settings = AirtableSettings.model_validate(dict(context.settings))
         self._mapping = tuple(context.mapping)
         self._is_read_only = context.is_read_only
-        self._key = self._settings.external_id_field
         self._client = AirtableClient(
             context,
             api_url=context.addresses[API_URL],
             base_id=self._settings.base_id,
             table_id=self._settings.table_id,
-            columns=[*(mapped.column for mapped in self._mapping), self._key],
+            columns=[*(mapped.column for mapped in self._mapping), self._settings.external_id_field],
         )
-        self._table: schema.Table | None = None
-        self._is_schema_read = False
-        self._has_key = False
+        self._columns = TableColumns(self._client, self._settings, self._mapping, context.known)
 
     @property
     def call_count(self) -> int:
         return self._client.http.call_count
 
     def check(self) -> CheckReport:
-        problems, notes = self._look_at_schema()
+        look = self._columns.look()
+        problems = [*look.problems, *look.stopped.values()]
         if not problems:
-            next(self._client.pages([self._mapping[0].column]))
-        return CheckReport(problems=tuple(problems), notes=tuple(notes))
+            next(self._client.pages(self._columns.names()[:1]))
+        return CheckReport(problems=tuple(problems), notes=tuple([*look.left_out.values(), *self._columns.notes]))
 
     def create_key_column(self) -> None:
         """Make the external-id column where the token may (schema.bases:write)."""
-        table = self._read_table()
+        table = self._columns.read_table()
         if table is None:
             raise NeedsAttentionError("the token cannot read the schema: give it schema.bases:read")
-        if self._key not in table.columns:
-            self._client.create_text_column(table.id, self._key)
-        self._is_schema_read = False
+        if self._settings.external_id_field not in table.columns:
+            self._client.create_text_column(table.id, self._settings.external_id_field)
+        self._columns.forget()
+
+    def look(self) -> SchemaLook:
+        return self._columns.require()
+
+    @property
+    def looked(self) -> SchemaLook | None:
+        return self._columns.looked
+
+    def is_place_of(self, settings: Mapping[str, Any]) -> bool:
+        if settings.get("base_id") != self._settings.base_id:
+            return False
+        table = self._columns.read_table()
+        own = {self._settings.table_id, *((table.id, table.name) if table else ())}
+        return settings.get("table_id") in own
+
+    def recently_edited(self, records: Sequence[RemoteRecord], seconds: float) -> frozenset[str]:
+        """Those that the feed dates, by that; of the others Airtable is asked."""
+        now = self._client.http.server_time
+        if now is None:
+            return frozenset()
+        since = now - timedelta(seconds=seconds)
+        young = {each.external_id for each in records if each.edited_at and each.edited_at > since}
+        undated = {each.external_id for each in records if each.edited_at is None}
+        return frozenset(young | self._edited_since(sorted(undated), since))
+
+    def _edited_since(self, external_ids: Sequence[str], since: datetime) -> set[str]:
+        found: set[str] = set()
+        for start in range(0, len(external_ids), wire.PAGE_SIZE):
+            chosen = external_ids[start : start + wire.PAGE_SIZE]
+            formula = wire.edited_since_formula(chosen, since.isoformat(timespec="seconds"))
+            told = {str(record["id"]) for records in self._columns.pages(formula) for record in records}
+            if not told <= set(chosen):
+                # An answer with records that were not asked for did not heed the question.
+                return set()
+            found |= told
+        return found
 
     def read_all(self) -> Iterator[Page]:
-        self._require_schema()
+        self._columns.require()
         yield from self._read_everything(self._open_feed())
 
     def read_changes(self, cursor: Cursor) -> Iterator[Page]:
-        self._has_key = bool(cursor.get("has_key"))
+        self._columns.presume_key(has_key=bool(cursor.get("has_key")))
         if cursor.get("mode") == feed.MODE:
             yield from self._read_feed(cursor)
         elif int(cursor.get("record_count", 0)) <= SMALL_TABLE:
@@ -101,34 +132,23 @@ class AirtableProvider:
     def _read_everything(self, feed_cursor: Cursor | None) -> Iterator[Page]:
         cursor = feed_cursor
         count = 0
-        for records in self._client.pages(self._columns()):
+        for records in self._columns.pages():
             # Without a feed the next read begins where the server's clock stood at the first page.
             cursor = cursor or self._clock_cursor()
             count += len(records)
-            yield self._page(records, {**cursor, **self._column_facts(), "record_count": count}, is_complete=True)
+            yield self._page(records, {**cursor, "record_count": count}, is_complete=True)
 
     def _open_feed(self) -> Cursor | None:
-        table = None if self._is_read_only else self._table
+        table = None if self._is_read_only else self._columns.table
         opened = feed.open_feed(self._client, table.id) if table else None
         if table is None or opened is None:
             return None
         return feed.fed({**opened, "table_id": table.id}, self._client.http.server_time)
 
-    def _column_facts(self) -> Cursor:
-        """Ids and types of our columns, as far as the schema was read."""
-        if self._table is None:
-            return {}
-        known = self._table.columns
-        columns = [known[name] for name in {*self._columns(), self._key} if name in known]
-        return {
-            "column_ids": {column.name: column.id for column in columns},
-            "column_types": {column.name: column.type for column in columns},
-        }
-
     def read_records(self, external_ids: Sequence[str]) -> Page:
         wanted = set(external_ids)
         found: dict[str, RemoteRecord] = {}
-        for records in self._client.pages(self._columns(), wire.ids_formula(sorted(wanted))):
+        for records in self._columns.pages(wire.ids_formula(sorted(wanted))):
             for record in map(self._record, records):
                 if record.external_id in wanted:
                     found[record.external_id] = record
@@ -138,14 +158,14 @@ class AirtableProvider:
         return self.read_records(external_ids)
 
     def prepare_write(self) -> None:
-        self._require_schema()
+        self._columns.require()
 
     def write(self, batch: Sequence[Change]) -> list[Outcome]:
         writer = AirtableWriter(
             client=self._client,
-            mapping=schema.writable(self._mapping),
-            columns=self._table.columns if self._table else {},
-            key=self._key if self._has_key else None,
+            mapping=schema.writable(self._columns.mapping),
+            columns=self._columns.by_name,
+            key=self._columns.key,
             is_typecast=self._settings.typecast,
         )
         return writer.write(batch)
@@ -153,28 +173,24 @@ class AirtableProvider:
     def close(self) -> None:
         self._client.close()
 
-    def _columns(self) -> list[str]:
-        names = [mapped.column for mapped in self._mapping]
-        return [*names, self._key] if self._has_key and self._key not in names else names
-
     def _page(self, records: Sequence[Mapping[str, Any]], cursor: Cursor, *, is_complete: bool) -> Page:
         return Page(
             records=[self._record(record) for record in records],
-            cursor={**cursor, "has_key": self._has_key},
+            cursor={**cursor, "has_key": self._columns.key is not None},
             is_complete=is_complete,
             tells_own_writes=cursor.get("mode") == feed.MODE,
         )
 
     def _record(self, record: Mapping[str, Any]) -> RemoteRecord:
-        cells = wire.cells_of(record)
-        columns = self._table.columns if self._table else {}
+        shown, columns = wire.cells_of(record), self._columns
+        values = {
+            mapped.name: cells.from_column(shown.get(mapped.column), mapped, columns.by_name.get(mapped.column))
+            for mapped in columns.mapping
+        }
         return RemoteRecord(
             external_id=str(record["id"]),
-            fields={
-                mapped.name: schema.from_column(cells.get(mapped.column), mapped, columns.get(mapped.column))
-                for mapped in self._mapping
-            },
-            contact_key=schema.to_value(cells.get(self._key)) if self._has_key else "",
+            fields={name: value for name, value in values.items() if value is not None},
+            contact_key=cells.to_value(shown.get(columns.key)) if columns.key else "",
         )
 
     def _read_modified(self, cursor: Cursor) -> Iterator[Page]:
@@ -182,7 +198,7 @@ class AirtableProvider:
         if not since:
             raise CursorExpiredError("the last read left no time to go on from: everything is read again")
         fresh: Cursor | None = None
-        for records in self._client.pages(self._columns(), wire.modified_since_formula(str(since))):
+        for records in self._columns.pages(wire.modified_since_formula(str(since))):
             fresh = fresh or self._clock_cursor()
             yield self._page(records, {**cursor, **fresh}, is_complete=False)
 
@@ -195,76 +211,35 @@ class AirtableProvider:
             folded.add(payloads, str(cursor.get("table_id", "")))
             position = following
         yield Page(
-            records=[record for key in sorted(folded.changed) if (record := self._fed(key, folded, cursor))],
+            records=[record for key in sorted(folded.changed) if (record := self._fed(key, folded))],
             tombstones=frozenset(folded.destroyed),
             cursor=feed.fed({**cursor, "payload_cursor": position}, self._client.http.server_time),
             tells_own_writes=True,
             is_certain=True,
         )
 
-    def _fed(self, record_id: str, folded: feed.FoldedFeed, cursor: Cursor) -> RemoteRecord | None:
-        """A record of the feed; None where only columns changed that are not mapped."""
-        column_ids: Mapping[str, str] = cursor.get("column_ids", {})
-        cells = folded.changed[record_id]
+    def _fed(self, record_id: str, folded: feed.FoldedFeed) -> RemoteRecord | None:
+        """A record of the feed, by column ids; None where only columns changed that are not mapped."""
+        told, columns = folded.changed[record_id], self._columns
         is_partial = record_id not in folded.created
-        fields = {
-            mapped.name: schema.from_column(cells.get(column_id), mapped, self._column(mapped.column, cursor))
-            for mapped in self._mapping
-            if (column_id := column_ids.get(mapped.column, "")) in cells or not is_partial
+        values = {
+            mapped.name: cells.from_column(told.get(column.id), mapped, column)
+            for mapped in columns.mapping
+            if (column := columns.of(mapped)).id in told or not is_partial
         }
+        fields = {name: value for name, value in values.items() if value is not None}
         if not fields:
             return None
-        key = schema.to_value(cells.get(column_ids.get(self._key, ""))) if self._has_key else ""
         return RemoteRecord(
-            external_id=record_id, fields=fields, contact_key=key, is_partial=is_partial, is_certain=True
+            external_id=record_id,
+            fields=fields,
+            contact_key=cells.to_value(told.get(columns.key_id)) if columns.key_id else "",
+            edited_at=folded.edited_at.get(record_id),
+            is_partial=is_partial,
+            is_certain=True,
         )
-
-    def _column(self, name: str, cursor: Cursor) -> schema.Column:
-        types: Mapping[str, str] = cursor.get("column_types", {})
-        return schema.Column(id="", name=name, type=types.get(name, ""))
 
     def _clock_cursor(self) -> Cursor:
         now = self._client.http.server_time
         since = (now - OVERLAP).isoformat(timespec="seconds") if now else None
         return {"mode": "modified_time", "since": since}
-
-    def _require_schema(self) -> None:
-        if self._is_schema_read:
-            return
-        problems, _ = self._look_at_schema()
-        if problems:
-            more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
-            raise ConfigurationError(problems[0] + more)
-
-    def _look_at_schema(self) -> tuple[list[str], list[str]]:
-        self._table = self._read_table()
-        self._is_schema_read = True
-        if self._table is None:
-            self._has_key = self._probe_key()
-            return [], ["the token cannot read the schema (schema.bases:read): columns are not checked"]
-        key_problem = schema.key_problem(self._table, self._key)
-        self._has_key = not key_problem
-        return schema.mapping_problems(self._table, self._mapping, self._key), [key_problem] if key_problem else []
-
-    def _read_table(self) -> schema.Table | None:
-        """The table's schema, or None where the token may not read it; an absent table is an error."""
-        try:
-            body = self._client.schema()
-        except (NeedsAttentionError, PermanentError) as error:
-            if isinstance(error, (ConfigurationError, CredentialsError)):
-                raise
-            return None
-        table = schema.find_table(body, self._settings.table_id)
-        if table is None:
-            raise ConfigurationError(
-                f'base {self._settings.base_id} has no table "{self._settings.table_id}": '
-                "correct table_id in the connection's settings"
-            )
-        return table
-
-    def _probe_key(self) -> bool:
-        try:
-            next(self._client.pages([self._key]))
-        except ConfigurationError:
-            return False
-        return True

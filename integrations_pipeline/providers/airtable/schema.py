@@ -1,18 +1,15 @@
-"""Columns of an Airtable table: which values they can hold, and cells as field values and back.
+"""Columns of an Airtable table: which values they can hold.
 
-Belongs here: the schema check and the pure mapping of cells. Does not: requests (`client`).
+Belongs here: the schema as the meta API tells it, and its rules. Does not: cells (`cells`), requests (`client`).
 Source: https://airtable.com/developers/web/api/field-model.
 """
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from integrations_pipeline.errors import PermanentError
-from integrations_pipeline.model import Direction, FieldKind, MappedField, Side, clean_text, join_set, split_set
+from integrations_pipeline.model import Direction, FieldKind, MappedField, Side
+from integrations_pipeline.providers.columns import ColumnRules, PresentColumn
 
 #: Computed by Airtable: a write is refused with INVALID_VALUE_FOR_COLUMN.
 COMPUTED_TYPES = frozenset(
@@ -34,17 +31,20 @@ COMPUTED_TYPES = frozenset(
 )
 TEXT_TYPES = frozenset({"singleLineText", "multilineText", "richText", "email", "url", "phoneNumber"})
 NUMBER_TYPES = frozenset({"number", "currency", "percent", "duration", "rating"})
-_SIMPLE_TYPES = TEXT_TYPES | NUMBER_TYPES | {"singleSelect", "date", "dateTime", "checkbox"}
+DATE_TYPES = frozenset({"date", "dateTime"})
+_SIMPLE_TYPES = TEXT_TYPES | NUMBER_TYPES | DATE_TYPES | {"singleSelect", "checkbox"}
+_FAMILIES = {
+    **dict.fromkeys(COMPUTED_TYPES, "computed"),
+    **dict.fromkeys(TEXT_TYPES, "text"),
+    **dict.fromkeys(NUMBER_TYPES, "number"),
+    **dict.fromkeys(DATE_TYPES, "date"),
+}
 #: Of the columns that `performUpsert` accepts as a key (API reference, "Update multiple records"), those
 #: that can hold an id of ours.
 MERGE_KEY_TYPES = frozenset({"singleLineText", "multilineText"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    id: str
-    name: str
-    type: str
+Column = PresentColumn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,20 +71,21 @@ def find_table(body: Mapping[str, Any], table_id: str) -> Table | None:
     return None
 
 
-def mapping_problems(table: Table, mapping: Sequence[MappedField], key: str) -> list[str]:
-    """What is wrong with the mapped columns, one line each; empty if a sync can run. `key`: the key column."""
-    problems = [problem for mapped in mapping if (problem := _problem(table, mapped))]
-    taken = [mapped.name for mapped in mapping if mapped.column == key]
-    if taken:
-        problems.append(f'column "{key}" is the key of the sync: map {taken[0]} to another, or set external_id_field')
-    return problems
+def rules(table: Table, key: str) -> ColumnRules:
+    """What this table's columns can hold. `key`: the key column, which holds no field."""
+
+    def told(column: str) -> str:
+        return f'column "{column}" of table "{table.name}"'
+
+    def problem(mapped: MappedField, columns: Sequence[PresentColumn]) -> str:
+        return _problem(mapped, columns[0], told(columns[0].name), key)
+
+    return ColumnRules(family=lambda kind: _FAMILIES.get(kind, kind), problem=problem, told=told)
 
 
-def _problem(table: Table, mapped: MappedField) -> str:
-    column = table.columns.get(mapped.column)
-    where = f'column "{mapped.column}" of table "{table.name}"'
-    if column is None:
-        return f"{where} does not exist (mapped from {mapped.name}): create it or change field_mapping"
+def _problem(mapped: MappedField, column: PresentColumn, where: str, key: str) -> str:
+    if column.name == key:
+        return f'column "{key}" is the key of the sync: map {mapped.name} to another, or set external_id_field'
     if column.type in COMPUTED_TYPES:
         if mapped.direction is Direction.FROM_EXTERNAL:
             return ""
@@ -110,84 +111,6 @@ def key_problem(table: Table, column_name: str) -> str:
     if column.type not in MERGE_KEY_TYPES:
         return f'column "{column_name}" has type {column.type}: use a single line text column as key'
     return ""
-
-
-def to_value(cell: Any) -> str:
-    """A cell as field value: absent and null as "", lists as sets, objects by their name."""
-    if cell is None or cell is False:
-        return ""
-    if cell is True:
-        return "true"
-    if isinstance(cell, str):
-        return clean_text(cell)
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() else repr(cell)
-    if isinstance(cell, list):
-        return join_set(to_value(member) for member in cell)
-    if isinstance(cell, dict):
-        return str(cell.get("name") or cell.get("email") or "")
-    return str(cell)
-
-
-def from_column(cell: Any, mapped: MappedField, column: Column | None) -> str:
-    """A cell of a mapped column as field value; tags kept in a text column are separated by commas."""
-    value = to_value(cell)
-    is_text_column = column is None or column.type in TEXT_TYPES
-    if mapped.kind is FieldKind.SET and is_text_column and isinstance(cell, str):
-        return join_set(value.split(","))
-    return value
-
-
-def to_cell(value: str, mapped: MappedField, column: Column | None) -> Any:
-    """A field value as cell; None clears. Raises `PermanentError` if the column cannot hold it as it is:
-    what it would read back as must be the same value, or our own write would come back as somebody's edit."""
-    cell = _cell(value, mapped, column)
-    back = from_column(None if cell is False else cell, mapped, column)
-    if not is_same_value(back, value, mapped, column):
-        raise PermanentError(
-            f'column "{mapped.column}" cannot hold {mapped.name} of this contact as it is',
-            code="INVALID_VALUE_FOR_COLUMN",
-        )
-    return cell
-
-
-def is_same_value(back: str, value: str, mapped: MappedField, column: Column | None) -> bool:
-    """Whether a cell reads back as what was written: the same members, the same number, the same text."""
-    if mapped.kind is FieldKind.SET:
-        return sorted(split_set(back)) == sorted(split_set(value))
-    if column is not None and column.type in NUMBER_TYPES and value:
-        has_leading_zero = re.match(r"[+-]?0\d", value.strip()) is not None
-        return not has_leading_zero and Decimal(back) == Decimal(value.strip())
-    if mapped.kind is FieldKind.CONSENT:
-        return True
-    return back.strip() == value.strip()
-
-
-def _cell(value: str, mapped: MappedField, column: Column | None) -> Any:
-    kind = column.type if column else ""
-    if kind == "checkbox":
-        return value.lower() in ("true", "1", "yes")
-    if value == "":
-        return None
-    if mapped.kind is FieldKind.SET:
-        members = split_set(value)
-        return ", ".join(members) if kind in TEXT_TYPES else members
-    if kind in NUMBER_TYPES:
-        return _to_number(value, mapped)
-    return value
-
-
-def _to_number(value: str, mapped: MappedField) -> float | int:
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise PermanentError(
-            f'column "{mapped.column}" holds numbers, and {mapped.name} of this contact is none',
-            code="INVALID_VALUE_FOR_COLUMN",
-        )
-    return int(number) if number.is_integer() else number
 
 
 def writable(mapping: Sequence[MappedField]) -> dict[str, MappedField]:

@@ -36,9 +36,20 @@ WRITE_BATCH = 10
 #: Calls over the monthly allowance: waiting does not help before the month turns.
 BILLING_LIMIT = "PUBLIC_API_BILLING_LIMIT_EXCEEDED"
 ITERATOR_EXPIRED = "LIST_RECORDS_ITERATOR_NOT_AVAILABLE"
-#: The record is not there (any more), however the endpoint words it.
-GONE_CODES = frozenset({"ROW_DOES_NOT_EXIST", "MODEL_ID_NOT_FOUND", "NOT_FOUND"})
-_CONFIGURATION_CODES = frozenset({"UNKNOWN_FIELD_NAME", "INVALID_FILTER_BY_FORMULA", "TABLE_NOT_FOUND"})
+#: The record is not there (any more), in the words of the endpoints of records. A bare NOT_FOUND is no such word: a
+#: table, a base or a path that is not there answers with it, too.
+GONE_CODES = frozenset({"ROW_DOES_NOT_EXIST", "MODEL_ID_NOT_FOUND"})
+#: The base, the table or the path is not there.
+PLACE_GONE_CODES = GONE_CODES | {"NOT_FOUND", "404"}
+_CONFIGURATION_CODES = frozenset({"INVALID_FILTER_BY_FORMULA", "TABLE_NOT_FOUND"})
+
+
+class UnknownColumnError(ConfigurationError):
+    """Airtable has no such column any more; `column` is its name where the answer tells it."""
+
+    def __init__(self, message: str, *, column: str) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 def error_code(response: httpx.Response) -> tuple[str, str]:
@@ -79,9 +90,11 @@ def read_error(response: httpx.Response, columns: Sequence[str] = ()) -> Integra
             "the scopes data.records:read, data.records:write and schema.bases:read"
         )
     named = _named_column(message, columns)
+    if code == "UNKNOWN_FIELD_NAME":
+        return UnknownColumnError(_configuration_text(code, _told(named)), column=named)
     if code in _CONFIGURATION_CODES:
-        return ConfigurationError(_configuration_text(code, named))
-    return PermanentError(f"Airtable refused the request ({code or status}){named}", code=code or str(status))
+        return ConfigurationError(_configuration_text(code, _told(named)))
+    return PermanentError(f"Airtable refused the request ({code or status}){_told(named)}", code=code or str(status))
 
 
 def _rate_error(code: str, response: httpx.Response) -> IntegrationError:
@@ -101,9 +114,14 @@ def _configuration_text(code: str, named: str) -> str:
 
 
 def _named_column(message: str, columns: Sequence[str]) -> str:
+    """Our own column that a message names, or ""."""
     quoted = set(re.findall(r'"([^"]+)"', message))
     found = [column for column in columns if column in quoted]
-    return f' in column "{found[0]}"' if found else ""
+    return found[0] if found else ""
+
+
+def _told(column: str) -> str:
+    return f' in column "{column}"' if column else ""
 
 
 def text_literal(value: str) -> str:
@@ -126,6 +144,11 @@ def ids_formula(external_ids: Sequence[str]) -> str:
     return any_of(f"RECORD_ID()={text_literal(record_id)}" for record_id in external_ids)
 
 
+def edited_since_formula(external_ids: Sequence[str], since: str) -> str:
+    """Matches those of these records that were made or modified after an ISO time."""
+    return f"AND({modified_since_formula(since)},{ids_formula(external_ids)})"
+
+
 def modified_since_formula(since: str) -> str:
     """Matches records made or modified after an ISO time; computed columns do not count."""
     moment = f"DATETIME_PARSE({text_literal(since)})"
@@ -133,5 +156,8 @@ def modified_since_formula(since: str) -> str:
 
 
 def cells_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    cells: Mapping[str, Any] = record.get("fields") or {}
+    """The cells of a record; an answer without them is no answer about an empty record."""
+    cells = record.get("fields")
+    if not isinstance(cells, Mapping):
+        raise RetryableError("Airtable told records without their fields")
     return cells

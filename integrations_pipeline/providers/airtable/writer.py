@@ -1,20 +1,23 @@
-"""Writing contacts to Airtable: batches of ten, all or nothing, bisected on refusal.
+"""Writing contacts to Airtable: batches of ten, all or nothing, bisected on refusal, and each answer read.
 
 Belongs here: changes to requests, and answers to outcomes. Does not: which changes there are (`sync.load`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from integrations_pipeline.errors import ConfigurationError, InDoubtError, PermanentError
+from integrations_pipeline.errors import ConfigurationError, InDoubtError, PermanentError, RetryableError
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, FieldKind, MappedField, Outcome
-from integrations_pipeline.providers.airtable import schema, wire
+from integrations_pipeline.providers.airtable import cells, schema, wire
 from integrations_pipeline.providers.airtable.client import AirtableClient
+from integrations_pipeline.providers.answers import Verdict, verdict_on
 
 Send = Callable[[Sequence[Change]], list[Outcome]]
 #: A create whose answer was lost is looked up and, if it is not there, sent again this often.
 MAX_CREATE_ATTEMPTS = 3
+_NO_VALUES = "Airtable's answer shows none of the values that were sent; the next run looks again"
+_NOT_DELETED = "Airtable did not say that the record was deleted; the next run looks again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +50,75 @@ class AirtableWriter:
 
     def _cells(self, change: Change) -> dict[str, Any]:
         return {
-            mapped.column: schema.to_cell(change.after[name], mapped, self.columns.get(mapped.column))
+            mapped.column: cells.to_cell(change.after[name], mapped, self.columns.get(mapped.column))
             for name, mapped in self.mapping.items()
             if name in change.after
         }
 
     def _update(self, batch: Sequence[Change]) -> list[Outcome]:
         records = [{"id": change.external_id, "fields": self._cells(change)} for change in batch]
-        self.client.update(records, typecast=self.is_typecast)
-        return [applied(change, change.external_id) for change in batch]
+        answered = {str(each.get("id")): each for each in self.client.update(records, typecast=self.is_typecast)}
+        verdicts = [self._verdict(change, answered.get(change.external_id or "")) for change in batch]
+        spoilt = [(c, v) for c, v in zip(batch, verdicts, strict=True) if v is not None and v.lost]
+        is_back = self._put_back(spoilt)
+        return [
+            failed(change, RetryableError(_NO_VALUES))
+            if verdict is None
+            else failed(change, self._not_taken(verdict, is_back=is_back))
+            if verdict.lost
+            else replace(applied(change, change.external_id), answered=verdict.answered)
+            for change, verdict in zip(batch, verdicts, strict=True)
+        ]
+
+    def _verdict(self, change: Change, record: Mapping[str, Any] | None) -> Verdict | None:
+        """What the answered record shows of the change; None if it shows none of the values that were sent."""
+        shown = record.get("fields") if record else None
+        if not isinstance(shown, Mapping):
+            return None
+        sent = {name: value for name, value in change.after.items() if name in self.mapping}
+        back = {
+            name: value
+            for name in sent
+            if (value := cells.from_column(shown.get(self.mapping[name].column), *self._column(name))) is not None
+        }
+        # Empty cells are left out of answers, so a record without any may as well be no answer.
+        if not shown and any(value.strip() for value in sent.values()):
+            return None
+        return verdict_on(sent, back, lambda name, value, held: cells.judge_cell(value, held, *self._column(name)))
+
+    def _column(self, name: str) -> tuple[MappedField, schema.Column | None]:
+        return self.mapping[name], self.columns.get(self.mapping[name].column)
+
+    def _put_back(self, spoilt: Sequence[tuple[Change, Verdict]]) -> bool:
+        """Write the old values of what was lost; whether they are there again."""
+        if not spoilt:
+            return True
+        try:
+            records = [
+                {
+                    "id": change.external_id,
+                    "fields": cells.cells_before(change.before, verdict.lost, self.mapping, self.columns),
+                }
+                for change, verdict in spoilt
+            ]
+            self.client.update(records, typecast=False)
+        except PermanentError:
+            return False
+        return True
+
+    def _not_taken(self, verdict: Verdict, *, is_back: bool) -> PermanentError:
+        names = ", ".join(f'"{self.mapping[name].column}"' for name in sorted(verdict.lost))
+        rest = "the old value was put back" if is_back else "the old value stands in the journal"
+        return PermanentError(f"column {names} did not take the value: {rest}", code="NOT_TAKEN")
+
+    def _made(self, change: Change, record: Mapping[str, Any], external_id: str) -> Outcome:
+        """The outcome of a create: the record is there, also where it lacks a value; the next run tries that again."""
+        verdict = self._verdict(change, record)
+        if verdict is None or not verdict.answered:
+            return applied(change, external_id)
+        names = ", ".join(f'"{self.mapping[name].column}"' for name in sorted(verdict.lost))
+        reason = f"column {names} of the new record did not take the value" if names else ""
+        return replace(applied(change, external_id), answered=verdict.answered, lost=verdict.lost, reason=reason)
 
     def _create_any(self, batch: Sequence[Change]) -> list[Outcome]:
         """By the key column, so that a create can be repeated; except for a record that was deleted and comes
@@ -76,21 +139,23 @@ class AirtableWriter:
         key = self.key or ""
         records = [{"fields": {**self._cells(change), key: change.contact_id}} for change in batch]
         written = self.client.upsert(records, key, typecast=self.is_typecast)
-        made = {wire.cells_of(record).get(key): str(record["id"]) for record in written}
+        by_key = {wire.cells_of(record).get(key): record for record in written}
         # Answers come in the order of the request; the key in them, where it is shown, is surer still.
-        in_order = [str(record["id"]) for record in written]
-        return [applied(change, made.get(change.contact_id) or in_order[i]) for i, change in enumerate(batch)]
+        made = [by_key.get(change.contact_id) or record for change, record in zip(batch, written, strict=True)]
+        return [self._made(change, record, str(record["id"])) for change, record in zip(batch, made, strict=True)]
 
     def _create(self, batch: Sequence[Change]) -> list[Outcome]:
         """Create without a key: after a lost answer the records are looked up first, by e-mail or, without
         one, by all their texts; what is not found then is sent again."""
         found: dict[int, str] = {}
+        told: dict[int, Mapping[str, Any]] = {}
         for _ in range(MAX_CREATE_ATTEMPTS):
             missing = [change for change in batch if id(change) not in found]
             try:
                 records = [{"fields": self._cells(change)} for change in missing]
                 made = self.client.create(records, typecast=self.is_typecast)
-                found |= {id(c): str(r["id"]) for c, r in zip(missing, made, strict=True)}
+                told = {id(change): record for change, record in zip(missing, made, strict=True)}
+                found |= {key: str(record["id"]) for key, record in told.items()}
                 break
             except InDoubtError:
                 found |= self._look_up(missing)
@@ -100,7 +165,7 @@ class AirtableWriter:
                 if len(found) == len(batch):
                     break
         return [
-            applied(change, found[id(change)])
+            self._made(change, told.get(id(change), {}), found[id(change)])
             if id(change) in found
             else failed(change, InDoubtError("the answer was lost again and again"))
             for change in batch
@@ -117,7 +182,7 @@ class AirtableWriter:
         found: dict[int, str] = {}
         for records in self.client.pages([mapped.column], formula):
             for record in records:
-                email = schema.to_value(wire.cells_of(record).get(mapped.column)).strip().lower()
+                email = cells.to_value(wire.cells_of(record).get(mapped.column)).strip().lower()
                 if email in emails:
                     found[emails[email]] = str(record["id"])
         return found
@@ -137,8 +202,13 @@ class AirtableWriter:
         return {id(change): same[0]} if len(same) == 1 else {}
 
     def _delete(self, batch: Sequence[Change]) -> list[Outcome]:
-        self.client.delete([change.external_id or "" for change in batch])
-        return [applied(change, change.external_id) for change in batch]
+        gone = self.client.delete([change.external_id or "" for change in batch])
+        return [
+            applied(change, change.external_id)
+            if change.external_id in gone
+            else failed(change, RetryableError(_NOT_DELETED))
+            for change in batch
+        ]
 
 
 def bisect(batch: Sequence[Change], send: Send) -> list[Outcome]:

@@ -4,13 +4,15 @@ Belongs here: `GmailProvider`. Its records are correspondents, known by their ad
 to them. Sending and replies go through `mailbox`. Does not: either's details.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from integrations_pipeline.errors import CursorExpiredError, PermanentError
 from integrations_pipeline.mail.addresses import EVERYBODY, correspondents
 from integrations_pipeline.mail.classify import MailKind, classify
 from integrations_pipeline.model import Change, Outcome
 from integrations_pipeline.providers.base import CheckReport, Cursor, Page, ProviderContext, RemoteRecord
+from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.providers.gmail.client import GmailClient
 from integrations_pipeline.providers.gmail.mailbox import GmailMailbox
 from integrations_pipeline.providers.gmail.settings import GmailSettings
@@ -26,7 +28,7 @@ class GmailProvider:
 
     def __init__(self, context: ProviderContext) -> None:
         self._settings = GmailSettings.model_validate(dict(context.settings))
-        self._names = [mapped.name for mapped in context.mapping]
+        self._mapping = tuple(context.mapping)
         self._client = GmailClient(context, api_url=context.addresses[API_URL])
         self.mailbox = GmailMailbox(self._client, self._settings)
 
@@ -38,6 +40,21 @@ class GmailProvider:
         self.mailbox.account()
         self.mailbox.position()
         return CheckReport()
+
+    def look(self) -> SchemaLook:
+        """Correspondents have an address and a name, and nothing else."""
+        return SchemaLook(mapping=self._mapping)
+
+    @property
+    def looked(self) -> SchemaLook | None:
+        return self.look()
+
+    def recently_edited(self, records: Sequence[RemoteRecord], seconds: float) -> frozenset[str]:  # noqa: ARG002
+        """Nobody edits who wrote to whom."""
+        return frozenset()
+
+    def is_place_of(self, settings: Mapping[str, Any]) -> bool:  # noqa: ARG002 - workspaces may share a mailbox
+        return False
 
     def read_all(self) -> Iterator[Page]:
         people: dict[str, str] = {}
@@ -84,7 +101,8 @@ class GmailProvider:
 
     def _record(self, address: str, name: str) -> RemoteRecord:
         held = {"email": address, "name": name}
-        return RemoteRecord(external_id=address, fields={field: held.get(field, "") for field in self._names})
+        names = [mapped.name for mapped in self._mapping]
+        return RemoteRecord(external_id=address, fields={field: held[field] for field in names if field in held})
 
     def read_records(self, external_ids: Sequence[str]) -> Page:
         """A correspondent once seen is not looked for again: all count as unchanged."""

@@ -23,12 +23,17 @@ class Answers:
         self._errors: dict[str, Member] = {}
 
     def add(self, body: Mapping[str, Any]) -> None:
-        self.new |= {email_key(each): each for each in body.get("new_members") or []}
-        self._updated |= {email_key(each): each for each in body.get("updated_members") or []}
-        self._errors |= {email_key(each): each for each in body.get("errors") or []}
+        self.new |= _by_email(body.get("new_members"))
+        self._updated |= _by_email(body.get("updated_members"))
+        self._errors |= _by_email(body.get("errors"))
 
     def made(self, address: str) -> Member | None:
         return self.new.get(address.lower()) or self._updated.get(address.lower())
+
+    def is_refused_for_good(self, address: str) -> PermanentError | None:
+        """The refusal of a member that is not there already."""
+        refused = self.refused(address)
+        return refused if refused is not None and refused.code != EXISTS else None
 
     def is_new(self, address: str) -> bool:
         return address.lower() in self.new
@@ -47,3 +52,8 @@ class Answers:
 
 def email_key(entry: Mapping[str, Any]) -> str:
     return str(entry.get("email_address") or "").strip().lower()
+
+
+def _by_email(told: Any) -> dict[str, Member]:
+    """The entries of one list of an answer; nothing of an answer of another form."""
+    return {email_key(each): each for each in told if isinstance(each, Mapping)} if isinstance(told, list) else {}

@@ -113,16 +113,19 @@ class MailchimpClient:
             if not tags or len(found) >= int(body.get("total_items", 0)):
                 return found
 
-    def batch(self, members: Sequence[Mapping[str, Any]], *, is_update: bool) -> Mapping[str, Any]:
+    def batch(
+        self, members: Sequence[Mapping[str, Any]], *, is_update: bool, skips_validation: bool = False
+    ) -> Mapping[str, Any]:
         """POST up to 500 members. Existing ones are refused one by one unless `is_update`; a lost answer to
         creates raises `InDoubtError`."""
         body = {"members": list(members), "update_existing": is_update}
-        answer: Mapping[str, Any] = self._of_list("POST", "", json=body, is_repeatable=is_update)
-        return answer
+        answer = self._of_list("POST", "", json=body, params=_skipping(skips_validation), is_repeatable=is_update)
+        return answer if isinstance(answer, Mapping) else {}
 
-    def patch(self, address: str, values: Mapping[str, Any]) -> Member:
-        body: Member = self.http.request("PATCH", self._member(address), json=dict(values))
-        return body
+    def patch(self, address: str, values: Mapping[str, Any], *, skips_validation: bool = False) -> Member:
+        params = _skipping(skips_validation)
+        body = self.http.request("PATCH", self._member(address), json=dict(values), params=params)
+        return body if isinstance(body, Mapping) else {}
 
     def put(self, address: str, values: Mapping[str, Any]) -> Member:
         body: Member = self.http.request("PUT", self._member(address), json={"email_address": address, **values})
@@ -134,9 +137,10 @@ class MailchimpClient:
         body = {"tags": told, "is_syncing": True}
         self.http.request("POST", self._member(address) + "/tags", json=body)
 
-    def archive(self, address: str) -> None:
-        """Archive a member: it can come back; deleting for good would bar its address for ever."""
-        self.http.request("DELETE", self._member(address))
+    def archive(self, address: str) -> bool:
+        """Archive a member: it can come back; deleting for good would bar its address for ever. Whether Mailchimp
+        answered as it does when it has: with nothing at all (204)."""
+        return self.http.request("DELETE", self._member(address)) is None
 
     def close(self) -> None:
         self.http.close()
@@ -153,3 +157,7 @@ class MailchimpClient:
                     f"Mailchimp has no audience {self._list_id}: correct list_id in the connection's settings"
                 ) from error
             raise
+
+
+def _skipping(skips_validation: bool) -> list[tuple[str, str]]:
+    return [("skip_merge_validation", "true")] if skips_validation else []

@@ -19,11 +19,10 @@ from typing import Any
 
 from integrations_pipeline.errors import PermanentError
 from integrations_pipeline.model import MappedField, clean_text
+from integrations_pipeline.providers.columns import JOIN, ColumnRules
 
 #: The implicit columns, which `field_mapping` does not name.
 FIXED = {"email": "email_address", "tags": "tags", "email_opt_out": "status"}
-#: A column of two merge fields, as FNAME+LNAME.
-JOIN = "+"
 LONGEST_TEXT = 255
 LONGEST_TAG = 100
 _ADDRESS_PARTS = ("addr1", "addr2", "city", "state", "zip", "country")
@@ -35,9 +34,11 @@ _LEADING_ZERO = re.compile(r"[+-]?0\d")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeField:
-    """One merge field of an audience: its tag, type and choices (empty where any value goes)."""
+    """One merge field of an audience: its tag, type and choices (empty where any value goes); `id` stays when it is
+    renamed."""
 
     tag: str
+    id: str = ""
     type: str = "text"
     choices: tuple[str, ...] = ()
     is_required: bool = False
@@ -48,12 +49,30 @@ def merge_fields(documents: Sequence[Mapping[str, Any]]) -> dict[str, MergeField
     return {
         str(each["tag"]): MergeField(
             tag=str(each["tag"]),
+            id=str(each.get("merge_id") or ""),
             type=str(each.get("type") or "text"),
             choices=tuple(str(choice) for choice in (each.get("options") or {}).get("choices") or ()),
             is_required=bool(each.get("required")),
         )
         for each in documents
+        if each.get("tag")
     }
+
+
+_FAMILIES = dict.fromkeys(("text", "phone", "url", "imageurl", "zip", "dropdown", "radio"), "text")
+
+
+def _family(kind: str) -> str:
+    return _FAMILIES.get(kind, kind)
+
+
+#: How merge fields hold mapped fields: any of them holds any text of its type, which each value tells for itself.
+COLUMN_RULES = ColumnRules(
+    family=_family,
+    problem=lambda _mapped, _columns: "",
+    told=lambda tag: f"merge field {tag} of the audience",
+    parts=lambda column: column.split(JOIN),
+)
 
 
 def tags_of(mapped: MappedField) -> list[str]:
@@ -61,10 +80,14 @@ def tags_of(mapped: MappedField) -> list[str]:
     return [] if mapped.name in FIXED else mapped.column.split(JOIN)
 
 
-def from_member(member: Mapping[str, Any], mapped: MappedField) -> str:
-    """The text of one mapped merge field, as a member holds it."""
-    values: Mapping[str, Any] = member.get("merge_fields") or {}
-    return " ".join(text for tag in tags_of(mapped) if (text := to_text(values.get(tag))))
+def from_member(member: Mapping[str, Any], mapped: MappedField) -> str | None:
+    """The text of one mapped merge field, as a member holds it; None where the answer does not tell it: an empty merge
+    field is told as "", so a tag that is missing is no empty one."""
+    values = member.get("merge_fields")
+    tags = tags_of(mapped)
+    if not isinstance(values, Mapping) or any(tag not in values for tag in tags):
+        return None
+    return " ".join(text for tag in tags if (text := to_text(values[tag])))
 
 
 def to_text(value: Any) -> str:

@@ -24,10 +24,14 @@ SUBSCRIBED = "subscribed"
 TRANSACTIONAL = "transactional"
 UNSUBSCRIBED = "unsubscribed"
 _OUT = frozenset({UNSUBSCRIBED, "cleaned"})
+_UNASKED = frozenset({TRANSACTIONAL, "pending"})
+#: Every status that a member may have. Of another word nobody knows what it means for a person.
+STATUSES = _OUT | _UNASKED | {SUBSCRIBED, ARCHIVED}
 #: The tag of a member that was made for somebody's new e-mail while the old one is still there; never a tag here.
 UNDER_WAY = "new e-mail under way"
 
 Member = Mapping[str, Any]
+LONGEST_WORD = 30
 
 #: What is asked for of each member: everything mapped, and nothing else.
 FIELDS = (
@@ -50,19 +54,24 @@ def external_id(member: Member) -> str:
 
 
 def to_record(member: Member, mapping: Sequence[MappedField]) -> RemoteRecord:
-    special = {
-        "email": clean_text(str(member.get("email_address") or "")),
-        "tags": tags_text(member.get("tags") or []),
-        "email_opt_out": consent(member),
+    """What the answer tells of a member; what it does not tell is absent."""
+    fixed = {"email": _address(member), "tags": _tags(member), "email_opt_out": consent(member)}
+    values = {
+        mapped.name: fixed[mapped.name] if mapped.name in FIXED else from_member(member, mapped) for mapped in mapping
     }
     return RemoteRecord(
         external_id=external_id(member),
-        fields={
-            mapped.name: special[mapped.name] if mapped.name in FIXED else from_member(member, mapped)
-            for mapped in mapping
-        },
+        fields={name: value for name, value in values.items() if value is not None},
         modified_at=read_time(member.get("last_changed")),
     )
+
+
+def _address(member: Member) -> str | None:
+    return clean_text(str(member["email_address"])) if member.get("email_address") else None
+
+
+def _tags(member: Member) -> str | None:
+    return tags_text(member["tags"]) if isinstance(member.get("tags"), list) else None
 
 
 def tags_text(tags: Sequence[Mapping[str, Any]]) -> str:
@@ -70,18 +79,29 @@ def tags_text(tags: Sequence[Mapping[str, Any]]) -> str:
     return join_set(name for tag in tags if (name := clean_text(str(tag.get("name") or ""))) != UNDER_WAY)
 
 
-def consent(member: Member) -> str:
-    """What a member's status says about consent, in the words of `model`.
+def consent(member: Member) -> str | None:
+    """What a member's status says about consent, in the words of `model`; None for a status that nobody knows.
 
     A subscribed member tells its own opt-in only with the address it was confirmed from; an import has none.
     """
     status = member.get("status")
     if status in _OUT:
         return CONSENT_OUT
-    if status != SUBSCRIBED:
+    if status in _UNASKED:
         return CONSENT_UNASKED
+    if status != SUBSCRIBED:
+        return None
     opted_in = read_time(member.get("timestamp_opt"))
     return f"{CONSENT_IN_AT}{opted_in.isoformat()}" if opted_in and member.get("ip_opt") else ""
+
+
+def unknown_statuses(members: Sequence[Member]) -> tuple[str, ...]:
+    """A line for each status that nobody knows; a word of letters alone is repeated."""
+    words = {str(member.get("status") or "") for member in members} - STATUSES
+    told = sorted(word if word.isidentifier() and len(word) <= LONGEST_WORD else "?" for word in words)
+    return tuple(
+        f'Mailchimp tells a member status that is not known, "{word}": its consent is left alone' for word in told
+    )
 
 
 def read_time(text: Any) -> datetime | None:

@@ -22,7 +22,9 @@ from integrations_pipeline.providers.base import (
     ProviderContext,
     RemoteRecord,
 )
-from integrations_pipeline.providers.mailchimp import fields, wire
+from integrations_pipeline.providers.columns import SchemaLook
+from integrations_pipeline.providers.mailchimp import wire
+from integrations_pipeline.providers.mailchimp.audience import AudienceFields
 from integrations_pipeline.providers.mailchimp.client import MailchimpClient
 from integrations_pipeline.providers.mailchimp.members import (
     ARCHIVED,
@@ -31,6 +33,7 @@ from integrations_pipeline.providers.mailchimp.members import (
     read_time,
     tags_text,
     to_record,
+    unknown_statuses,
     write_time,
 )
 from integrations_pipeline.providers.mailchimp.writer import MailchimpWriter
@@ -44,12 +47,14 @@ REST_SECONDS = 4.0
 
 
 class MailchimpSettings(ConnectionSettings):
-    """`list_id`: the audience; `status_if_new`: of members made by a sync. The default mails nobody."""
+    """`list_id`: the audience; `status_if_new`: of members made by a sync. The default mails nobody.
+    `skip_merge_validation`: updates of members go through although a merge field that became required is empty."""
 
-    manners: ClassVar[frozenset[str]] = frozenset({"status_if_new"})
+    manners: ClassVar[frozenset[str]] = frozenset({"status_if_new", "skip_merge_validation"})
 
     list_id: str = Field(min_length=1)
     status_if_new: Literal["transactional", "subscribed", "unsubscribed", "pending"] = "transactional"
+    skip_merge_validation: bool = True
 
 
 class MailchimpProvider:
@@ -59,7 +64,7 @@ class MailchimpProvider:
         self._settings = MailchimpSettings.model_validate(dict(context.settings))
         self._mapping = tuple(context.mapping)
         self._client = MailchimpClient(context, api_url=context.addresses[API_URL], list_id=self._settings.list_id)
-        self._known: dict[str, fields.MergeField] | None = None
+        self._schema = AudienceFields(self._client, self._mapping, context.known)
         #: Members as read in this run: their addresses, and how their names are split.
         self._seen: dict[str, Member] = {}
         #: Members that a recheck found there.
@@ -78,26 +83,41 @@ class MailchimpProvider:
             self._client.audience()
         except ConfigurationError as error:
             return CheckReport(problems=(str(error),))
-        known = self._read_schema()
-        problems = self._missing(known) if known else []
-        required = [each.tag for each in known.values() if each.is_required and each.tag not in self._tags()]
-        notes = (
-            [f"the audience requires {', '.join(required)}, which is not mapped: new members will be refused"]
-            if required
-            else []
-        )
-        return CheckReport(problems=tuple(problems), notes=tuple(notes))
+        look = self._schema.look()
+        required = self._schema.required_elsewhere()
+        notes = [*look.left_out.values()]
+        if required:
+            notes.append(
+                f"the audience requires {', '.join(required)}, which is not mapped: new members will be refused"
+            )
+        return CheckReport(problems=tuple([*look.problems, *look.stopped.values()]), notes=tuple(notes))
 
     def create_key_column(self) -> None:
         """Make the mapped merge fields that the audience lacks, as text fields."""
-        known = self._read_schema()
-        for tag in self._tags():
-            if tag not in known:
-                self._client.create_merge_field(tag)
-        self._known = None
+        self._schema.look()
+        for tag in self._schema.missing():
+            self._client.create_merge_field(tag)
+        self._schema.forget()
+
+    def look(self) -> SchemaLook:
+        return self._schema.require()
+
+    @property
+    def looked(self) -> SchemaLook | None:
+        return self._schema.looked
+
+    def recently_edited(self, records: Sequence[RemoteRecord], seconds: float) -> frozenset[str]:
+        now = self._client.http.server_time
+        since = now - timedelta(seconds=seconds) if now else None
+        return frozenset(
+            each.external_id for each in records if since and each.modified_at and each.modified_at > since
+        )
+
+    def is_place_of(self, settings: Mapping[str, Any]) -> bool:
+        return settings.get("list_id") == self._settings.list_id
 
     def read_all(self) -> Iterator[Page]:
-        self._require_schema()
+        self._schema.require()
         self._begin()
         yield from self._pages(self._client.pages(), None, is_complete=True)
 
@@ -121,6 +141,7 @@ class MailchimpProvider:
         latest = since
         for members in pages:
             self._began_at = self._began_at or self._client.http.server_time
+            self._schema.require_values(members)
             times = [when for member in members if (when := read_time(member.get("last_changed")))]
             latest = max([*times, *([latest] if latest else [])], default=None)
             yield Page(
@@ -128,6 +149,7 @@ class MailchimpProvider:
                 cursor=self._cursor(latest),
                 is_complete=is_complete,
                 tells_own_writes=True,
+                notices=unknown_statuses(members),
             )
 
     def _cursor(self, latest: datetime | None) -> Cursor:
@@ -136,7 +158,7 @@ class MailchimpProvider:
         return {"since": write_time(since - OVERLAP)} if since else {}
 
     def _record(self, member: Member) -> RemoteRecord:
-        record = to_record(member, self._mapping)
+        record = to_record(member, self._schema.mapping)
         self._seen[record.external_id] = member
         if int(member.get("tags_count") or 0) <= len(member.get("tags") or []):
             return record
@@ -149,6 +171,7 @@ class MailchimpProvider:
         for key in external_ids:
             member = self._client.member(key)
             if member is not None and member.get("status") != ARCHIVED:
+                self._schema.require_values([member])
                 found[key] = self._record(member)
         return Page(records=tuple(found.values()), tombstones=frozenset(set(external_ids) - found.keys()))
 
@@ -164,6 +187,7 @@ class MailchimpProvider:
         wanted, since = set(external_ids), self._began_at - OVERLAP
         changed: dict[str, RemoteRecord] = {}
         for members in self._client.pages(since):
+            self._schema.require_values(members)
             changed |= {key: self._record(each) for each in members if (key := external_id(each)) in wanted}
         gone: set[str] = set()
         for members in self._client.archived(since):
@@ -175,16 +199,17 @@ class MailchimpProvider:
         )
 
     def prepare_write(self) -> None:
-        self._require_schema()
+        self._schema.require()
 
     def write(self, batch: Sequence[Change]) -> list[Outcome]:
         writer = MailchimpWriter(
             client=self._client,
             mapping=self._writable(),
-            known=self._known or {},
+            known=self._schema.fields,
             status_if_new=self._settings.status_if_new,
             seen=self._seen,
             alive=self._alive,
+            skips_validation=self._settings.skip_merge_validation,
         )
         self._written += len(batch)
         return writer.write(batch)
@@ -193,30 +218,4 @@ class MailchimpProvider:
         self._client.close()
 
     def _writable(self) -> list[MappedField]:
-        return [mapped for mapped in self._mapping if mapped.rule.to_remote]
-
-    def _tags(self) -> list[str]:
-        return [tag for mapped in self._mapping for tag in fields.tags_of(mapped)]
-
-    def _require_schema(self) -> None:
-        """Mailchimp ignores merge tags that it does not know, and would never agree: better to say so."""
-        if self._known is None:
-            problems = self._missing(self._read_schema())
-            if problems:
-                more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
-                raise ConfigurationError(problems[0] + more)
-
-    def _read_schema(self) -> dict[str, fields.MergeField]:
-        documents = self._client.merge_fields()
-        self._known = fields.merge_fields(documents) if documents is not None else {}
-        return self._known
-
-    def _missing(self, known: Mapping[str, Any]) -> list[str]:
-        if not known:
-            return []
-        return [
-            f"the audience has no merge field {tag}: make it there or with `integrations connections add mailchimp "
-            "--create-field`, or leave it out of field_mapping"
-            for tag in self._tags()
-            if tag not in known
-        ]
+        return [mapped for mapped in self._schema.mapping if mapped.rule.to_remote]

@@ -79,6 +79,9 @@ def read_error(response: httpx.Response) -> IntegrationError:
         return CredentialsError(
             "Mailchimp refuses the key or token: it is wrong or revoked; add or authorise the connection again"
         )
+    if status == 404 and not (problem or {}).get("title"):
+        # Without the words of the API it is a path or a gateway that is not there, and says nothing about a member.
+        return RetryableError("Mailchimp answered 404 without saying what is not there")
     if status == 403:
         return NeedsAttentionError("Mailchimp denies access: the account is disabled or its role may not do this")
     return refusal(problem or {}, status)

@@ -11,19 +11,31 @@ answers to outcomes. Does not: which changes there are (`sync.load`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from integrations_pipeline.errors import InDoubtError, PermanentError
-from integrations_pipeline.model import CONSENT_OUT, Change, ChangeKind, ChangeState, MappedField, Outcome, split_set
+from integrations_pipeline.model import (
+    CONSENT_OUT,
+    CONSENT_UNASKED,
+    Change,
+    ChangeKind,
+    ChangeState,
+    MappedField,
+    Outcome,
+    split_set,
+)
+from integrations_pipeline.providers.columns import JOIN
 from integrations_pipeline.providers.mailchimp import wire
-from integrations_pipeline.providers.mailchimp.answers import EXISTS, THERE, Answers, email_key
+from integrations_pipeline.providers.mailchimp.answers import THERE, Answers, email_key
 from integrations_pipeline.providers.mailchimp.client import MailchimpClient
-from integrations_pipeline.providers.mailchimp.fields import FIXED, JOIN, LONGEST_TAG, MergeField, to_merge
+from integrations_pipeline.providers.mailchimp.fields import FIXED, LONGEST_TAG, MergeField, to_merge
 from integrations_pipeline.providers.mailchimp.members import (
     ARCHIVED,
+    STATUSES,
     SUBSCRIBED,
+    TRANSACTIONAL,
     UNSUBSCRIBED,
     Member,
     external_id,
@@ -31,12 +43,16 @@ from integrations_pipeline.providers.mailchimp.members import (
 )
 from integrations_pipeline.providers.mailchimp.moving import in_turn, put_aside, readdress
 from integrations_pipeline.providers.mailchimp.outcomes import GONE, failed, outcome_of, refused
+from integrations_pipeline.providers.mailchimp.verdicts import columns_of, verdict
 
 _MOVED = "the member's e-mail changed at Mailchimp during the run; the next run takes it up"
 _NO_ADDRESS = "Mailchimp keeps nobody without an e-mail"
 _IS_ARCHIVED = "the member is archived at Mailchimp: bring it back there, or delete the contact"
 _NOT_TOLD = "the member was made, but Mailchimp does not tell its lasting id yet; the next run links it"
 _NOT_ARCHIVED = "Mailchimp archives nobody who bounced or has not confirmed yet"
+_NOT_GONE = "Mailchimp did not say that the member was archived, and it is still there; the next run tries again"
+_NOT_LOWERED = "Mailchimp did not unsubscribe the member: unsubscribe the person there"
+_STRANGE = "Mailchimp answered a member status that is not known: look at the member there"
 
 #: Clocks have whole seconds: a look at what a lost request made begins a little earlier.
 LOOK_BACK = timedelta(seconds=10)
@@ -60,6 +76,7 @@ class MailchimpWriter:
     status_if_new: str
     seen: Seen
     alive: Set[str]
+    skips_validation: bool = True
 
     def write(self, batch: Sequence[Change]) -> list[Outcome]:
         """One outcome per change, in order. Refused members fail alone; other errors pass through."""
@@ -168,23 +185,24 @@ class MailchimpWriter:
                 return
 
     def _new_member(self, each: "_Prepared") -> dict[str, Any]:
-        is_out = each.change.after.get("email_opt_out") == CONSENT_OUT
+        asked = each.change.after.get("email_opt_out")
+        unasked = TRANSACTIONAL if asked == CONSENT_UNASKED else self.status_if_new
         return {
             "email_address": each.address,
-            "status_if_new": UNSUBSCRIBED if is_out else self.status_if_new,
+            "status_if_new": UNSUBSCRIBED if each.is_out else unasked,
             "merge_fields": each.merge_fields,
         }
 
     def _created(self, each: "_Prepared", answers: "Answers") -> Outcome:
-        made, refused = answers.made(each.address), answers.refused(each.address)
-        if made is None and refused is not None and refused.code != EXISTS:
+        refused = answers.is_refused_for_good(each.address)
+        made = answers.new.get(each.address.lower())
+        if made is None and refused is not None:
             return failed(each.change, refused)
+        made = made or self._existing(each, answers.lost.get(each.address.lower()))
         if made is None:
-            made = self._existing(each, answers.lost.get(each.address.lower()))
-            if made is None:
-                return self._to_be_linked(each, THERE)
-            if made.get("status") == ARCHIVED:
-                return failed(each.change, PermanentError(_IS_ARCHIVED, code=ARCHIVED))
+            return self._to_be_linked(each, THERE)
+        if (wrong := _wrong_status(made)) is not None:
+            return failed(each.change, wrong)
         if not made.get("contact_id") and email_key(made) not in answers.told:
             found = self.client.member(wire.member_hash(each.address))
             if found is None:
@@ -193,7 +211,21 @@ class MailchimpWriter:
                 return self._to_be_linked(each, _NOT_TOLD) if is_done else outcome
             made = found
         self.seen[external_id(made)] = made
-        return self._with_tags(each, external_id(made))
+        if each.is_out and made.get("status") == SUBSCRIBED:
+            lowered = self._lower_consent(each, each.address)
+            if lowered is not None:
+                return lowered
+        outcome = self._with_tags(each, external_id(made))
+        return self._as_answered(each, outcome, made) if outcome.state is ChangeState.APPLIED else outcome
+
+    def _as_answered(self, each: "_Prepared", outcome: Outcome, made: Member) -> Outcome:
+        """A create whose member lacks a value is made all the same; the next run tries that again."""
+        found = verdict(each.merge_fields, each.change.after, made, self.mapping, self.known)
+        if not found.answered:
+            return outcome
+        columns = columns_of(found.lost, self.mapping)
+        reason = f"merge field {columns} of the new member did not take the value" if columns else ""
+        return replace(outcome, answered=found.answered, lost=found.lost, reason=reason)
 
     @staticmethod
     def _to_be_linked(each: "_Prepared", reason: str) -> Outcome:
@@ -223,7 +255,8 @@ class MailchimpWriter:
         if batched:
             answers = Answers()
             for chosen in chunks(batched, wire.WRITE_BATCH):
-                answers.add(self.client.batch([self._old_member(each) for each in chosen], is_update=True))
+                members = [self._old_member(each) for each in chosen]
+                answers.add(self.client.batch(members, is_update=True, skips_validation=self.skips_validation))
             outcomes = {id(each.change): self._updated(each, answers) for each in batched}
         single = [each for each in prepared if id(each.change) not in outcomes and each.is_patched]
         for each in in_turn(single, lambda one: one.address, lambda one: one.new_address):
@@ -253,15 +286,44 @@ class MailchimpWriter:
                 return failed(each.change, PermanentError(_NO_ADDRESS, code="no address"))
             values["email_address"] = email.strip()
         try:
-            member = self.client.patch(each.address, values)
+            member = self.client.patch(each.address, values, skips_validation=self.skips_validation)
         except PermanentError as error:
             if error.code == wire.SUBSCRIBED_ONLY:
                 return readdress(self.client, each.change, each.address, each.merge_fields)
             return refused(each.change, error)
         if member.get("status") == ARCHIVED:
             return outcome_of(each.change, ChangeState.SUPERSEDED, GONE)
-        self.seen[each.change.external_id or ""] = member
-        return None
+        held = email_key(member)
+        if email is not None and held and held != email.strip().lower():
+            return failed(each.change, PermanentError("Mailchimp did not take the e-mail", code="lost"))
+        if member:
+            self.seen[each.change.external_id or ""] = member
+        return self._taken(each, member)
+
+    def _taken(self, each: "_Prepared", member: Member) -> Outcome | None:
+        """What an update's answer shows: None where all is as it was sent. A value that was not taken is put back."""
+        found = verdict(each.merge_fields, each.change.after, member, self.mapping, self.known)
+        if not found.answered:
+            return None
+        if not found.lost:
+            return replace(outcome_of(each.change, ChangeState.APPLIED, ""), answered=found.answered)
+        rest = (
+            "the old value was put back" if self._put_back(each, found.lost) else "the old value stands in the journal"
+        )
+        columns = columns_of(found.lost, self.mapping)
+        reason = f"merge field {columns} did not take the value: {rest}"
+        return failed(each.change, PermanentError(reason, code="lost"))
+
+    def _put_back(self, each: "_Prepared", names: frozenset[str]) -> bool:
+        values: dict[str, Any] = {}
+        try:
+            for mapped in self.mapping:
+                if mapped.name in names:
+                    values |= to_merge(each.change.before.get(mapped.name, ""), mapped, self.known, {})
+            self.client.patch(each.new_address, {"merge_fields": values}, skips_validation=True)
+        except PermanentError:
+            return False
+        return True
 
     def _updated(self, each: "_Prepared", answers: "Answers") -> Outcome | None:
         refused = answers.refused(each.address)
@@ -276,18 +338,20 @@ class MailchimpWriter:
             # It got another e-mail between our look and our write, and the batch made a second one: undone.
             put_aside(self.client, each.address)
             return outcome_of(each.change, ChangeState.SUPERSEDED, _MOVED)
-        return None
+        return self._taken(each, made)
 
     def _finished(self, each: "_Prepared", outcome: Outcome | None) -> Outcome:
         """The rest of an update that went well so far: consent, then tags."""
         if outcome is not None and outcome.state is not ChangeState.APPLIED:
             return outcome
         found = outcome.external_id if outcome else each.change.external_id
-        if each.change.after.get("email_opt_out") == CONSENT_OUT:
+        if each.is_out:
             lowered = self._lower_consent(each, each.new_address)
             if lowered is not None:
                 return lowered
-        return self._with_tags(each, found, each.new_address)
+        done = self._with_tags(each, found, each.new_address)
+        is_done = outcome is not None and done.state is ChangeState.APPLIED
+        return replace(done, answered=outcome.answered) if outcome is not None and is_done else done
 
     def _lower_consent(self, each: "_Prepared", address: str) -> Outcome | None:
         """Unsubscribe a person who opted out here and is subscribed there now; nobody else's status is sent."""
@@ -297,10 +361,11 @@ class MailchimpWriter:
         if member.get("status") != SUBSCRIBED:
             return None
         try:
-            self.client.patch(address, {"status": UNSUBSCRIBED})
+            answered = self.client.patch(address, {"status": UNSUBSCRIBED}, skips_validation=True)
         except PermanentError as error:
             return refused(each.change, error)
-        return None
+        is_lowered = answered.get("status", UNSUBSCRIBED) != SUBSCRIBED
+        return None if is_lowered else failed(each.change, PermanentError(_NOT_LOWERED, code="consent"))
 
     def _with_tags(self, each: "_Prepared", made_id: str | None, address: str = "") -> Outcome:
         if each.tags:
@@ -316,18 +381,28 @@ class MailchimpWriter:
         return [self._archived(each) for each in prepared]
 
     def _archived(self, each: "_Prepared") -> Outcome:
+        """An archived member is one that Mailchimp calls so, by its answer or when it is asked again."""
         try:
-            self.client.archive(each.address)
+            is_done = self.client.archive(each.address)
         except PermanentError as error:
             is_refused = error.code == wire.NOT_ALLOWED
-            return self._after_refused_archive(each) if is_refused else refused(each.change, error)
-        return outcome_of(each.change, ChangeState.APPLIED, "")
+            return self._after_doubt(each, _NOT_ARCHIVED) if is_refused else refused(each.change, error)
+        return outcome_of(each.change, ChangeState.APPLIED, "") if is_done else self._after_doubt(each, _NOT_GONE)
 
-    def _after_refused_archive(self, each: "_Prepared") -> Outcome:
+    def _after_doubt(self, each: "_Prepared", reason: str) -> Outcome:
         member = self.client.member(wire.member_hash(each.address))
         if member is None or member.get("status") == ARCHIVED:
             return outcome_of(each.change, ChangeState.APPLIED, "")
-        return failed(each.change, PermanentError(_NOT_ARCHIVED, code=wire.NOT_ALLOWED))
+        code = wire.NOT_ALLOWED if reason == _NOT_ARCHIVED else wire.PASSING
+        return failed(each.change, PermanentError(reason, code=code))
+
+
+def _wrong_status(member: Member) -> PermanentError | None:
+    """Why the member that answered a create is not the one that was wanted, or None."""
+    status = member.get("status")
+    if status == ARCHIVED:
+        return PermanentError(_IS_ARCHIVED, code=ARCHIVED)
+    return None if status is None or status in STATUSES else PermanentError(_STRANGE, code="status")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +413,10 @@ class _Prepared:
     address: str
     merge_fields: Mapping[str, Any]
     tags: Mapping[str, bool]
+
+    @property
+    def is_out(self) -> bool:
+        return self.change.after.get("email_opt_out") == CONSENT_OUT
 
     @property
     def new_address(self) -> str:

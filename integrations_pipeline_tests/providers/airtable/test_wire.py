@@ -16,7 +16,7 @@ from integrations_pipeline.errors import (
     RetryableError,
 )
 from integrations_pipeline.model import MappedField
-from integrations_pipeline.providers.airtable import PROVIDER, schema, wire
+from integrations_pipeline.providers.airtable import PROVIDER, cells, schema, wire
 from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
 from integrations_pipeline.sync.runtime import parse_settings
 
@@ -44,7 +44,7 @@ def usual(kind: str, message: str = "ann@example.org is wrong") -> dict[str, Any
         (413, None, PermanentError),
         (422, usual("INVALID_VALUE_FOR_COLUMN"), PermanentError),
         (422, usual("INVALID_MULTIPLE_CHOICE_OPTIONS"), PermanentError),
-        (422, usual("UNKNOWN_FIELD_NAME", 'Unknown field name: "Email"'), ConfigurationError),
+        (422, usual("UNKNOWN_FIELD_NAME", 'Unknown field name: "Email"'), wire.UnknownColumnError),
         (422, usual("ROW_DOES_NOT_EXIST"), PermanentError),
         (422, usual("INVALID_RECORDS"), PermanentError),
         (422, usual("INVALID_FILTER_BY_FORMULA"), ConfigurationError),
@@ -167,13 +167,13 @@ TAGS = MappedField(name="tags", column="X")
 )
 def test_values_become_cells(mapped: MappedField, kind: str, value: str, cell: Any) -> None:
     column = schema.Column(id="fld", name="X", type=kind)
-    assert schema.to_cell(value, mapped, column) == cell
+    assert cells.to_cell(value, mapped, column) == cell
 
 
 @pytest.mark.parametrize("value", ["many", "nan", "inf", "-inf", "1,5", "0x10"])
 def test_a_number_column_takes_numbers_only(value: str) -> None:
     with pytest.raises(PermanentError, match='column "X" holds numbers') as caught:
-        schema.to_cell(value, NAME, schema.Column(id="fld", name="X", type="number"))
+        cells.to_cell(value, NAME, schema.Column(id="fld", name="X", type="number"))
     assert value not in str(caught.value).replace("contact", "")
 
 
@@ -195,4 +195,4 @@ def test_a_number_column_takes_numbers_only(value: str) -> None:
     ],
 )
 def test_cells_become_values(cell: Any, value: str) -> None:
-    assert schema.to_value(cell) == value
+    assert cells.to_value(cell) == value

@@ -120,7 +120,8 @@ def test_all_kinds_of_refusals_in_one_batch_leave_the_others_alone(world: Mailch
 
 def test_a_required_merge_field_that_is_empty_refuses_only_whom_it_lacks(world: MailchimpWorld) -> None:
     mapping = {"name": "FNAME+LNAME", "company": "COMPANY", "custom_fields.city": "CITY"}
-    tenant = world.tenant(extra_fields=("COMPANY", REQUIRED), field_mapping=mapping)
+    fields = ("COMPANY", REQUIRED)
+    tenant = world.tenant(extra_fields=fields, field_mapping=mapping, skip_merge_validation=False)
     bad, good = tenant.add_local(person(1), person(2, **{"custom_fields.city": "Oslo"}))
     assert counts(tenant.sync()) == (1, 0, 1)
     assert "CITY is required and empty" in tenant.journal("failed")[0]["reason"]
