@@ -103,6 +103,7 @@ def _shown(template: str) -> str:
     template = template.replace("keys/{}", "keys/KEY").replace("accounts/{}", "accounts/ACCOUNT")
     template = template.replace("mailboxes/{}", "mailboxes/ADDRESS").replace("messages/{}", "messages/MESSAGE")
     template = template.replace("deliveries/{}", "deliveries/DELIVERY")
+    template = template.replace("fields/{}", "fields/FIELD")
     for name in ("BASE", "TABLE", "ID"):
         template = template.replace("{}", name, 1)
     return template
