@@ -7,10 +7,12 @@ the operations themselves (`state`), the public API (`api`).
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from integrations_pipeline.sandbox.airtable import columns
 from integrations_pipeline.sandbox.airtable.api import AirtableApi
+from integrations_pipeline.sandbox.airtable.distortion import distorted
 from integrations_pipeline.sandbox.airtable.errors import bare_not_found
 from integrations_pipeline.sandbox.airtable.model import Field
 from integrations_pipeline.sandbox.airtable.state import ALL_SCOPES, DEFAULT_TOKEN, Airtable, Token
@@ -39,10 +41,15 @@ class AirtableEmulator:
         self._airtable.reset()
 
     def handle(self, request: Request, segments: Sequence[str], fault: FaultRule | None) -> Reply:
+        if segments and segments[0] == "v0" and fault is not None:
+            return distorted(self._airtable, request, segments, fault, partial(self._handle, segments, fault))
         if segments and segments[0] == "v0":
             return self._api.handle(request, segments, fault)
         refused = bare_not_found()
         return Reply(status=refused.status, body=refused.body)
+
+    def _handle(self, segments: Sequence[str], fault: FaultRule, request: Request) -> Reply:
+        return self._api.handle(request, segments, fault)
 
     def control(self) -> Sequence[ControlRow]:
         return [
