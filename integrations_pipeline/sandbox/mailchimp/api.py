@@ -22,6 +22,7 @@ from integrations_pipeline.sandbox.mailchimp.merge_field_calls import MergeField
 from integrations_pipeline.sandbox.mailchimp.model import Account, Audience, Member
 from integrations_pipeline.sandbox.mailchimp.operations import Batch, Operation
 from integrations_pipeline.sandbox.mailchimp.reading import MemberQuery
+from integrations_pipeline.sandbox.mailchimp.segments import SegmentCalls
 from integrations_pipeline.sandbox.mailchimp.state import Mailchimp
 from integrations_pipeline.sandbox.mailchimp.writing import MemberWriter
 from integrations_pipeline.sandbox.wire import JsonObject, Reply, Request, Route, find_route
@@ -54,6 +55,7 @@ class MailchimpApi:
             Route(method="GET", template=_MEMBER + "/tags", handler=self.member_tags),
             Route(method="POST", template=_MEMBER + "/tags", handler=self.tag_member),
             *MergeFieldCalls(self._list).routes,
+            *SegmentCalls(self._list, self._writer).routes,
             Route(method="GET", template="3.0/lists/{}/tag-search", handler=self.search_tags),
             Route(method="GET", template="3.0/batches", handler=self.batches),
             Route(method="POST", template="3.0/batches", handler=self.start_batch),
