@@ -20,7 +20,7 @@ gzip_bomb   the true answer and `size` blanks (100 million), which shrink to a t
 slow        the true answer in parts of `size` bytes (1)
 ==========  ===========================================================================================================
 
-The status is that of the true answer.
+The status is that of the true answer, or 200 in place of 204.
 """
 
 import json
@@ -42,7 +42,8 @@ _MOST = 1_000_000_000
 
 def reshaped(reply: Reply, rule: FaultRule) -> Reply:
     size = min(rule.size or _SIZES.get(rule.shape, 0), _MOST)
-    return _RESHAPE[rule.shape](reply, size, rule)
+    # A 204 cannot have a body, and so would hide the shape.
+    return _RESHAPE[rule.shape](replace(reply, status=200) if reply.status == 204 else reply, size, rule)
 
 
 def blanked(values: JsonObject, names: Collection[str]) -> JsonObject:

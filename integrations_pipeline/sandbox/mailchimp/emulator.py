@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from integrations_pipeline.sandbox.faults import FaultRule
 from integrations_pipeline.sandbox.mailchimp.api import MailchimpApi
+from integrations_pipeline.sandbox.mailchimp.distortion import distorted
 from integrations_pipeline.sandbox.mailchimp.documents import Documents
 from integrations_pipeline.sandbox.mailchimp.model import Audience
 from integrations_pipeline.sandbox.mailchimp.schema import DEFAULT_FIELDS
@@ -39,7 +40,7 @@ class MailchimpEmulator:
         self._mailchimp.reset()
 
     def handle(self, request: Request, segments: Sequence[str], fault: FaultRule | None) -> Reply:
-        return self._api.handle(request, segments, fault)
+        return distorted(request, fault, lambda given: self._api.handle(given, segments, fault))
 
     def control(self) -> Sequence[ControlRow]:
         return [
