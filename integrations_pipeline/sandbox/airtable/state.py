@@ -13,6 +13,7 @@ from typing import Any
 from integrations_pipeline.sandbox.airtable import columns, errors, schema, writing
 from integrations_pipeline.sandbox.airtable.cell_input import CellWriter
 from integrations_pipeline.sandbox.airtable.cells import COMPUTED_TYPES, CellReader
+from integrations_pipeline.sandbox.airtable.computed import all_cells, column_changes, computed_cells, with_computed
 from integrations_pipeline.sandbox.airtable.limits import RateLimiter
 from integrations_pipeline.sandbox.airtable.model import Base, Field, Record, Table, View
 from integrations_pipeline.sandbox.airtable.reading import Iterators
@@ -41,14 +42,16 @@ PERSON = Actor(source="client", user_id="usrSandboxPerson1")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AirtableOptions:
     """`shuffle_pages` lists without a sort in arbitrary order; `allows_webhooks` False answers 403 to their
-    creation; `missing_table_is_forbidden` answers 403 instead of 404 for a table that does not exist;
-    `iterator_seconds` is how long an unused `offset` lives; `bases_page_size` the page of the list of bases.
+    creation; `webhooks_tell_computed` False keeps computed cells out of their payloads; `missing_table_is_forbidden`
+    answers 403 instead of 404 for a table that does not exist; `iterator_seconds` is how long an unused `offset`
+    lives; `bases_page_size` the page of the list of bases.
     """
 
     rate_limit_scale: float | None = 1.0
     shuffle_pages: bool = False
     allows_webhooks: bool = True
     missing_table_is_forbidden: bool = False
+    webhooks_tell_computed: bool = True
     iterator_seconds: float = 300.0
     bases_page_size: int = 1000
 
@@ -249,10 +252,14 @@ class Airtable:
     def _changing_fields(self, base_id: str, table: str, actor: Actor = PERSON) -> Iterator[Table]:
         """A table whose columns are about to change; afterwards the webhooks hear what became of them."""
         with self.stage.lock:
-            found = self.table(base_id, table)
+            base, found = self.base(base_id), self.table(base_id, table)
             before = {each.id: described(each) for each in found.fields}
+            cells = all_cells(self.reader(base_id, table)) if self._tells_computed(base) else None
             yield found
-            self._publish(found, field_changes(before, found), self.base(base_id), actor)
+            outcome = Outcome()
+            if cells is not None:
+                outcome.changes = column_changes(cells, all_cells(self.reader(base_id, table)))
+            self._publish(found, outcome, field_changes(before, found), base, actor)
 
     def create_view(self, base_id: str, table: str, name: str, formula: str | None = None) -> View:
         with self.stage.lock:
@@ -328,24 +335,35 @@ class Airtable:
     def apply(self, writer: CellWriter, edits: Sequence[Edit], actor: Actor) -> Outcome:
         """Stores edits that have been accepted, with the select options they need; tells the webhooks."""
         writer.commit_choices()
-        outcome = writing.apply_edits(writer.table, edits, self.stage.ids, self.stage.clock.now())
-        self._publish(writer.table, outcome, writer.base, actor)
+        table, now, tells_computed = writer.table, self.stage.clock.now(), self._tells_computed(writer.base)
+        edited = [table.records[each.record_id] for each in edits if tells_computed and each.record_id]
+        before = computed_cells(CellReader(writer.base, table, now), edited)
+        outcome = writing.apply_edits(table, edits, self.stage.ids, now)
+        if tells_computed:
+            after = computed_cells(CellReader(writer.base, table, now), edited)
+            outcome.changes = with_computed(outcome.changes, before, after)
+        self._publish(table, outcome, FieldChanges(), writer.base, actor)
         return outcome
 
     def remove(self, base_id: str, table: Table, record_ids: Sequence[str], actor: Actor) -> Outcome:
         outcome = writing.delete_records(table, record_ids)
-        self._publish(table, outcome, self.base(base_id), actor)
+        self._publish(table, outcome, FieldChanges(), self.base(base_id), actor)
         return outcome
 
-    def _publish(self, table: Table, happened: Outcome | FieldChanges, base: Base, actor: Actor) -> None:
+    def _tells_computed(self, base: Base) -> bool:
+        """Calculating cells for nobody would make every write slower."""
+        return self.options.webhooks_tell_computed and self.webhooks.has_listeners(base, self.stage.clock.now())
+
+    def _publish(self, table: Table, outcome: Outcome, fields: FieldChanges, base: Base, actor: Actor) -> None:
         now = self.stage.clock.now()
         transaction = Transaction(
             base=base,
             table=table,
-            outcome=happened if isinstance(happened, Outcome) else Outcome(),
-            fields=FieldChanges() if isinstance(happened, Outcome) else happened,
+            outcome=outcome,
+            fields=fields,
             reader=CellReader(base, table, now),
             actor=actor,
+            tells_computed=self.options.webhooks_tell_computed,
         )
         self.webhooks.publish(transaction, now)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from integrations_pipeline.sandbox.airtable import errors
 from integrations_pipeline.sandbox.airtable.cells import CellReader
+from integrations_pipeline.sandbox.airtable.computed import computed_cells
 from integrations_pipeline.sandbox.airtable.model import Base, Field, Record, Table
 from integrations_pipeline.sandbox.airtable.writing import CellChange, Outcome
 from integrations_pipeline.sandbox.stage import IdSource, iso
@@ -176,6 +177,9 @@ class Webhooks:
             if hook.is_enabled(now):
                 hook.add(envelope, now)
 
+    def has_listeners(self, base: Base, now: datetime) -> bool:
+        return any(hook.is_enabled(now) for hook in self._live(base, now).values())
+
     def _live(self, base: Base, now: datetime) -> dict[str, Webhook]:
         hooks = self._by_base.setdefault(base.id, {})
         for hook_id in [each.id for each in hooks.values() if now >= each.expires_at + LIFE]:
@@ -202,6 +206,7 @@ class Transaction:
     reader: CellReader
     actor: Actor
     fields: FieldChanges = field(default_factory=FieldChanges)
+    tells_computed: bool = True
 
 
 def checked_specification(document: JsonObject) -> JsonObject:
@@ -283,7 +288,11 @@ def _difference(before: JsonObject, column: Field) -> JsonObject:
 
 
 def _created(transaction: Transaction, record: Record) -> JsonObject:
-    return {"createdTime": iso(record.created_at), "cellValuesByFieldId": _cells(transaction, record.cells)}
+    cells = record.cells
+    if transaction.tells_computed:
+        computed = computed_cells(transaction.reader, [record])[record.id]
+        cells = cells | {key: value for key, value in computed.items() if value is not None}
+    return {"createdTime": iso(record.created_at), "cellValuesByFieldId": _cells(transaction, cells)}
 
 
 def _changed(hook: Webhook, transaction: Transaction, change: CellChange) -> JsonObject | None:
