@@ -2,8 +2,8 @@
 
 Belongs here: the calls on segments. Does not belong here: one member's tags (`writing`), members in a batch (`bulk`).
 
-Saved segments, which have conditions, do not exist here. Assumed: a segment counts the members that are not archived,
-and tells of a member as added or removed only if it was not (or was) in it before.
+Saved segments, which have conditions, do not exist here. Assumed: a segment tells of a member as added or removed only
+if it was not (or was) in it before, takes members of any status but archived, and names the others among the errors.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,6 +16,7 @@ from integrations_pipeline.sandbox.wire import JsonObject, Reply, Request, Route
 
 #: From the documentation: addresses in each of the two lists of a request.
 MOST_MEMBERS = 500
+_INCLUDED = ("cleaned", "transactional", "unsubscribed")
 _SEGMENTS = "3.0/lists/{}/segments"
 _SEGMENT = _SEGMENTS + "/{}"
 
@@ -69,7 +70,7 @@ class SegmentCalls:
 
     def members(self, request: Request, list_id: str, segment_id: str) -> Reply:
         audience = self._list(request, list_id)
-        found = _members(audience, _known(audience, segment_id))
+        found = _members(request, audience, _known(audience, segment_id))
         documents = documents_for(request)
         shown = [documents.member(audience, each) for each in query.Page.read(request).cut(found)]
         links = documents.links(f"/lists/{audience.id}/segments/{segment_id}/members", f"/lists/{audience.id}")
@@ -126,8 +127,10 @@ def _known(audience: Audience, segment_id: str) -> int:
     return int(segment_id)
 
 
-def _members(audience: Audience, tag_id: int) -> list[Member]:
-    return [each for each in audience.members.values() if tag_id in each.tags and each.status != "archived"]
+def _members(request: Request, audience: Audience, tag_id: int) -> list[Member]:
+    """Those that get mail, and those of other statuses that the request includes."""
+    statuses = {"subscribed", *(each for each in _INCLUDED if query.flag(request, f"include_{each}"))}
+    return [each for each in audience.members.values() if tag_id in each.tags and each.status in statuses]
 
 
 def _segment_json(request: Request, audience: Audience, tag_id: int) -> JsonObject:
@@ -135,7 +138,7 @@ def _segment_json(request: Request, audience: Audience, tag_id: int) -> JsonObje
     return {
         "id": tag_id,
         "name": audience.tags[tag_id],
-        "member_count": len(_members(audience, tag_id)),
+        "member_count": len(_members(request, audience, tag_id)),
         "type": "static",
         "created_at": stamp(audience.created_at),
         "updated_at": stamp(audience.created_at),

@@ -21,7 +21,11 @@ def test_every_tag_is_a_static_segment(chimp: Arrangement) -> None:
     for email in chimp.join_many(2):
         chimp.mailchimp.tag(chimp.list_id, email, "press")
     chimp.mailchimp.tag(chimp.list_id, "p00000@people.test", "radio")
-    chimp.mailchimp.archive(chimp.list_id, "p00001@people.test")
+    chimp.mailchimp.unsubscribe(chimp.list_id, "p00001@people.test")
+    assert {name: count for name, (_, count) in segments(chimp, include_unsubscribed=True).items()} == {
+        "press": 2,
+        "radio": 1,
+    }
     found = segments(chimp)
     assert {name: count for name, (_, count) in found.items()} == {"press": 1, "radio": 1}
     assert segments(chimp, type="static") == found
