@@ -51,7 +51,7 @@ class Control:
             ("DELETE", "sandbox/requests", self.clear_requests, "empty that log"),
             ("GET", "sandbox/faults", self.faults, "the fault rules in force"),
             ("POST", "sandbox/faults", self.add_faults, '{"action": "status", "status": 503, "times": 2}'),
-            ("DELETE", "sandbox/faults", self.clear_faults, "remove them"),
+            ("DELETE", "sandbox/faults", self.clear_faults, "remove them; ?action=… those of one action"),
         ]
 
     def health(self, request: Request) -> Reply:
@@ -88,7 +88,7 @@ class Control:
         return self.faults(request)
 
     def clear_faults(self, request: Request) -> Reply:
-        self._stage.faults.clear()
+        self._stage.faults.clear(request.value("action"))
         return Reply(body={})
 
 
@@ -103,6 +103,7 @@ def _shown(template: str) -> str:
     template = template.replace("keys/{}", "keys/KEY").replace("accounts/{}", "accounts/ACCOUNT")
     template = template.replace("mailboxes/{}", "mailboxes/ADDRESS").replace("messages/{}", "messages/MESSAGE")
     template = template.replace("deliveries/{}", "deliveries/DELIVERY")
+    template = template.replace("fields/{}", "fields/FIELD")
     for name in ("BASE", "TABLE", "ID"):
         template = template.replace("{}", name, 1)
     return template

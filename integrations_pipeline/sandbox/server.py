@@ -29,6 +29,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from integrations_pipeline.sandbox.airtable.emulator import AirtableEmulator
 from integrations_pipeline.sandbox.airtable.state import Airtable, AirtableOptions
 from integrations_pipeline.sandbox.control import Control
+from integrations_pipeline.sandbox.distortion import reshaped
 from integrations_pipeline.sandbox.faults import FaultRule
 from integrations_pipeline.sandbox.gmail.emulator import GmailEmulator
 from integrations_pipeline.sandbox.gmail.options import GmailOptions
@@ -200,9 +201,12 @@ class Switchboard:
             return self._provider(request, None)
         if fault.action == "drop_before":
             return Reply(is_dropped=True)
-        answered = Reply(status=fault.status, body=fault.body, headers=tuple(fault.headers.items()))
+        headers = tuple(fault.headers.items())
+        answered = Reply(status=fault.status, body=fault.body, html=fault.html, headers=headers)
         if fault.action == "status":
             return answered
+        if fault.action == "reshape":
+            return reshaped(self._provider(request, fault) if fault.applies else Reply(body={}), fault)
         reply = self._provider(request, fault)
         if fault.action == "status_after":
             return answered
@@ -268,8 +272,10 @@ def read_request(scope: Scope, body: bytes) -> Request:
 def to_response(reply: Reply) -> Response:
     if reply.is_dropped:
         return DroppedConnection()
+    if reply.pause_seconds is not None:
+        return PacedResponse(to_response(replace(reply, pause_seconds=None)), reply.pause_seconds, reply.part_size)
     if reply.html is not None:
-        return HTMLResponse(reply.html, status_code=reply.status)
+        return HTMLResponse(reply.html, status_code=reply.status, headers=dict(reply.headers))
     if reply.raw is not None:
         return Response(reply.raw, status_code=reply.status, headers=dict(reply.headers))
     if reply.body is None:
@@ -285,6 +291,28 @@ class DroppedConnection(Response):
         scope["state"]["transport"].abort()
         while (await receive())["type"] != "http.disconnect":
             pass
+
+
+class PacedResponse(Response):
+    """Another response whose body goes out bit by bit, until it ends or the client is gone."""
+
+    def __init__(self, whole: Response, pause_seconds: float, part_size: int) -> None:
+        super().__init__(whole.body, whole.status_code)
+        self.raw_headers = whole.raw_headers
+        self._pause_seconds = pause_seconds
+        self._part_size = part_size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        content = bytes(self.body)
+        for start in range(0, len(content), self._part_size):
+            is_going_on = await _has_waited(self._pause_seconds)
+            if not is_going_on or scope["state"]["transport"].is_closing():
+                await DroppedConnection()(scope, receive, send)
+                return
+            part = content[start : start + self._part_size]
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 class _Protocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn picks the class while it is imported

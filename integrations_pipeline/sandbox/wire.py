@@ -63,7 +63,8 @@ class Request:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What goes back. `is_dropped` closes the connection without a byte. `html` or `raw` (bytes, and their
-    content type among `headers`) replaces the JSON body."""
+    content type among `headers`) replaces the JSON body. With `pause_seconds` the body goes out in parts of `part_size`
+    bytes, with that pause before each."""
 
     status: int = 200
     body: Any = None
@@ -72,6 +73,8 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
     is_dropped: bool = False
     delay_seconds: float = 0.0
+    pause_seconds: float | None = None
+    part_size: int = 1
 
 
 Handler = Callable[..., Reply]

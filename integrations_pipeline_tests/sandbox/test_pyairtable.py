@@ -126,7 +126,7 @@ def test_a_webhook_is_created_listed_read_refreshed_and_deleted(sandbox: Arrange
     (payload,) = webhook.payloads()
     (table,) = payload.changed_tables_by_id.values()
     (record,) = table.created_records_by_id.values()
-    assert record.cell_values_by_field_id == {sandbox.field_id("Name"): "Ada"}
+    assert record.cell_values_by_field_id == {sandbox.field_id("Name"): "Ada", sandbox.field_id("Score"): 0}
     assert payload.action_metadata is not None
     assert payload.action_metadata.source == "publicApi"
     webhook.disable_notifications()

@@ -38,8 +38,8 @@ def test_payloads_carry_creations_changes_and_tombstones(sandbox: Arrangement) -
     sandbox.table.delete(created["id"])
     tags = sandbox.airtable.table(sandbox.base_id, "Contacts").field("Tags")
     assert tags is not None
-    name, phone, company = (sandbox.field_id(each) for each in ("Name", "Phone", "Company"))
-    cells = {name: "Ada", tags.id: tags.choices, phone: "1"}
+    name, phone, company, score = (sandbox.field_id(each) for each in ("Name", "Phone", "Company", "Score"))
+    cells = {name: "Ada", tags.id: tags.choices, phone: "1", score: 30}
     assert changes(sandbox, hook_id) == [
         {
             "createdRecordsById": {
@@ -48,7 +48,7 @@ def test_payloads_carry_creations_changes_and_tombstones(sandbox: Arrangement) -
         },
         {
             "changedRecordsById": {
-                created["id"]: {"current": {"cellValuesByFieldId": {phone: None, company: "Engines"}}}
+                created["id"]: {"current": {"cellValuesByFieldId": {phone: None, company: "Engines", score: 20}}}
             }
         },
         {"destroyedRecordIds": [created["id"]]},

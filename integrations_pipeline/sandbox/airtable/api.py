@@ -34,6 +34,7 @@ class AirtableApi:
             Route(method="GET", template="v0/meta/bases/{}/tables", handler=self.list_tables),
             Route(method="POST", template="v0/meta/bases/{}/tables", handler=self.create_table),
             Route(method="POST", template="v0/meta/bases/{}/tables/{}/fields", handler=self.create_field),
+            Route(method="PATCH", template="v0/meta/bases/{}/tables/{}/fields/{}", handler=self.update_field),
             Route(method="GET", template="v0/bases/{}/webhooks", handler=self.list_webhooks),
             Route(method="POST", template="v0/bases/{}/webhooks", handler=self.create_webhook),
             Route(method="DELETE", template="v0/bases/{}/webhooks/{}", handler=self.delete_webhook),
@@ -158,6 +159,19 @@ class AirtableApi:
             raise errors.schema_not_found()
         actor = Actor(source="publicApi", user_id=token.user_id)
         return Reply(body=self.airtable.create_field(base_id, table, _document(request), actor=actor).to_json())
+
+    def update_field(self, request: Request, base_id: str, table: str, column: str) -> Reply:
+        """Name and description; the type of a column changes in the app only."""
+        base, token = self._schema_base(request, base_id, "schema.bases:write")
+        found, document = base.table(table), _document(request)
+        field = None if found is None else found.field(column)
+        if field is None:
+            raise errors.schema_not_found()
+        if "name" in document:
+            actor = Actor(source="publicApi", user_id=token.user_id)
+            self.airtable.rename_field(base_id, table, field.id, str(document["name"]), actor=actor)
+        field.description = document.get("description", field.description)
+        return Reply(body=field.to_json())
 
     # Reading
 

@@ -8,11 +8,10 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from integrations_pipeline.sandbox.airtable import errors
+from integrations_pipeline.sandbox.airtable import errors, typecast
 from integrations_pipeline.sandbox.airtable.cells import (
     COMPUTED_TYPES,
     NUMBER_TYPES,
@@ -21,7 +20,7 @@ from integrations_pipeline.sandbox.airtable.cells import (
     linked_table,
 )
 from integrations_pipeline.sandbox.airtable.model import Base, Field, Table
-from integrations_pipeline.sandbox.stage import IdSource, iso
+from integrations_pipeline.sandbox.stage import IdSource
 from integrations_pipeline.sandbox.wire import JsonObject
 
 #: Assumed: the limit of a long text cell, taken for every text type; the API reference does not name one.
@@ -35,8 +34,8 @@ CHOICE_COLORS = (
     "orangeLight2",
     "redLight2",
 )
-#: Assumed: the words that typecast takes for a ticked checkbox.
-TICKED = ("true", "checked", "yes", "1")
+#: What a date column takes without typecast: a day, or a time, whose day counts.
+ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
 
 #: The cells of one record as they will be stored, by field id; None clears.
 Cells = dict[str, Any]
@@ -89,9 +88,9 @@ class CellWriter:
             raise errors.invalid_value(column.name)
         return str(value)
 
-    def _number(self, column: Field, value: Any) -> float | int:
-        if self.is_typecast and isinstance(value, str):
-            value = _parse_number(value)
+    def _number(self, column: Field, value: Any) -> float | int | None:
+        if self.is_typecast and isinstance(value, (str, int, float)):
+            return typecast.number(column, value)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise errors.invalid_value(column.name)
         if column.type == "rating" and not self._is_rating(column, value):
@@ -106,21 +105,29 @@ class CellWriter:
         if isinstance(value, bool):
             return value
         if self.is_typecast and isinstance(value, (str, int)):
-            return str(value).strip().lower() in TICKED
+            return typecast.is_ticked(value)
         raise errors.invalid_value(column.name)
 
-    def _date(self, column: Field, value: Any) -> str:
+    def _date(self, column: Field, value: Any) -> str | None:
+        if self.is_typecast and isinstance(value, (str, int, float)):
+            return typecast.day(column, value)
         try:
-            return date.fromisoformat(str(value).strip()[:10]).isoformat()
+            if not isinstance(value, str) or not ISO_DAY.fullmatch(value.strip()):
+                raise errors.invalid_value(column.name)
+            return date.fromisoformat(value.strip()[:10]).isoformat()
         except ValueError as error:
             raise errors.invalid_value(column.name) from error
 
-    def _date_time(self, column: Field, value: Any) -> str:
+    def _date_time(self, column: Field, value: Any) -> str | None:
+        if self.is_typecast and isinstance(value, (str, int, float)):
+            return typecast.moment(column, value)
         try:
-            parsed = datetime.fromisoformat(str(value).strip())
+            found = typecast.in_utc(column, datetime.fromisoformat(str(value).strip()))
         except ValueError as error:
             raise errors.invalid_value(column.name) from error
-        return iso(parsed if parsed.tzinfo else parsed.replace(tzinfo=_time_zone(column)))
+        if found is None:
+            raise errors.invalid_value(column.name)
+        return found
 
     def _single_select(self, column: Field, value: Any) -> str:
         if self.is_typecast and isinstance(value, (int, float)):
@@ -192,20 +199,3 @@ WRITABLE_TYPES = frozenset(_ACCEPT)
 
 def make_choice(ids: IdSource, name: str, position: int) -> JsonObject:
     return {"id": ids.new("sel"), "name": name, "color": CHOICE_COLORS[position % len(CHOICE_COLORS)]}
-
-
-def _parse_number(text: str) -> Any:
-    """Assumed: typecast ignores blanks, thousands commas and a currency or percent sign."""
-    try:
-        number = float(re.sub(r"[\s,$€£%]", "", text))
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() else number
-
-
-def _time_zone(column: Field) -> Any:
-    name = (column.options or {}).get("timeZone", "utc")
-    try:
-        return UTC if name in ("utc", "client") else ZoneInfo(name)
-    except ZoneInfoNotFoundError:
-        return UTC

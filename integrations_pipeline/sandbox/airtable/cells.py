@@ -38,6 +38,7 @@ COMPUTED_TYPES = frozenset(
 )
 TEXT_TYPES = frozenset(["singleLineText", "multilineText", "richText", "email", "url", "phoneNumber"])
 NUMBER_TYPES = frozenset(["number", "currency", "percent", "duration", "rating"])
+LINKED_TYPES = frozenset(["rollup", "multipleLookupValues", "count"])
 SELECT_TYPES = frozenset(["singleSelect", "multipleSelects"])
 
 
@@ -59,15 +60,21 @@ class CellReader:
         """The cell as the API's JSON value, None where it is empty."""
         if column.type not in COMPUTED_TYPES:
             return record.cells.get(column.id)
+        if column.has_output(record.id):
+            return column.output(record.id)
         if column.type == "formula":
             return formula_result(self._formula(column), record)
+        if column.type in LINKED_TYPES:
+            return self._looked_up(column, record)
         return self._stamp(column, record)
 
     def formula_value(self, column: Field, record: Record) -> Value:
         """The cell as a formula sees it: dates as times, lists as text, an empty checkbox as false."""
-        if column.type == "formula":
+        if column.type == "formula" and not column.has_output(record.id):
             return self._formula(column)(record)
         value = self.value(column, record)
+        if isinstance(value, dict) and column.type in COMPUTED_TYPES:
+            raise ArithmeticError(f"the formula meets {column.name}, which is an error itself")
         if column.type == "checkbox":
             return bool(value)
         if column.type in ("date", "dateTime", "createdTime", "lastModifiedTime"):
@@ -85,6 +92,8 @@ class CellReader:
             return None
         if column.type == "checkbox":
             return "checked"
+        if isinstance(value, dict) and column.type in COMPUTED_TYPES:
+            return str(next(iter(value.values()), ""))
         return to_text(self._names(column, value)) if isinstance(value, list) else to_text(value)
 
     def hook_value(self, column: Field, value: Any) -> Any:
@@ -109,6 +118,26 @@ class CellReader:
                 compiled = _broken
             self._formulas[column.id] = compiled
         return self._formulas[column.id]
+
+    def _looked_up(self, column: Field, record: Record) -> Any:
+        """The linked records' values in a list, their texts in one, or their number.
+
+        Assumed: a roll-up joins; its own formula is not calculated.
+        """
+        options = column.options or {}
+        link = self.table.field(options.get("recordLinkFieldId", ""))
+        linked = None if link is None else linked_table(self.base, link)
+        if link is None or linked is None:
+            return None
+        found = [linked.records[each] for each in record.cells.get(link.id, ()) if each in linked.records]
+        if column.type == "count":
+            return len(found)
+        source = linked.field(options.get("fieldIdInLinkedTable", ""))
+        if source is None:
+            return None
+        reader = CellReader(self.base, linked, self.now)
+        values = [value for value in (reader.value(source, each) for each in found) if not is_empty(value)]
+        return values if column.type == "multipleLookupValues" else to_text([to_text(each) for each in values])
 
     def _stamp(self, column: Field, record: Record) -> Any:
         if column.type == "createdTime":

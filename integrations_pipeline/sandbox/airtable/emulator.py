@@ -7,10 +7,14 @@ the operations themselves (`state`), the public API (`api`).
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
+from integrations_pipeline.sandbox.airtable import columns
 from integrations_pipeline.sandbox.airtable.api import AirtableApi
+from integrations_pipeline.sandbox.airtable.distortion import distorted
 from integrations_pipeline.sandbox.airtable.errors import bare_not_found
+from integrations_pipeline.sandbox.airtable.model import Field
 from integrations_pipeline.sandbox.airtable.state import ALL_SCOPES, DEFAULT_TOKEN, Airtable, Token
 from integrations_pipeline.sandbox.faults import FaultRule
 from integrations_pipeline.sandbox.wire import ControlRow, JsonObject, Reply, Request
@@ -37,10 +41,15 @@ class AirtableEmulator:
         self._airtable.reset()
 
     def handle(self, request: Request, segments: Sequence[str], fault: FaultRule | None) -> Reply:
+        if segments and segments[0] == "v0" and fault is not None:
+            return distorted(self._airtable, request, segments, fault, partial(self._handle, segments, fault))
         if segments and segments[0] == "v0":
             return self._api.handle(request, segments, fault)
         refused = bare_not_found()
         return Reply(status=refused.status, body=refused.body)
+
+    def _handle(self, segments: Sequence[str], fault: FaultRule, request: Request) -> Reply:
+        return self._api.handle(request, segments, fault)
 
     def control(self) -> Sequence[ControlRow]:
         return [
@@ -55,7 +64,15 @@ class AirtableEmulator:
             ("POST", _BASE + "/contacts-table", self.create_contacts, '{"name", "with_contact_id": true}'),
             ("POST", _BASE + "/webhook-error", self.webhook_error, '{"code"}: a payload that is an error'),
             ("POST", _TABLE + "/fields", self.create_field, '{"name", "type", "options"}'),
-            ("PATCH", _TABLE + "/fields/{}", self.rename_field, '{"name"}'),
+            ("PATCH", _TABLE + "/fields/{}", self.change_field, '{"name", "type", "options"}'),
+            ("POST", _TABLE + "/fields/swap", self.swap_fields, '{"fields": […, …]}: each gets the name of the other'),
+            (
+                "POST",
+                _TABLE + "/fields/{}/replace",
+                self.replace_field,
+                '{"type", "options"}: delete it, make one anew',
+            ),
+            ("PUT", _TABLE + "/fields/{}/outputs", self.set_outputs, '{"*": {"error": "#ERROR!"}, "rec…": …}'),
             ("DELETE", _TABLE + "/fields/{}", self.delete_field, "delete a field and its cells"),
             ("POST", _TABLE + "/views", self.create_view, '{"name", "formula"}'),
             ("GET", _TABLE + "/records", self.records, "all records"),
@@ -119,9 +136,29 @@ class AirtableEmulator:
     def create_field(self, request: Request, base_id: str, table: str) -> Reply:
         return Reply(body=self._airtable.create_field(base_id, table, request.json()).to_json())
 
-    def rename_field(self, request: Request, base_id: str, table: str, column: str) -> Reply:
-        self._airtable.rename_field(base_id, table, column, request.json()["name"])
+    def change_field(self, request: Request, base_id: str, table: str, column: str) -> Reply:
+        """The type first: its refusal leaves the name alone."""
+        document, field_id = request.json(), self._column(base_id, table, column).id
+        if "type" in document:
+            self._airtable.change_field_type(base_id, table, field_id, document["type"], document.get("options"))
+        if "name" in document:
+            self._airtable.rename_field(base_id, table, field_id, document["name"])
+        return Reply(body=self._column(base_id, table, field_id).to_json())
+
+    def swap_fields(self, request: Request, base_id: str, table: str) -> Reply:
+        first, second = request.json()["fields"]
+        self._airtable.swap_fields(base_id, table, first, second)
+        return Reply(body=self._airtable.table(base_id, table).to_json())
+
+    def replace_field(self, request: Request, base_id: str, table: str, column: str) -> Reply:
+        return Reply(body=self._airtable.replace_field(base_id, table, column, request.json()).to_json())
+
+    def set_outputs(self, request: Request, base_id: str, table: str, column: str) -> Reply:
+        self._airtable.set_outputs(base_id, table, column, request.json())
         return Reply(body={})
+
+    def _column(self, base_id: str, table: str, column: str) -> Field:
+        return columns.column_of(self._airtable.table(base_id, table), column)
 
     def delete_field(self, request: Request, base_id: str, table: str, column: str) -> Reply:
         self._airtable.delete_field(base_id, table, column)

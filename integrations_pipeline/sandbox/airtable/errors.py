@@ -73,6 +73,11 @@ def unknown_field(name: str) -> WireError:
     return refusal(422, "UNKNOWN_FIELD_NAME", f'Unknown field name: "{name}"')
 
 
+def field_name_taken() -> WireError:
+    # Assumed: the type.
+    return refusal(422, "DUPLICATE_OR_EMPTY_FIELD_NAME", "Field names must be unique and not empty")
+
+
 def invalid_value(name: str) -> WireError:
     return refusal(422, "INVALID_VALUE_FOR_COLUMN", f'Field "{name}" cannot accept the provided value')
 

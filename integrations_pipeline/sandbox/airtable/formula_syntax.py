@@ -74,6 +74,17 @@ def parse_formula(text: str) -> Node:
     return tree
 
 
+def named_by_id(text: str, ids: dict[str, str]) -> str:
+    """The formula with `{id}` wherever it names one of these columns, in braces or without."""
+    tokens = [found for found in TOKEN.finditer(text) if found.lastgroup in ("field", "name")]
+    for found in reversed(tokens):
+        start, end = found.span(found.lastgroup or 0)
+        name = _unescape(text[start + 1 : end - 1]) if found.lastgroup == "field" else text[start:end]
+        if name in ids and not text[end:].lstrip().startswith("("):
+            text = text[:start] + "{" + ids[name] + "}" + text[end:]
+    return text
+
+
 def _tokens(text: str) -> list[Token]:
     tokens: list[Token] = []
     position, end = 0, len(text.rstrip())

@@ -11,16 +11,21 @@ from typing import Any
 from integrations_pipeline.sandbox.airtable.index import KeyIndexes
 from integrations_pipeline.sandbox.wire import JsonObject
 
+#: Stands for every record in the outputs of a column.
+ALL = "*"
+
 
 @dataclass(slots=True)
 class Field:
-    """One column. `options` has Airtable's shape for the type; select choices are kept in it."""
+    """One column. `options` has Airtable's shape for the type; select choices are kept in it. `outputs` are what a
+    computed column shows in place of its own result, by record id, or in all records under `ALL`; None is empty."""
 
     id: str
     name: str
     type: str
     options: JsonObject | None = None
     description: str | None = None
+    outputs: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> JsonObject:
         document: JsonObject = {"type": self.type, "id": self.id, "name": self.name}
@@ -37,6 +42,12 @@ class Field:
             self.options = {}
         choices: list[JsonObject] = self.options.setdefault("choices", [])
         return choices
+
+    def has_output(self, record_id: str) -> bool:
+        return record_id in self.outputs or ALL in self.outputs
+
+    def output(self, record_id: str) -> Any:
+        return self.outputs[record_id] if record_id in self.outputs else self.outputs.get(ALL)
 
 
 @dataclass(slots=True)

@@ -64,18 +64,22 @@ def add_field(ids: IdSource, table: Table, document: Any, by_person: bool) -> Fi
         raise errors.invalid_request("a field must be an object")
     name, kind = document.get("name"), document.get("type")
     if not isinstance(name, str) or not name.strip() or table.field(name) is not None:
-        raise errors.refusal(422, "DUPLICATE_OR_EMPTY_FIELD_NAME", "Field names must be unique and not empty")
-    if not isinstance(kind, str) or kind not in WRITABLE_TYPES | COMPUTED_TYPES:
-        raise errors.invalid_request(f"unknown field type {kind}")
+        raise errors.field_name_taken()
+    check_type(kind)
     options = document.get("options")
     if not by_person:
         _check_for_api(kind, options)
-    field = Field(ids.new("fld"), name, kind, _stored_options(ids, kind, options), document.get("description"))
+    field = Field(ids.new("fld"), name, str(kind), stored_options(ids, kind, options), document.get("description"))
     table.fields.append(field)
     return field
 
 
-def _check_for_api(kind: str, options: Any) -> None:
+def check_type(kind: Any) -> None:
+    if not isinstance(kind, str) or kind not in WRITABLE_TYPES | COMPUTED_TYPES:
+        raise errors.invalid_request(f"unknown field type {kind}")
+
+
+def _check_for_api(kind: Any, options: Any) -> None:
     if kind in COMPUTED_TYPES:
         message = f"Creating {kind} fields is not supported at this time"
         raise errors.refusal(422, "UNSUPPORTED_FIELD_TYPE_FOR_CREATE", message)
@@ -89,7 +93,7 @@ def _are_choices(choices: Any) -> bool:
     return isinstance(choices, list) and all(isinstance(each, dict) and "name" in each for each in choices)
 
 
-def _stored_options(ids: IdSource, kind: str, options: JsonObject | None) -> JsonObject | None:
+def stored_options(ids: IdSource, kind: Any, options: JsonObject | None) -> JsonObject | None:
     if kind not in SELECT_TYPES:
         return dict(options) if options is not None else None
     names = [choice["name"] for choice in (options or {}).get("choices", [])]

@@ -5,17 +5,26 @@ Does not belong here: HTTP, the public API's rules about batches, scopes and lim
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from integrations_pipeline.sandbox.airtable import errors, schema, writing
+from integrations_pipeline.sandbox.airtable import columns, errors, schema, writing
 from integrations_pipeline.sandbox.airtable.cell_input import CellWriter
-from integrations_pipeline.sandbox.airtable.cells import CellReader
+from integrations_pipeline.sandbox.airtable.cells import COMPUTED_TYPES, CellReader
+from integrations_pipeline.sandbox.airtable.computed import all_cells, column_changes, computed_cells, with_computed
 from integrations_pipeline.sandbox.airtable.limits import RateLimiter
 from integrations_pipeline.sandbox.airtable.model import Base, Field, Record, Table, View
 from integrations_pipeline.sandbox.airtable.reading import Iterators
-from integrations_pipeline.sandbox.airtable.webhooks import Actor, Transaction, Webhooks
+from integrations_pipeline.sandbox.airtable.webhooks import (
+    Actor,
+    FieldChanges,
+    Transaction,
+    Webhooks,
+    described,
+    field_changes,
+)
 from integrations_pipeline.sandbox.airtable.writing import Edit, Outcome
 from integrations_pipeline.sandbox.faults import FaultRule
 from integrations_pipeline.sandbox.stage import LoggedRequest, Stage, iso
@@ -33,14 +42,16 @@ PERSON = Actor(source="client", user_id="usrSandboxPerson1")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AirtableOptions:
     """`shuffle_pages` lists without a sort in arbitrary order; `allows_webhooks` False answers 403 to their
-    creation; `missing_table_is_forbidden` answers 403 instead of 404 for a table that does not exist;
-    `iterator_seconds` is how long an unused `offset` lives; `bases_page_size` the page of the list of bases.
+    creation; `webhooks_tell_computed` False keeps computed cells out of their payloads; `missing_table_is_forbidden`
+    answers 403 instead of 404 for a table that does not exist; `iterator_seconds` is how long an unused `offset`
+    lives; `bases_page_size` the page of the list of bases.
     """
 
     rate_limit_scale: float | None = 1.0
     shuffle_pages: bool = False
     allows_webhooks: bool = True
     missing_table_is_forbidden: bool = False
+    webhooks_tell_computed: bool = True
     iterator_seconds: float = 300.0
     bases_page_size: int = 1000
 
@@ -198,37 +209,63 @@ class Airtable:
         return self.create_table(base_id, name, schema.contact_fields(with_contact_id))
 
     def create_field(self, base_id: str, table: str, document: JsonObject, *, actor: Actor = PERSON) -> Field:
-        with self.stage.lock:
-            found = self.table(base_id, table)
-            column = schema.add_field(self.stage.ids, found, document, actor.source == PERSON.source)
-            self._publish(self.base(base_id), found, Outcome(), actor, (column,))
-            return column
+        with self._changing_fields(base_id, table, actor) as found:
+            return schema.add_field(self.stage.ids, found, document, actor.source == PERSON.source)
 
-    def rename_field(self, base_id: str, table: str, column: str, name: str) -> None:
-        with self.stage.lock:
-            self._column(base_id, table, column).name = name
+    def rename_field(self, base_id: str, table: str, column: str, name: str, *, actor: Actor = PERSON) -> None:
+        """The id stays; formulas follow."""
+        with self._changing_fields(base_id, table, actor) as found:
+            columns.rename(found, columns.column_of(found, column), name)
+
+    def swap_fields(self, base_id: str, table: str, first: str, second: str) -> None:
+        """Each gets the other's name and keeps its id and cells."""
+        with self._changing_fields(base_id, table) as found:
+            columns.swap_names(found, columns.column_of(found, first), columns.column_of(found, second))
+
+    def change_field_type(
+        self, base_id: str, table: str, column: str, kind: str, options: JsonObject | None = None
+    ) -> None:
+        """Cells go along as texts; a computed type shows what it computes, or what `set_outputs` says."""
+        with self._changing_fields(base_id, table) as found:
+            reader, writer = self.reader(base_id, table), self.writer(base_id, table, is_typecast=True)
+            columns.change_type(reader, writer, columns.column_of(found, column), kind, options)
+
+    def replace_field(self, base_id: str, table: str, column: str, document: JsonObject) -> Field:
+        """Deletes a column and makes one of its name; `document` has `type` and `options`."""
+        with self._changing_fields(base_id, table) as found:
+            return columns.replace(self.stage.ids, found, columns.column_of(found, column), document)
 
     def delete_field(self, base_id: str, table: str, column: str) -> None:
+        with self._changing_fields(base_id, table) as found:
+            columns.delete(found, columns.column_of(found, column))
+
+    def set_outputs(self, base_id: str, table: str, column: str, outputs: JsonObject) -> None:
+        """What a computed column shows, by record id, or under `*` in all; such as `{"error": "#ERROR!"}`, a list of
+        looked-up values, None for empty. An empty object gives the column its own results back."""
+        with self._changing_fields(base_id, table) as found:
+            owner = columns.column_of(found, column)
+            if owner.type not in COMPUTED_TYPES:
+                raise ValueError("only a computed column has outputs; write to the records of another")
+            owner.outputs = dict(outputs)
+
+    @contextmanager
+    def _changing_fields(self, base_id: str, table: str, actor: Actor = PERSON) -> Iterator[Table]:
+        """A table whose columns are about to change; afterwards the webhooks hear what became of them."""
         with self.stage.lock:
-            found = self._column(base_id, table, column)
-            owner = self.table(base_id, table)
-            owner.fields.remove(found)
-            owner.indexes.forget()
-            for record in owner.records.values():
-                record.cells.pop(found.id, None)
-                record.modified_at.pop(found.id, None)
+            base, found = self.base(base_id), self.table(base_id, table)
+            before = {each.id: described(each) for each in found.fields}
+            cells = all_cells(self.reader(base_id, table)) if self._tells_computed(base) else None
+            yield found
+            outcome = Outcome()
+            if cells is not None:
+                outcome.changes = column_changes(cells, all_cells(self.reader(base_id, table)))
+            self._publish(found, outcome, field_changes(before, found), base, actor)
 
     def create_view(self, base_id: str, table: str, name: str, formula: str | None = None) -> View:
         with self.stage.lock:
             view = View(self.stage.ids.new("viw"), name, formula)
             self.table(base_id, table).views.append(view)
             return view
-
-    def _column(self, base_id: str, table: str, column: str) -> Field:
-        found = self.table(base_id, table).field(column)
-        if found is None:
-            raise errors.unknown_field(column)
-        return found
 
     # Records, as a person
 
@@ -257,7 +294,7 @@ class Airtable:
     def delete_records(self, base_id: str, table: str, record_ids: Sequence[str]) -> None:
         with self.stage.lock:
             found = self.table(base_id, table)
-            self._publish(self.base(base_id), found, writing.delete_records(found, record_ids), PERSON)
+            self.remove(base_id, found, record_ids, PERSON)
 
     # Faults and the log, shared by all providers
 
@@ -298,22 +335,35 @@ class Airtable:
     def apply(self, writer: CellWriter, edits: Sequence[Edit], actor: Actor) -> Outcome:
         """Stores edits that have been accepted, with the select options they need; tells the webhooks."""
         writer.commit_choices()
-        outcome = writing.apply_edits(writer.table, edits, self.stage.ids, self.stage.clock.now())
-        self._publish(writer.base, writer.table, outcome, actor)
+        table, now, tells_computed = writer.table, self.stage.clock.now(), self._tells_computed(writer.base)
+        edited = [table.records[each.record_id] for each in edits if tells_computed and each.record_id]
+        before = computed_cells(CellReader(writer.base, table, now), edited)
+        outcome = writing.apply_edits(table, edits, self.stage.ids, now)
+        if tells_computed:
+            after = computed_cells(CellReader(writer.base, table, now), edited)
+            outcome.changes = with_computed(outcome.changes, before, after)
+        self._publish(table, outcome, FieldChanges(), writer.base, actor)
         return outcome
 
     def remove(self, base_id: str, table: Table, record_ids: Sequence[str], actor: Actor) -> Outcome:
         outcome = writing.delete_records(table, record_ids)
-        self._publish(self.base(base_id), table, outcome, actor)
+        self._publish(table, outcome, FieldChanges(), self.base(base_id), actor)
         return outcome
 
-    def _publish(
-        self, base: Base, table: Table, outcome: Outcome, actor: Actor, created_fields: tuple[Field, ...] = ()
-    ) -> None:
+    def _tells_computed(self, base: Base) -> bool:
+        """Calculating cells for nobody would make every write slower."""
+        return self.options.webhooks_tell_computed and self.webhooks.has_listeners(base, self.stage.clock.now())
+
+    def _publish(self, table: Table, outcome: Outcome, fields: FieldChanges, base: Base, actor: Actor) -> None:
         now = self.stage.clock.now()
-        reader = CellReader(base, table, now)
         transaction = Transaction(
-            base=base, table=table, outcome=outcome, reader=reader, actor=actor, created_fields=created_fields
+            base=base,
+            table=table,
+            outcome=outcome,
+            fields=fields,
+            reader=CellReader(base, table, now),
+            actor=actor,
+            tells_computed=self.options.webhooks_tell_computed,
         )
         self.webhooks.publish(transaction, now)
 

@@ -8,13 +8,14 @@ added, but those that exist can be read for 7 more days; then the webhook is gon
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from integrations_pipeline.sandbox.airtable import errors
 from integrations_pipeline.sandbox.airtable.cells import CellReader
+from integrations_pipeline.sandbox.airtable.computed import computed_cells
 from integrations_pipeline.sandbox.airtable.model import Base, Field, Record, Table
 from integrations_pipeline.sandbox.airtable.writing import CellChange, Outcome
 from integrations_pipeline.sandbox.stage import IdSource, iso
@@ -176,11 +177,23 @@ class Webhooks:
             if hook.is_enabled(now):
                 hook.add(envelope, now)
 
+    def has_listeners(self, base: Base, now: datetime) -> bool:
+        return any(hook.is_enabled(now) for hook in self._live(base, now).values())
+
     def _live(self, base: Base, now: datetime) -> dict[str, Webhook]:
         hooks = self._by_base.setdefault(base.id, {})
         for hook_id in [each.id for each in hooks.values() if now >= each.expires_at + LIFE]:
             del hooks[hook_id]
         return hooks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChanges:
+    """What happened to columns; `changed` by field id, as `changedFieldsById` tells it."""
+
+    created: tuple[Field, ...] = ()
+    changed: Mapping[str, JsonObject] = field(default_factory=dict)
+    destroyed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +205,8 @@ class Transaction:
     outcome: Outcome
     reader: CellReader
     actor: Actor
-    created_fields: tuple[Field, ...] = ()
+    fields: FieldChanges = field(default_factory=FieldChanges)
+    tells_computed: bool = True
 
 
 def checked_specification(document: JsonObject) -> JsonObject:
@@ -225,9 +239,8 @@ def hook_changes(hook: Webhook, transaction: Transaction) -> JsonObject:
 def _parts(hook: Webhook, transaction: Transaction) -> Iterator[tuple[str, Any]]:
     filters = hook.filters
     kinds = filters.get("changeTypes") or ["add", "remove", "update"]
-    if "tableFields" in filters["dataTypes"] and "add" in kinds:
-        fields = {each.id: {"name": each.name, "type": each.type} for each in transaction.created_fields}
-        yield "createdFieldsById", fields
+    if "tableFields" in filters["dataTypes"]:
+        yield from _field_parts(transaction, kinds)
     if "tableData" not in filters["dataTypes"]:
         return
     outcome = transaction.outcome
@@ -241,8 +254,45 @@ def _parts(hook: Webhook, transaction: Transaction) -> Iterator[tuple[str, Any]]
         yield "destroyedRecordIds", list(outcome.destroyed)
 
 
+def _field_parts(transaction: Transaction, kinds: list[str]) -> Iterator[tuple[str, Any]]:
+    if "add" in kinds:
+        yield "createdFieldsById", {each.id: described(each) for each in transaction.fields.created}
+    if "update" in kinds:
+        yield "changedFieldsById", dict(transaction.fields.changed)
+    if "remove" in kinds:
+        yield "destroyedFieldIds", list(transaction.fields.destroyed)
+
+
+def described(column: Field) -> JsonObject:
+    return {"name": column.name, "type": column.type}
+
+
+def field_changes(before: Mapping[str, JsonObject], table: Table) -> FieldChanges:
+    """What became of the columns of a table, given how each was described before."""
+    after = {each.id: each for each in table.fields}
+    return FieldChanges(
+        created=tuple(each for each in table.fields if each.id not in before),
+        changed={key: _difference(old, after[key]) for key, old in before.items() if _has_changed(old, after.get(key))},
+        destroyed=tuple(key for key in before if key not in after),
+    )
+
+
+def _has_changed(before: JsonObject, column: Field | None) -> bool:
+    return column is not None and described(column) != before
+
+
+def _difference(before: JsonObject, column: Field) -> JsonObject:
+    now = described(column)
+    changed = [key for key in now if now[key] != before[key]]
+    return {"current": {key: now[key] for key in changed}, "previous": {key: before[key] for key in changed}}
+
+
 def _created(transaction: Transaction, record: Record) -> JsonObject:
-    return {"createdTime": iso(record.created_at), "cellValuesByFieldId": _cells(transaction, record.cells)}
+    cells = record.cells
+    if transaction.tells_computed:
+        computed = computed_cells(transaction.reader, [record])[record.id]
+        cells = cells | {key: value for key, value in computed.items() if value is not None}
+    return {"createdTime": iso(record.created_at), "cellValuesByFieldId": _cells(transaction, cells)}
 
 
 def _changed(hook: Webhook, transaction: Transaction, change: CellChange) -> JsonObject | None:

@@ -12,15 +12,17 @@ from dataclasses import replace
 from typing import Any
 
 from integrations_pipeline.sandbox.faults import FaultRule
-from integrations_pipeline.sandbox.mailchimp import bulk, consent, errors, operations, query, schema
+from integrations_pipeline.sandbox.mailchimp import bulk, consent, errors, operations, query
 from integrations_pipeline.sandbox.mailchimp.admission import Admission
+from integrations_pipeline.sandbox.mailchimp.bodies import documents_for, existing, origin, read_json, read_object
 from integrations_pipeline.sandbox.mailchimp.bulk import BulkOutcome, BulkRules
-from integrations_pipeline.sandbox.mailchimp.documents import Documents
 from integrations_pipeline.sandbox.mailchimp.errors import Problem
 from integrations_pipeline.sandbox.mailchimp.member_input import read_member
+from integrations_pipeline.sandbox.mailchimp.merge_field_calls import MergeFieldCalls
 from integrations_pipeline.sandbox.mailchimp.model import Account, Audience, Member
 from integrations_pipeline.sandbox.mailchimp.operations import Batch, Operation
 from integrations_pipeline.sandbox.mailchimp.reading import MemberQuery
+from integrations_pipeline.sandbox.mailchimp.segments import SegmentCalls
 from integrations_pipeline.sandbox.mailchimp.state import Mailchimp
 from integrations_pipeline.sandbox.mailchimp.writing import MemberWriter
 from integrations_pipeline.sandbox.wire import JsonObject, Reply, Request, Route, find_route
@@ -52,8 +54,8 @@ class MailchimpApi:
             Route(method="POST", template=_MEMBER + "/actions/delete-permanent", handler=self.forget_member),
             Route(method="GET", template=_MEMBER + "/tags", handler=self.member_tags),
             Route(method="POST", template=_MEMBER + "/tags", handler=self.tag_member),
-            Route(method="GET", template="3.0/lists/{}/merge-fields", handler=self.merge_fields),
-            Route(method="POST", template="3.0/lists/{}/merge-fields", handler=self.add_merge_field),
+            *MergeFieldCalls(self._list).routes,
+            *SegmentCalls(self._list, self._writer).routes,
             Route(method="GET", template="3.0/lists/{}/tag-search", handler=self.search_tags),
             Route(method="GET", template="3.0/batches", handler=self.batches),
             Route(method="POST", template="3.0/batches", handler=self.start_batch),
@@ -103,19 +105,19 @@ class MailchimpApi:
 
     def _member(self, request: Request, list_id: str, who: str) -> tuple[Audience, Member]:
         audience = self._list(request, list_id)
-        return audience, _found(audience.find(who))
+        return audience, existing(audience.find(who))
 
     # The account and its audiences
 
     def root(self, request: Request) -> Reply:
         account = self._account(request)
-        return Reply(body=_documents(request).account(account, self._lists(account)))
+        return Reply(body=documents_for(request).account(account, self._lists(account)))
 
     def ping(self, request: Request) -> Reply:  # noqa: ARG002 - every handler takes the request
         return Reply(body={"health_status": "Everything's Chimpy!"})
 
     def lists(self, request: Request) -> Reply:
-        account, page, documents = self._account(request), query.Page.read(request), _documents(request)
+        account, page, documents = self._account(request), query.Page.read(request), documents_for(request)
         since, before = query.moment(request, "since_date_created"), query.moment(request, "before_date_created")
         email = request.value("email")
         found = [
@@ -135,7 +137,7 @@ class MailchimpApi:
     def get_list(self, request: Request, list_id: str) -> Reply:
         audience, counts_all = self._list(request, list_id), query.flag(request, "include_total_contacts")
         account = self._account(request)
-        return Reply(body=_documents(request).audience(audience, account, counts_all=counts_all))
+        return Reply(body=documents_for(request).audience(audience, account, counts_all=counts_all))
 
     def _lists(self, account: Account) -> list[Audience]:
         return [each for each in self.mailchimp.lists if each.account == account.name]
@@ -146,7 +148,7 @@ class MailchimpApi:
         audience, wanted, page = self._list(request, list_id), MemberQuery.read(request), query.Page.read(request)
         shuffles_ties = self.mailchimp.options.shuffle_ties
         found = self.mailchimp.listing.members(audience, wanted, shuffles_ties=shuffles_ties)
-        documents = _documents(request)
+        documents = documents_for(request)
         shown = [documents.member(audience, each) for each in page.cut(found)]
         links = documents.links(f"/lists/{audience.id}/members", f"/lists/{audience.id}")
         return Reply(
@@ -155,7 +157,7 @@ class MailchimpApi:
 
     def add_member(self, request: Request, list_id: str) -> Reply:
         writer = self._writer(request, list_id)
-        given = read_member(_json(request))
+        given = read_member(read_json(request))
         if given.email_address is None or given.status is None:
             lacking = "email_address" if given.email_address is None else "status"
             raise errors.invalid_resource(errors.not_provided(lacking))
@@ -163,16 +165,16 @@ class MailchimpApi:
 
     def get_member(self, request: Request, list_id: str, who: str) -> Reply:
         audience, member = self._member(request, list_id, who)
-        return Reply(body=_documents(request).member(audience, member))
+        return Reply(body=documents_for(request).member(audience, member))
 
     def put_member(self, request: Request, list_id: str, who: str) -> Reply:
         writer = self._writer(request, list_id)
-        return self._shown(request, writer, writer.put(who, read_member(_json(request))))
+        return self._shown(request, writer, writer.put(who, read_member(read_json(request))))
 
     def patch_member(self, request: Request, list_id: str, who: str) -> Reply:
         writer = self._writer(request, list_id)
-        member = _found(writer.audience.find(who))
-        given = read_member(_json(request))
+        member = existing(writer.audience.find(who))
+        given = read_member(read_json(request))
         return self._shown(request, writer, writer.update(member, given, given.status))
 
     def archive_member(self, request: Request, list_id: str, who: str) -> Reply:
@@ -184,12 +186,12 @@ class MailchimpApi:
     def forget_member(self, request: Request, list_id: str, email_hash: str) -> Reply:
         """Takes the hash only."""
         writer = self._writer(request, list_id)
-        writer.forget(_found(writer.audience.find_hash(email_hash)))
+        writer.forget(existing(writer.audience.find_hash(email_hash)))
         return Reply(status=204)
 
     def write_members(self, request: Request, list_id: str) -> Reply:
         """The batch endpoint: 200 whatever becomes of the members."""
-        writer, document = self._writer(request, list_id), _object(request)
+        writer, document = self._writer(request, list_id), read_object(request)
         members = document.get("members")
         if not isinstance(members, list):
             raise errors.invalid_resource(errors.not_provided("members"))
@@ -205,7 +207,7 @@ class MailchimpApi:
         return Reply(body=self._bulk_json(request, writer.audience, outcome))
 
     def _bulk_json(self, request: Request, audience: Audience, outcome: BulkOutcome) -> JsonObject:
-        documents, tells_contact_id = _documents(request), self.mailchimp.options.bulk_tells_contact_id
+        documents, tells_contact_id = documents_for(request), self.mailchimp.options.bulk_tells_contact_id
 
         def shown(members: list[Member]) -> list[JsonObject]:
             return [documents.bulk_member(audience, each, tells_contact_id=tells_contact_id) for each in members]
@@ -226,13 +228,13 @@ class MailchimpApi:
 
     @staticmethod
     def _shown(request: Request, writer: MemberWriter, member: Member) -> Reply:
-        return Reply(body=_documents(request).member(writer.audience, member))
+        return Reply(body=documents_for(request).member(writer.audience, member))
 
     # Tags and merge fields
 
     def member_tags(self, request: Request, list_id: str, who: str) -> Reply:
         audience, member = self._member(request, list_id, who)
-        documents = _documents(request)
+        documents = documents_for(request)
         tags = documents.member_tags(audience, member)
         path = f"/lists/{audience.id}/members/{member.hash}"
         links = documents.links(f"{path}/tags", path)
@@ -241,8 +243,8 @@ class MailchimpApi:
     def tag_member(self, request: Request, list_id: str, email_hash: str) -> Reply:
         """Takes the hash only."""
         writer = self._writer(request, list_id)
-        member = _found(writer.audience.find_hash(email_hash))
-        tags = _tags(_object(request))
+        member = existing(writer.audience.find_hash(email_hash))
+        tags = _tags(read_object(request))
         has_changed = writer.set_tags(member, [name for name, is_active in tags if is_active])
         has_changed |= writer.remove_tags(member, [name for name, is_active in tags if not is_active])
         writer.touch_for_tags(member, has_changed=has_changed)
@@ -256,31 +258,11 @@ class MailchimpApi:
         ]
         return Reply(body={"tags": found, "total_items": len(found)})
 
-    def merge_fields(self, request: Request, list_id: str) -> Reply:
-        audience, kind = self._list(request, list_id), request.value("type")
-        only_required = query.flag(request, "required")
-        found = [
-            each
-            for each in audience.merge_fields
-            if kind in (None, each.type) and (each.is_required or not only_required)
-        ]
-        documents = _documents(request)
-        shown = [documents.merge_field(audience, each) for each in query.Page.read(request).cut(found)]
-        links = documents.links(f"/lists/{audience.id}/merge-fields", f"/lists/{audience.id}")
-        return Reply(
-            body={"merge_fields": shown, "list_id": audience.id, "total_items": len(found), "_links": links},
-        )
-
-    def add_merge_field(self, request: Request, list_id: str) -> Reply:
-        audience = self._list(request, list_id)
-        field = schema.add_field(audience, _json(request))
-        return Reply(body=_documents(request).merge_field(audience, field))
-
     # Batch operations
 
     def start_batch(self, request: Request) -> Reply:
         """The answer is always that of a batch that has not been looked at yet."""
-        wanted, now = operations.read_operations(_json(request)), self.mailchimp.stage.clock.now()
+        wanted, now = operations.read_operations(read_json(request)), self.mailchimp.stage.clock.now()
         account = self._account(request)
         batch = self.mailchimp.batches.add(account.name, self.mailchimp.options.batch_seconds, now)
         body = operations.batch_json(batch, batch.submitted_at, "", self._batch_links(request, batch))
@@ -294,18 +276,18 @@ class MailchimpApi:
     def batches(self, request: Request) -> Reply:
         found = self.mailchimp.batches.of(self._account(request).name)
         shown = [self._batch_json(request, each) for each in query.Page.read(request).cut(found)]
-        links = _documents(request).links("/batches", "/")
+        links = documents_for(request).links("/batches", "/")
         return Reply(body={"batches": shown, "total_items": len(found), "_links": links})
 
     def _batch_json(self, request: Request, batch: Batch) -> JsonObject:
         now, url = self.mailchimp.stage.clock.now(), ""
         if batch.status(now) == "finished" and now < batch.completed_at + operations.KEPT_TIME:
-            url = f"{_origin(request)}/{RESULTS}/{self.mailchimp.batches.new_link(batch, now)}.tar.gz"
+            url = f"{origin(request)}/{RESULTS}/{self.mailchimp.batches.new_link(batch, now)}.tar.gz"
         return operations.batch_json(batch, now, url, self._batch_links(request, batch))
 
     @staticmethod
     def _batch_links(request: Request, batch: Batch) -> list[JsonObject]:
-        return _documents(request).links(f"/batches/{batch.id}", "/batches")
+        return documents_for(request).links(f"/batches/{batch.id}", "/batches")
 
     def _run(self, request: Request, operation: Operation) -> JsonObject:
         segments = ("3.0", *(part for part in operation.path.split("/") if part))
@@ -329,34 +311,6 @@ class MailchimpApi:
 
 def _is_path_of(route: Route, request: Request, segments: Sequence[str]) -> bool:
     return route.match(replace(request, method=route.method), segments) is not None
-
-
-def _origin(request: Request) -> str:
-    return f"http://{request.host}/mailchimp"
-
-
-def _documents(request: Request) -> Documents:
-    return Documents(_origin(request) + "/3.0")
-
-
-def _found(member: Member | None) -> Member:
-    if member is None:
-        raise errors.not_found()
-    return member
-
-
-def _json(request: Request) -> Any:
-    try:
-        return request.json()
-    except ValueError as error:
-        raise errors.json_parse_error() from error
-
-
-def _object(request: Request) -> JsonObject:
-    document = _json(request)
-    if not isinstance(document, dict):
-        raise errors.invalid_resource(errors.not_of_type("", "object", document))
-    return document
 
 
 def _tags(document: JsonObject) -> list[tuple[str, bool]]:

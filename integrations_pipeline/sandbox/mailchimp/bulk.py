@@ -4,6 +4,7 @@ Belongs here: which member is new, existing, a duplicate or refused, and the ans
 member's write (`writing`), operations that are run later (`operations`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from integrations_pipeline.sandbox.mailchimp import errors
 from integrations_pipeline.sandbox.mailchimp.errors import Problem
 from integrations_pipeline.sandbox.mailchimp.member_input import MemberInput, read_member
 from integrations_pipeline.sandbox.mailchimp.model import Member, hash_of
+from integrations_pipeline.sandbox.mailchimp.options import BulkArchived
 from integrations_pipeline.sandbox.mailchimp.writing import MemberWriter
 from integrations_pipeline.sandbox.wire import JsonObject
 
@@ -72,19 +74,27 @@ def _write(writer: MemberWriter, given: MemberInput, rules: BulkRules, outcome: 
         status = given.status_if_new or given.status
         outcome.created.append(writer.create(given, writer.checked_email(email), status))
         return
-    if not rules.updates_existing:
+    was_archived, option = member.status == "archived", writer.options.bulk_archived if rules.updates_existing else None
+    if not rules.updates_existing or (was_archived and option == "exists"):
         raise _Exists(
             f"{email} is already a list member, do you want to update? please provide update_existing:true in the "
             "request body"
         )
-    was_archived = member.status == "archived"
-    writer.update(member, given, writer.status_for(member, given))
+    status = _ARCHIVED_STATUS[option](given) if was_archived and option else writer.status_for(member, given)
+    writer.update(member, given, status)
     if given.tags is not None:
         has_changed = writer.set_tags(member, given.tags, is_whole=rules.syncs_tags)
         writer.touch_for_tags(member, has_changed=has_changed)
     # Reported: a contact that comes back from the archive counts as created.
     is_back = was_archived and member.status != "archived"
     (outcome.created if is_back else outcome.updated).append(member)
+
+
+#: What an archived member's status becomes under `bulk_archived`; None leaves it archived.
+_ARCHIVED_STATUS: dict[BulkArchived, Callable[[MemberInput], str | None]] = {
+    "updated": lambda _: None,
+    "restored": lambda given: given.status or given.status_if_new,
+}
 
 
 def _email_in(document: Any) -> str:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from integrations_pipeline.sandbox.faults import FaultRule
 from integrations_pipeline.sandbox.mailchimp.api import MailchimpApi
+from integrations_pipeline.sandbox.mailchimp.distortion import distorted
 from integrations_pipeline.sandbox.mailchimp.documents import Documents
 from integrations_pipeline.sandbox.mailchimp.model import Audience
 from integrations_pipeline.sandbox.mailchimp.schema import DEFAULT_FIELDS
@@ -39,7 +40,7 @@ class MailchimpEmulator:
         self._mailchimp.reset()
 
     def handle(self, request: Request, segments: Sequence[str], fault: FaultRule | None) -> Reply:
-        return self._api.handle(request, segments, fault)
+        return distorted(request, fault, lambda given: self._api.handle(given, segments, fault))
 
     def control(self) -> Sequence[ControlRow]:
         return [
@@ -52,7 +53,19 @@ class MailchimpEmulator:
             ("POST", _LISTS, self.create_list, '{"name", "extra_fields": ["COMPANY"]}'),
             ("DELETE", _LIST, self.delete_list, "delete an audience"),
             ("POST", _LIST + "/merge-fields", self.create_field, '{"tag", "name", "type", "options"}'),
-            ("PATCH", _LIST + "/merge-fields/{}", self.change_field, '{"tag", "name", "is_required"}'),
+            (
+                "POST",
+                _LIST + "/merge-fields/swap",
+                self.swap_fields,
+                '{"tags": […, …]}: each gets the tag of the other',
+            ),
+            (
+                "PATCH",
+                _LIST + "/merge-fields/{}",
+                self.change_field,
+                '{"tag", "name", "type", "is_required", "options"}',
+            ),
+            ("POST", _LIST + "/merge-fields/{}/replace", self.replace_field, '{"type"}: delete it, make one anew'),
             ("DELETE", _LIST + "/merge-fields/{}", self.delete_field, "delete a field and its values"),
             ("GET", _LIST + "/members", self.members, "all members, the archived ones too"),
             ("POST", _LIST + "/members", self.subscribe, '{"email_address", "merge_fields", "tags", "by": "admin"}'),
@@ -113,6 +126,14 @@ class MailchimpEmulator:
     def change_field(self, request: Request, list_id: str, tag: str) -> Reply:
         self._mailchimp.change_merge_field(list_id, tag, **request.json())
         return Reply(body={})
+
+    def swap_fields(self, request: Request, list_id: str) -> Reply:
+        self._mailchimp.swap_merge_tags(list_id, *request.json()["tags"])
+        return Reply(body=_list_json(self._mailchimp.find_list(list_id)))
+
+    def replace_field(self, request: Request, list_id: str, tag: str) -> Reply:
+        field = self._mailchimp.replace_merge_field(list_id, tag, request.json())
+        return Reply(body=Documents("").merge_field(self._mailchimp.find_list(list_id), field))
 
     def delete_field(self, request: Request, list_id: str, tag: str) -> Reply:
         self._mailchimp.delete_merge_field(list_id, tag)

@@ -42,6 +42,14 @@ class Checked:
     errors: list[FieldError]
 
 
+def cut_texts(fields: list[MergeField], given: JsonObject) -> JsonObject:
+    """What is left of texts that are too long, where they are not refused."""
+    tags = {each.tag for each in fields if each.type == "text"}
+    return {
+        tag: value[:TEXT_LENGTH] if tag in tags and isinstance(value, str) else value for tag, value in given.items()
+    }
+
+
 def check(fields: list[MergeField], given: JsonObject) -> Checked:
     """`given` holds no None any more: see `schema_errors`."""
     values: JsonObject = {}

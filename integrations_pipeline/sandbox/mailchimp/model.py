@@ -148,6 +148,12 @@ class Audience:
             self.tags[self._tag_ids[key]] = name.strip()
         return self._tag_ids[key]
 
+    def drop_tag(self, tag_id: int) -> None:
+        self._tag_ids.pop(self.tags.pop(tag_id).casefold())
+        for member in self.members.values():
+            member.tags.pop(tag_id, None)
+        self.revision += 1
+
     def known_tag_id(self, name: str) -> int | None:
         return self._tag_ids.get(name.strip().casefold())
 

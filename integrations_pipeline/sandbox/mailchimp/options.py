@@ -1,6 +1,9 @@
 """What can be set about the sandboxed Mailchimp."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+BulkArchived = Literal["updated", "exists", "restored"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,8 +16,11 @@ class MailchimpOptions:
     The rest stands for what is not documented, so that clients can be tried against both: whether only a
     subscribed member's address can be changed, whether `status_if_new` brings an archived member back (otherwise
     only `status` does), whether a tag that is put on or taken off moves `last_changed`, whether the members in the
-    answer of the batch endpoint have a `contact_id` (two official descriptions differ), and how long batch
-    operations take.
+    answer of the batch endpoint have a `contact_id` (two official descriptions differ), how long batch
+    operations take, what a batch that may update makes of an archived address (`bulk_archived`: `updated` leaves it
+    archived among `updated_members`, `exists` answers ERROR_CONTACT_EXISTS, `restored` brings it back with the status
+    that was sent; None: `updated`, unless the member has a `status`), and whether a text that is too long is cut to
+    255 characters instead of refused.
     """
 
     connection_limit: int | None = 10
@@ -28,3 +34,9 @@ class MailchimpOptions:
     tags_move_last_changed: bool = True
     bulk_tells_contact_id: bool = False
     batch_seconds: float = 0.0
+    bulk_archived: BulkArchived | None = None
+    cuts_long_texts: bool = False
+
+    def __post_init__(self) -> None:
+        if self.bulk_archived not in (None, *get_args(BulkArchived)):
+            raise ValueError(f"bulk_archived must be one of {', '.join(get_args(BulkArchived))}, or null")

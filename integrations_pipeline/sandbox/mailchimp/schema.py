@@ -1,10 +1,10 @@
-"""Making merge fields: those that every new audience has, and those that a request describes.
+"""Making and changing merge fields: those that every new audience has, and those that a request describes.
 
 Belongs here: tags, types and options of fields. Does not belong here: members' values (`merge_values`).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations_pipeline.sandbox.mailchimp import errors, merge_values
@@ -16,6 +16,15 @@ from integrations_pipeline.sandbox.wire import JsonObject
 TAG_LENGTH = 10
 _TAG = re.compile(rf"[A-Z0-9_]{{1,{TAG_LENGTH}}}")
 _TEXTS = ("name", "type", "tag", "default_value", "help_text")
+#: What a PATCH may change besides tag and options: the words of the API, and of the model.
+_ATTRIBUTES = {
+    "name": "name",
+    "required": "is_required",
+    "public": "is_public",
+    "default_value": "default_value",
+    "display_order": "display_order",
+    "help_text": "help_text",
+}
 _CHOICE_TYPES = frozenset(["dropdown", "radio"])
 
 #: The fields of a new audience. The address of a member is no merge field.
@@ -68,6 +77,50 @@ def add_field(audience: Audience, document: Any) -> MergeField:
     audience.merge_fields.append(field)
     audience.revision += 1
     return field
+
+
+def change_field(audience: Audience, field: MergeField, document: Any) -> None:
+    """What a PATCH does. Raises WireError. Assumed: a name may be missing, though the specification requires one."""
+    if not isinstance(document, dict):
+        raise errors.invalid_resource(errors.not_of_type("", "object", document))
+    refusals = _schema_errors({"name": field.name, "options": field.options} | document | {"type": field.type})
+    if refusals:
+        raise errors.invalid_resource(*refusals)
+    tag = str(document.get("tag") or field.tag).upper()
+    if audience.merge_field(tag) not in (None, field):
+        raise errors.merge_tag_taken(tag)
+    retag(audience, {field.tag: tag})
+    for key, attribute in _ATTRIBUTES.items():
+        setattr(field, attribute, document.get(key, getattr(field, attribute)))
+    field.options = field.options | document.get("options", {})
+
+
+def change_type(audience: Audience, field: MergeField, kind: str) -> None:
+    """Only people can. Assumed: values that the new type would refuse are lost."""
+    if kind not in merge_values.TYPES:
+        raise errors.invalid_resource(errors.not_accepted("type", merge_values.TYPES))
+    field.type, field.options = kind, _DEFAULT_OPTIONS.get(kind, {}) | field.options
+    for member in audience.members.values():
+        if field.tag in member.values:
+            checked = merge_values.check([field], {field.tag: member.values.pop(field.tag)}).values
+            member.values.update({tag: value for tag, value in checked.items() if value != ""})
+    audience.revision += 1
+
+
+def delete_field(audience: Audience, field: MergeField) -> None:
+    audience.merge_fields.remove(field)
+    for member in audience.members.values():
+        member.values.pop(field.tag, None)
+    audience.revision += 1
+
+
+def retag(audience: Audience, tags: Mapping[str, str]) -> None:
+    """Gives fields other tags, old to new, all at once; each member's values go with their field."""
+    for field in audience.merge_fields:
+        field.tag = tags.get(field.tag, field.tag)
+    for member in audience.members.values():
+        member.values = {tags.get(tag, tag): value for tag, value in member.values.items()}
+    audience.revision += 1
 
 
 def _schema_errors(document: JsonObject) -> list[FieldError]:

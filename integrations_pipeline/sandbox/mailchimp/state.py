@@ -149,21 +149,37 @@ class Mailchimp:
             return audience.merge_fields[-1]
 
     def change_merge_field(self, list_id: str, tag: str, /, **changes: Any) -> None:
-        """`changes` are attributes of `MergeField`; a new tag takes the members' values along."""
+        """`changes` are attributes of `MergeField`; a new tag takes the members' values along, a new type those that
+        it accepts. Raises WireError for a tag that another field has, and for a type that there is not."""
         with self.stage.lock:
             audience, column = self._column(list_id, tag)
+            new_tag, kind = changes.pop("tag", tag), changes.pop("type", column.type)
+            if audience.merge_field(new_tag) not in (None, column):
+                raise errors.merge_tag_taken(new_tag)
             for key, value in changes.items():
                 setattr(column, key, value)
-            for member in audience.members.values():
-                if column.tag != tag and tag in member.values:
-                    member.values[column.tag] = member.values.pop(tag)
+            if kind != column.type:
+                schema.change_type(audience, column, kind)
+            schema.retag(audience, {tag: new_tag})
+
+    def swap_merge_tags(self, list_id: str, first: str, second: str) -> None:
+        """Each field gets the other's tag and keeps its id and values."""
+        with self.stage.lock:
+            audience, _ = self._column(list_id, first)
+            self._column(list_id, second)
+            schema.retag(audience, {first: second, second: first})
+
+    def replace_merge_field(self, list_id: str, tag: str, document: JsonObject) -> MergeField:
+        """Deletes a field and makes one of its tag; `document` may have `name`, `type`, `options`, `required`."""
+        with self.stage.lock:
+            audience, column = self._column(list_id, tag)
+            described = {"name": column.name, "type": column.type, "options": column.options}
+            schema.delete_field(audience, column)
+            return schema.add_field(audience, described | document | {"tag": tag})
 
     def delete_merge_field(self, list_id: str, tag: str) -> None:
         with self.stage.lock:
-            audience, column = self._column(list_id, tag)
-            audience.merge_fields.remove(column)
-            for member in audience.members.values():
-                member.values.pop(tag, None)
+            schema.delete_field(*self._column(list_id, tag))
 
     def _column(self, list_id: str, tag: str) -> tuple[Audience, MergeField]:
         audience = self.find_list(list_id)

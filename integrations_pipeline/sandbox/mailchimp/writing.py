@@ -174,6 +174,8 @@ class MemberWriter:
     def _values(self, stored: JsonObject, given: JsonObject) -> JsonObject:
         """All values after the write. Assumed: a required field may not stay empty in any write of merge fields."""
         fields = self.audience.merge_fields
+        if self.options.cuts_long_texts:
+            given = merge_values.cut_texts(fields, given)
         checked = merge_values.check(fields, given)
         values = {tag: value for tag, value in (stored | checked.values).items() if value != ""}
         refusals = list(checked.errors)
