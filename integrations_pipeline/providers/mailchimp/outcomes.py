@@ -3,7 +3,10 @@
 from integrations_pipeline.errors import PermanentError, RetryableError
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome
 from integrations_pipeline.providers.mailchimp import wire
+from integrations_pipeline.providers.mailchimp.members import ARCHIVED, STATUSES, Member
 
+IS_ARCHIVED = "the member is archived at Mailchimp: bring it back there, or delete the contact"
+_STRANGE = "Mailchimp answered a member status that is not known: look at the member there"
 GONE = "the member was deleted at Mailchimp during the run; the next run takes it up"
 
 
@@ -37,3 +40,11 @@ def failed(change: Change, error: PermanentError) -> Outcome:
         reason=str(error),
         error_class=kind.__name__,
     )
+
+
+def wrong_status(member: Member) -> PermanentError | None:
+    """Why the member that answered a create is not the one that was wanted, or None."""
+    status = member.get("status")
+    if status == ARCHIVED:
+        return PermanentError(IS_ARCHIVED, code=ARCHIVED)
+    return None if status is None or status in STATUSES else PermanentError(_STRANGE, code="status")

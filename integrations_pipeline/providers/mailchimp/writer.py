@@ -10,30 +10,27 @@ Consent: no other request to a member that exists carries `status`. Belongs here
 answers to outcomes. Does not: which changes there are (`sync.load`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from integrations_pipeline.errors import InDoubtError, PermanentError
 from integrations_pipeline.model import (
-    CONSENT_OUT,
     CONSENT_UNASKED,
     Change,
     ChangeKind,
     ChangeState,
     MappedField,
     Outcome,
-    split_set,
 )
 from integrations_pipeline.providers.columns import JOIN
 from integrations_pipeline.providers.mailchimp import wire
 from integrations_pipeline.providers.mailchimp.answers import THERE, Answers, email_key
 from integrations_pipeline.providers.mailchimp.client import MailchimpClient
-from integrations_pipeline.providers.mailchimp.fields import FIXED, LONGEST_TAG, MergeField, to_merge
+from integrations_pipeline.providers.mailchimp.fields import FIXED, MergeField, to_merge
 from integrations_pipeline.providers.mailchimp.members import (
     ARCHIVED,
-    STATUSES,
     SUBSCRIBED,
     TRANSACTIONAL,
     UNSUBSCRIBED,
@@ -42,17 +39,23 @@ from integrations_pipeline.providers.mailchimp.members import (
     read_time,
 )
 from integrations_pipeline.providers.mailchimp.moving import in_turn, put_aside, readdress
-from integrations_pipeline.providers.mailchimp.outcomes import GONE, failed, outcome_of, refused
+from integrations_pipeline.providers.mailchimp.outcomes import (
+    GONE,
+    IS_ARCHIVED,
+    failed,
+    outcome_of,
+    refused,
+    wrong_status,
+)
+from integrations_pipeline.providers.mailchimp.prepared import Prepared, chunks, tag_changes
 from integrations_pipeline.providers.mailchimp.verdicts import columns_of, verdict
 
 _MOVED = "the member's e-mail changed at Mailchimp during the run; the next run takes it up"
 _NO_ADDRESS = "Mailchimp keeps nobody without an e-mail"
-_IS_ARCHIVED = "the member is archived at Mailchimp: bring it back there, or delete the contact"
 _NOT_TOLD = "the member was made, but Mailchimp does not tell its lasting id yet; the next run links it"
 _NOT_ARCHIVED = "Mailchimp archives nobody who bounced or has not confirmed yet"
 _NOT_GONE = "Mailchimp did not say that the member was archived, and it is still there; the next run tries again"
 _NOT_LOWERED = "Mailchimp did not unsubscribe the member: unsubscribe the person there"
-_STRANGE = "Mailchimp answered a member status that is not known: look at the member there"
 
 #: Clocks have whole seconds: a look at what a lost request made begins a little earlier.
 LOOK_BACK = timedelta(seconds=10)
@@ -81,14 +84,14 @@ class MailchimpWriter:
     def write(self, batch: Sequence[Change]) -> list[Outcome]:
         """One outcome per change, in order. Refused members fail alone; other errors pass through."""
         outcomes: dict[int, Outcome] = {}
-        fit: list[_Prepared] = []
+        fit: list[Prepared] = []
         self._look_at_names(batch)
         for change in batch:
             try:
                 fit.append(self._prepare(change))
             except PermanentError as error:
                 outcomes[id(change)] = refused(change, error)
-        writes: dict[ChangeKind, Callable[[list[_Prepared]], Iterable[Outcome]]] = {
+        writes: dict[ChangeKind, Callable[[list[Prepared]], Iterable[Outcome]]] = {
             ChangeKind.CREATE: self._create,
             ChangeKind.UPDATE: self._update,
             ChangeKind.DELETE: self._delete,
@@ -97,7 +100,7 @@ class MailchimpWriter:
         outcomes |= {id(outcome.change): outcome for outcome in done}
         return [outcomes[id(change)] for change in batch]
 
-    def _prepare(self, change: Change) -> "_Prepared":
+    def _prepare(self, change: Change) -> Prepared:
         member = self._member(change)
         told = change.after.get("email", "") if change.kind is ChangeKind.CREATE else change.address
         address = str(member.get("email_address") or told).strip()
@@ -108,7 +111,7 @@ class MailchimpWriter:
             if mapped.name in change.after and mapped.name not in FIXED:
                 merged |= to_merge(change.after[mapped.name], mapped, self.known, member.get("merge_fields") or {})
         tags = tag_changes(change)
-        return _Prepared(change=change, address=address, merge_fields=merged, tags=tags)
+        return Prepared(change=change, address=address, merge_fields=merged, tags=tags)
 
     def _look_at_names(self, batch: Sequence[Change]) -> None:
         """See how names of three words and more are split before they change: a first name of two stays whole."""
@@ -145,11 +148,11 @@ class MailchimpWriter:
         knows, and another address must not give the person more."""
         member = self.client.member(key) if key else None
         if member is not None and member.get("status") == ARCHIVED:
-            raise PermanentError(_IS_ARCHIVED, code=ARCHIVED)
+            raise PermanentError(IS_ARCHIVED, code=ARCHIVED)
 
     # Creates
 
-    def _create(self, prepared: list["_Prepared"]) -> list[Outcome]:
+    def _create(self, prepared: list[Prepared]) -> list[Outcome]:
         """New members, then their lasting ids, which the batch does not tell: read back, a page for many."""
         answers = Answers()
         for chosen in chunks(prepared, wire.WRITE_BATCH):
@@ -170,7 +173,7 @@ class MailchimpWriter:
         pages = self.client.pages(before - LOOK_BACK)
         return {email_key(each): each for members in pages for each in members}
 
-    def _read_ids(self, answers: "Answers") -> None:
+    def _read_ids(self, answers: Answers) -> None:
         """Complete the answers about new members by what the list tells of them."""
         missing = {address for address, each in answers.new.items() if not each.get("contact_id")}
         times = [time for each in answers.new.values() if (time := read_time(each.get("last_changed")))]
@@ -184,7 +187,7 @@ class MailchimpWriter:
             if not missing:
                 return
 
-    def _new_member(self, each: "_Prepared") -> dict[str, Any]:
+    def _new_member(self, each: Prepared) -> dict[str, Any]:
         asked = each.change.after.get("email_opt_out")
         unasked = TRANSACTIONAL if asked == CONSENT_UNASKED else self.status_if_new
         return {
@@ -193,7 +196,7 @@ class MailchimpWriter:
             "merge_fields": each.merge_fields,
         }
 
-    def _created(self, each: "_Prepared", answers: "Answers") -> Outcome:
+    def _created(self, each: Prepared, answers: Answers) -> Outcome:
         refused = answers.is_refused_for_good(each.address)
         made = answers.new.get(each.address.lower())
         if made is None and refused is not None:
@@ -201,7 +204,7 @@ class MailchimpWriter:
         made = made or self._existing(each, answers.lost.get(each.address.lower()))
         if made is None:
             return self._to_be_linked(each, THERE)
-        if (wrong := _wrong_status(made)) is not None:
+        if (wrong := wrong_status(made)) is not None:
             return failed(each.change, wrong)
         if not made.get("contact_id") and email_key(made) not in answers.told:
             found = self.client.member(wire.member_hash(each.address))
@@ -218,7 +221,7 @@ class MailchimpWriter:
         outcome = self._with_tags(each, external_id(made))
         return self._as_answered(each, outcome, made) if outcome.state is ChangeState.APPLIED else outcome
 
-    def _as_answered(self, each: "_Prepared", outcome: Outcome, made: Member) -> Outcome:
+    def _as_answered(self, each: Prepared, outcome: Outcome, made: Member) -> Outcome:
         """A create whose member lacks a value is made all the same; the next run tries that again."""
         found = verdict(each.merge_fields, each.change.after, made, self.mapping, self.known)
         if not found.answered:
@@ -228,11 +231,11 @@ class MailchimpWriter:
         return replace(outcome, answered=found.answered, lost=found.lost, reason=reason)
 
     @staticmethod
-    def _to_be_linked(each: "_Prepared", reason: str) -> Outcome:
+    def _to_be_linked(each: Prepared, reason: str) -> Outcome:
         """The next run reads the member, by its hash, however old it is by then, and the match links it."""
         return outcome_of(each.change, ChangeState.SUPERSEDED, reason, wire.member_hash(each.address))
 
-    def _existing(self, each: "_Prepared", lost: Member | None) -> Member | None:
+    def _existing(self, each: Prepared, lost: Member | None) -> Member | None:
         """The member that a create met: ours if it holds just what we would write, else None: somebody else's.
         One that is archived is told: what consent it had nobody knows, so it is not brought back."""
         member = lost or self.client.member(wire.member_hash(each.address))
@@ -247,7 +250,7 @@ class MailchimpWriter:
 
     # Updates
 
-    def _update(self, prepared: list["_Prepared"]) -> list[Outcome]:
+    def _update(self, prepared: list[Prepared]) -> list[Outcome]:
         batched = [each for each in prepared if each.merge_fields and self._is_batched(each)]
         if len(batched) == 1:
             batched = []
@@ -263,12 +266,12 @@ class MailchimpWriter:
             outcomes[id(each.change)] = self._patched(each)
         return [self._finished(each, outcomes.get(id(each.change))) for each in prepared]
 
-    def _is_batched(self, each: "_Prepared") -> bool:
+    def _is_batched(self, each: Prepared) -> bool:
         """A batch addresses by e-mail and makes members that are gone: only for those known to be there."""
         return "email" not in each.change.after and each.change.external_id in self.alive
 
     @staticmethod
-    def _old_member(each: "_Prepared") -> dict[str, Any]:
+    def _old_member(each: Prepared) -> dict[str, Any]:
         # The batch asks for a status. This one counts only if the member is gone or archived by now, and raises
         # nobody's consent.
         return {
@@ -277,7 +280,7 @@ class MailchimpWriter:
             "merge_fields": each.merge_fields,
         }
 
-    def _patched(self, each: "_Prepared") -> Outcome | None:
+    def _patched(self, each: Prepared) -> Outcome | None:
         """One member by its address; None once it is written."""
         values: dict[str, Any] = {"merge_fields": each.merge_fields} if each.merge_fields else {}
         email = each.change.after.get("email")
@@ -300,7 +303,7 @@ class MailchimpWriter:
             self.seen[each.change.external_id or ""] = member
         return self._taken(each, member)
 
-    def _taken(self, each: "_Prepared", member: Member) -> Outcome | None:
+    def _taken(self, each: Prepared, member: Member) -> Outcome | None:
         """What an update's answer shows: None where all is as it was sent. A value that was not taken is put back."""
         found = verdict(each.merge_fields, each.change.after, member, self.mapping, self.known)
         if not found.answered:
@@ -314,7 +317,7 @@ class MailchimpWriter:
         reason = f"merge field {columns} did not take the value: {rest}"
         return failed(each.change, PermanentError(reason, code="lost"))
 
-    def _put_back(self, each: "_Prepared", names: frozenset[str]) -> bool:
+    def _put_back(self, each: Prepared, names: frozenset[str]) -> bool:
         values: dict[str, Any] = {}
         try:
             for mapped in self.mapping:
@@ -325,7 +328,7 @@ class MailchimpWriter:
             return False
         return True
 
-    def _updated(self, each: "_Prepared", answers: "Answers") -> Outcome | None:
+    def _updated(self, each: Prepared, answers: Answers) -> Outcome | None:
         refused = answers.refused(each.address)
         if refused is not None:
             return failed(each.change, refused)
@@ -340,7 +343,7 @@ class MailchimpWriter:
             return outcome_of(each.change, ChangeState.SUPERSEDED, _MOVED)
         return self._taken(each, made)
 
-    def _finished(self, each: "_Prepared", outcome: Outcome | None) -> Outcome:
+    def _finished(self, each: Prepared, outcome: Outcome | None) -> Outcome:
         """The rest of an update that went well so far: consent, then tags."""
         if outcome is not None and outcome.state is not ChangeState.APPLIED:
             return outcome
@@ -353,7 +356,7 @@ class MailchimpWriter:
         is_done = outcome is not None and done.state is ChangeState.APPLIED
         return replace(done, answered=outcome.answered) if outcome is not None and is_done else done
 
-    def _lower_consent(self, each: "_Prepared", address: str) -> Outcome | None:
+    def _lower_consent(self, each: Prepared, address: str) -> Outcome | None:
         """Unsubscribe a person who opted out here and is subscribed there now; nobody else's status is sent."""
         member = self.client.member(wire.member_hash(address))
         if member is None:
@@ -367,7 +370,7 @@ class MailchimpWriter:
         is_lowered = answered.get("status", UNSUBSCRIBED) != SUBSCRIBED
         return None if is_lowered else failed(each.change, PermanentError(_NOT_LOWERED, code="consent"))
 
-    def _with_tags(self, each: "_Prepared", made_id: str | None, address: str = "") -> Outcome:
+    def _with_tags(self, each: Prepared, made_id: str | None, address: str = "") -> Outcome:
         if each.tags:
             try:
                 self.client.set_tags(address or each.address, each.tags)
@@ -377,10 +380,10 @@ class MailchimpWriter:
 
     # Deletes
 
-    def _delete(self, prepared: list["_Prepared"]) -> list[Outcome]:
+    def _delete(self, prepared: list[Prepared]) -> list[Outcome]:
         return [self._archived(each) for each in prepared]
 
-    def _archived(self, each: "_Prepared") -> Outcome:
+    def _archived(self, each: Prepared) -> Outcome:
         """An archived member is one that Mailchimp calls so, by its answer or when it is asked again."""
         try:
             is_done = self.client.archive(each.address)
@@ -389,57 +392,9 @@ class MailchimpWriter:
             return self._after_doubt(each, _NOT_ARCHIVED) if is_refused else refused(each.change, error)
         return outcome_of(each.change, ChangeState.APPLIED, "") if is_done else self._after_doubt(each, _NOT_GONE)
 
-    def _after_doubt(self, each: "_Prepared", reason: str) -> Outcome:
+    def _after_doubt(self, each: Prepared, reason: str) -> Outcome:
         member = self.client.member(wire.member_hash(each.address))
         if member is None or member.get("status") == ARCHIVED:
             return outcome_of(each.change, ChangeState.APPLIED, "")
         code = wire.NOT_ALLOWED if reason == _NOT_ARCHIVED else wire.PASSING
         return failed(each.change, PermanentError(reason, code=code))
-
-
-def _wrong_status(member: Member) -> PermanentError | None:
-    """Why the member that answered a create is not the one that was wanted, or None."""
-    status = member.get("status")
-    if status == ARCHIVED:
-        return PermanentError(_IS_ARCHIVED, code=ARCHIVED)
-    return None if status is None or status in STATUSES else PermanentError(_STRANGE, code="status")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    """A change with its member's present address and the values it writes."""
-
-    change: Change
-    address: str
-    merge_fields: Mapping[str, Any]
-    tags: Mapping[str, bool]
-
-    @property
-    def is_out(self) -> bool:
-        return self.change.after.get("email_opt_out") == CONSENT_OUT
-
-    @property
-    def new_address(self) -> str:
-        """The member's address once the change is made."""
-        return self.change.after.get("email", self.address).strip()
-
-    @property
-    def is_patched(self) -> bool:
-        """Whether it needs more than tags and consent."""
-        return bool(self.merge_fields) or "email" in self.change.after
-
-
-def chunks(prepared: Sequence["_Prepared"], size: int) -> Iterator[Sequence["_Prepared"]]:
-    return (prepared[start : start + size] for start in range(0, len(prepared), size))
-
-
-def tag_changes(change: Change) -> dict[str, bool]:
-    """Tags to add (True) and to remove (False)."""
-    if "tags" not in change.after:
-        return {}
-    before = {tag.lower(): tag for tag in split_set(change.before.get("tags", ""))}
-    after = {tag.lower(): tag for tag in split_set(change.after["tags"])}
-    if any(len(tag) > LONGEST_TAG for tag in after.values()):
-        raise PermanentError(f"a tag is longer than {LONGEST_TAG} characters", code="misfit")
-    added = {tag: True for key, tag in after.items() if key not in before}
-    return added | {tag: False for key, tag in before.items() if key not in after}
