@@ -68,8 +68,8 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
     stored = run.connection.cursor or {}
     before = stored.get("configuration", {})
     is_changed = bool(stored) and before != run.configuration
-    # A field that is synced again has missed what changed on either side meanwhile, and no feed tells that.
-    is_whole = is_full or _is_resumed(run, stored)
+    # A field that is synced again, or has another column now, has missed what no feed tells.
+    is_whole = is_full or _is_resumed(run, stored) or _is_renewed(run)
     remote = read_remote(run, {} if is_changed else stored, is_full=is_whole)
     news = _local_news(run, remote)
     if run.spec.capabilities.tells_new_only:
@@ -145,6 +145,11 @@ def _is_resumed(run: Run, stored: Mapping[str, Any]) -> bool:
         run.provider.look()
     looked = run.provider.looked
     return looked is not None and bool(stored.get("silent", {}).keys() - looked.silent.keys())
+
+
+def _is_renewed(run: Run) -> bool:
+    looked = run.provider.looked
+    return looked is not None and bool(looked.renewed)
 
 
 def _schema_memory(stored: Mapping[str, Any], look: SchemaLook | None) -> dict[str, Any]:

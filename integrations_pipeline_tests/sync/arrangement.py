@@ -275,6 +275,16 @@ class Tenant:
         with self.world.database.workspace(self.workspace_id) as connection:
             connections.save_connection(connection, self.workspace_id, new, self.world.cipher)
 
+    def map_one_way(self, name: str, column: str, direction: str) -> None:
+        """A row of the mappings table, as a person makes it."""
+        statement = text(
+            "insert into integration_field_mappings (connection_id, workspace_field, external_field, sync_direction) "
+            "values (:id, :name, :column, :direction)"
+        )
+        bound = {"id": self.connection.id, "name": name, "column": column, "direction": direction}
+        with self.world.database.workspace(self.workspace_id) as connection:
+            connection.execute(statement, bound)
+
     def place(self) -> dict[str, Any]:
         """The settings that say where at the provider the records are; edits of a test are synced at once."""
         return {"base_id": self.base_id, "table_id": TABLE, "settle_seconds": 0}

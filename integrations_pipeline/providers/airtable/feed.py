@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from integrations_pipeline.errors import CursorExpiredError, InDoubtError, NeedsAttentionError, PermanentError
+from integrations_pipeline.errors import (
+    CredentialsError,
+    CursorExpiredError,
+    InDoubtError,
+    NeedsAttentionError,
+    PermanentError,
+)
 from integrations_pipeline.providers.airtable.client import AirtableClient
 from integrations_pipeline.providers.base import Cursor
 
@@ -77,6 +83,10 @@ def read_payloads(client: AirtableClient, cursor: Cursor) -> Iterator[tuple[list
             body = client.payloads(str(cursor["webhook_id"]), position)
         except PermanentError as error:
             raise CursorExpiredError("Airtable's webhook is gone: everything is read again") from error
+        except CredentialsError:
+            raise
+        except NeedsAttentionError as error:
+            raise CursorExpiredError("the token may not read Airtable's webhook: everything is read") from error
         payloads = body.get("payloads", [])
         if any(payload.get("error") for payload in payloads):
             raise CursorExpiredError("Airtable's webhook reports a gap: everything is read again")
