@@ -27,7 +27,7 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
     direction = extracted.world.policy.direction
     sides = [side for side in Side if direction.allows(side)]
     unfinished = [outcome for outcome in outcomes if outcome.state is not ChangeState.APPLIED]
-    cursor = _next_cursor(run, extracted, outcomes)
+    cursor = _next_cursor(run, extracted, plan, outcomes)
     with run.session.begin() as connection:
         held = [*plan.held, *plan.conflicts]
         journal.replace_open(connection, scope, held, ChangeState.HELD, sides)
@@ -42,9 +42,9 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
         connections.record_success(connection, run.connection.id, is_due_again=is_due_again)
 
 
-def _next_cursor(run: Run, extracted: Extracted, outcomes: Sequence[Outcome]) -> Mapping[str, Any]:
-    """The cursor to go on from, with the records to read again because their change is not done."""
-    retry = set(extracted.cursor["retry"])
+def _next_cursor(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Outcome]) -> Mapping[str, Any]:
+    """The cursor to go on from, with the records to read again because their change is not done, or waits."""
+    retry = {*extracted.cursor["retry"], *(change.external_id for change in plan.waiting if change.external_id)}
     retry |= {
         external_id
         for outcome in outcomes

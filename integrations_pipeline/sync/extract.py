@@ -115,7 +115,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         cursor={
             "remote": dict(remote.cursor),
             "configuration": run.configuration,
-            "retry": sorted(suspects | blank | (waiting.ids & remote.records.keys())),
+            "retry": sorted(suspects | blank),
             "waiting": dict(waiting.since),
             **_schema_memory(stored, look),
         },

@@ -204,6 +204,7 @@ class World:
             transport=self.network,
             rate_scale=self.rate_scale,
             sleep=self._wait,
+            clock=self.server.stage.clock.now,
         )
 
     def _build(self, context: ProviderContext) -> Provider:
@@ -316,6 +317,15 @@ class Tenant:
         write = ContactWrite(contact_id=contact_id, fields={name: as_text(value) for name, value in fields.items()})
         with self.world.database.workspace(self.workspace_id) as connection:
             assert contacts.update_contacts(connection, [write])
+
+    def pass_time(self, seconds: float) -> None:
+        """Time passes at the provider, for the runs, and for the contacts here, whose edits become older."""
+        self.world.server.stage.clock.advance(seconds)
+        with self.world.database.admin() as connection:
+            # Past the trigger that keeps `updated_at`.
+            connection.execute(text("set local session_replication_role = replica"))
+            statement = text("update workspace_contacts set updated_at = updated_at - make_interval(secs => :seconds)")
+            connection.execute(statement, {"seconds": seconds})
 
     def delete_local(self, *contact_ids: str) -> None:
         writes = [ContactWrite(contact_id=key, fields={}) for key in contact_ids]
