@@ -51,6 +51,8 @@ class Extracted:
     #: Fields that neither side gets, with the reason, and those of them that the last run still synced.
     silent: Mapping[str, str] = field(default_factory=dict)
     newly_stopped: frozenset[str] = frozenset()
+    #: Some record lacks a field that is mapped: its column may have another name by now.
+    has_absent: bool = False
     notices: tuple[str, ...] = ()
 
 
@@ -125,6 +127,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         blank=blank,
         silent=look.silent if look is not None else stored.get("silent", {}),
         newly_stopped=frozenset(look.stopped.keys() - stored.get("silent", {}).keys()) if look else frozenset(),
+        has_absent=any(bool(frame[name].isna().any()) for name in run.names),
         notices=tuple(remote.notices),
     )
 

@@ -153,7 +153,8 @@ def _found(run: Run, request: SyncRequest, direction: Direction) -> tuple[Extrac
     where they are not what they were taken for, both sides are read again."""
     extracted = extract(run, direction=direction, is_full=request.is_full)
     plan = plan_sync(extracted.world)
-    if run.provider.looked is None and not plan.is_empty and run.provider.look().is_news:
+    is_something = extracted.has_absent or not plan.is_empty
+    if run.provider.looked is None and is_something and run.provider.look().is_news:
         extracted = extract(run, direction=direction, is_full=request.is_full)
         plan = plan_sync(extracted.world)
     looked = run.provider.looked

@@ -83,9 +83,7 @@ def test_another_way_of_writing_a_value_is_agreed_at_once_without_an_echo(
     tenant.assert_quiet()
 
 
-@pytest.mark.parametrize(
-    "how", ["leave_out", "keep_old", "cut"], ids=["emptied", "ignored", "cut"]
-)
+@pytest.mark.parametrize("how", ["leave_out", "keep_old", "cut"], ids=["emptied", "ignored", "cut"])
 def test_a_value_that_was_not_taken_fails_its_record_and_is_lost_on_neither_side(world: World, how: str) -> None:
     tenant = world.tenant(field_mapping=MAPPING | {"custom_fields.birthday": "Phone"})
     good, bad = tenant.add_local(

@@ -81,7 +81,7 @@ def read_error(response: httpx.Response) -> IntegrationError:
         )
     if status == 404 and not (problem or {}).get("title"):
         # Without the words of the API it is a path or a gateway that is not there, and says nothing about a member.
-        return RetryableError("Mailchimp answered 404 without saying what is not there")
+        return PermanentError("Mailchimp answered 404 without saying what is not there", code=PASSING)
     if status == 403:
         return NeedsAttentionError("Mailchimp denies access: the account is disabled or its role may not do this")
     return refusal(problem or {}, status)
