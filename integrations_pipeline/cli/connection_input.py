@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,10 @@ from uuid import UUID
 import typer
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.providers.base import ProviderSpec
+from integrations_pipeline.providers.base import FixedToken, Provider, ProviderContext, ProviderSpec
 from integrations_pipeline.store import connections
-from integrations_pipeline.sync.runtime import Runtime, parse_settings
+from integrations_pipeline.store.connections import NewConnection
+from integrations_pipeline.sync.runtime import Runtime, effective_mapping, parse_settings
 
 FileOption = typer.Option(help="JSON file, or - for stdin.")
 
@@ -60,6 +63,34 @@ def _require_time(value: object) -> None:
             datetime.fromisoformat(str(value).replace("Z", "+00:00"))
     except ValueError:
         raise ConfigurationError('--credentials: "token_expires_at" is no time as 2026-01-31T12:00:00Z') from None
+
+
+@contextmanager
+def tried_provider(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> Iterator[Provider]:
+    """The provider as it would be with what is handed in, before that is kept."""
+    spec = runtime.spec(new.integration_type)
+    settings = parse_settings(spec, new.settings)
+    mapping = effective_mapping(spec, settings, ())
+    key = next((str(new.credentials[name]) for name in spec.credential_keys if new.credentials.get(name)), "")
+    provider = spec.build(
+        ProviderContext(
+            credentials=new.credentials,
+            settings=new.settings,
+            mapping=mapping,
+            addresses=runtime.addresses,
+            pacer=runtime.pacer,
+            tokens=FixedToken(value=key),
+            workspace_id=str(workspace_id),
+            is_read_only=True,
+            rate_scale=runtime.rate_scale,
+            transport=runtime.transport,
+            sleep=runtime.sleep,
+        )
+    )
+    try:
+        yield provider
+    finally:
+        provider.close()
 
 
 def valid_settings(spec: ProviderSpec, document: dict[str, Any]) -> dict[str, Any]:

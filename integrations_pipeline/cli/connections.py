@@ -1,5 +1,7 @@
 """`integrations connections`: a workspace's links to providers."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from integrations_pipeline.cli.connection_input import (
     FileOption,
     known_settings,
     read_json,
+    tried_provider,
     valid_credentials,
     valid_settings,
 )
@@ -48,6 +51,9 @@ def add(
     create_field: Annotated[
         bool, typer.Option("--create-field", help="Make the provider's key column where the token may.")
     ] = False,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Another workspace syncs the same table or audience, and that is meant.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add a connection, or replace the credentials of the one there is; settings stay unless given."""
@@ -63,6 +69,8 @@ def add(
             settings=valid_settings(spec, known_settings(runtime, workspace_id, provider, settings)),
             frequency_minutes=frequency_minutes,
         )
+        if not shared:
+            _require_own_place(runtime, workspace_id, new)
         row = _save(runtime, workspace_id, new)
         if create_field:
             _create_key_column(runtime, row)
@@ -70,6 +78,26 @@ def add(
         print_json({"id": str(row.id), "workspace": workspace, "provider": provider, "status": row.status})
     else:
         say(f"saved the {provider} connection of {workspace}; `integrations connections check` tries it")
+
+
+def _require_own_place(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> None:
+    """Two workspaces on one table or audience have each other's contacts after two runs."""
+    elsewhere = _elsewhere(runtime, workspace_id, new.integration_type)
+    if not elsewhere:
+        return
+    with tried_provider(runtime, workspace_id, new) as provider:
+        others = [slug for slug, settings in elsewhere if provider.is_place_of(settings)]
+    if others:
+        title = runtime.spec(new.integration_type).title
+        raise ConfigurationError(
+            f"workspace {others[0]} syncs the same place at {title} already, and each would get the other's "
+            "contacts: name another place in --settings, or say --shared if that is meant"
+        )
+
+
+def _elsewhere(runtime: Runtime, workspace_id: UUID, integration_type: str) -> list[tuple[str, Mapping[str, Any]]]:
+    with runtime.database.admin() as connection:
+        return connections.places_elsewhere(connection, integration_type, workspace_id)
 
 
 def _save(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> ConnectionRow:
@@ -156,7 +184,13 @@ def _checked(runtime: Runtime, row: ConnectionRow) -> CheckReport:
     try:
         provider = _provider(runtime, row)
         try:
-            return provider.check()
+            told = tuple(
+                f"workspace {slug} syncs the same place: each gets the other's contacts"
+                for slug, settings in _elsewhere(runtime, row.workspace_id, row.integration_type)
+                if provider.is_place_of(settings)
+            )
+            report = provider.check()
+            return replace(report, notes=(*told, *report.notes))
         finally:
             provider.close()
     except IntegrationError as error:
@@ -168,6 +202,24 @@ def _provider(runtime: Runtime, row: ConnectionRow) -> Provider:
     with runtime.database.workspace(row.workspace_id) as connection:
         mapping = read_mapping(connection, spec, parse_settings(spec, row.settings), row.id)
     return build_provider(runtime, row, mapping)
+
+
+@app.command()
+def accept(provider: ProviderArgument, workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
+    """Take the provider's columns for right as they are now: fields that stopped because theirs changed go on."""
+    with wired() as wiring:
+        runtime = wiring.runtime
+        runtime.spec(provider)
+        workspace_id = find_workspace(runtime, workspace)
+        with runtime.database.workspace(workspace_id) as connection:
+            row = connections.find_connection(connection, workspace_id, provider)
+            connections.accept_columns(connection, row.id)
+            accepted = Activity(integration_name=provider, action="columns_accepted", success=True)
+            sync_log.record_activity(connection, workspace_id, accepted)
+    if as_json:
+        print_json({"workspace": workspace, "provider": provider, "accepted": True})
+    else:
+        say(f"the columns of {provider} are taken as they are; the next run compares everything")
 
 
 @app.command()

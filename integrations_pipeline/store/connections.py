@@ -159,6 +159,25 @@ def list_connections(connection: Connection, workspace_id: UUID) -> list[Connect
     return [ConnectionRow(**row._mapping) for row in found]
 
 
+def places_elsewhere(
+    connection: Connection, integration_type: str, workspace_id: UUID
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """(workspace slug, settings) of every other workspace's connection of this provider; across workspaces, so only for
+    whoever may see them all."""
+    statement = text(
+        "select w.slug, c.settings from integration_connections c join workspaces w on w.id = c.workspace_id "
+        "where c.integration_type = :integration_type and c.workspace_id <> :workspace_id order by w.slug"
+    )
+    found = connection.execute(statement, {"integration_type": integration_type, "workspace_id": workspace_id})
+    return [(slug, settings) for slug, settings in found]
+
+
+def accept_columns(connection: Connection, connection_id: UUID) -> None:
+    """Take the provider's columns for right as they are now: what they were before is forgotten."""
+    statement = text("update integration_connections set cursor = cursor - 'columns' where id = :id")
+    connection.execute(statement, {"id": connection_id})
+
+
 def set_enabled(connection: Connection, connection_id: UUID, *, is_enabled: bool) -> None:
     """Enable (which also leaves `error`, so that the next run takes up every edit made meanwhile) or disable."""
     statement = text(

@@ -89,6 +89,8 @@ class AirtableProvider:
     def is_place_of(self, settings: Mapping[str, Any]) -> bool:
         if settings.get("base_id") != self._settings.base_id:
             return False
+        if settings.get("table_id") == self._settings.table_id:
+            return True
         table = self._columns.read_table()
         own = {self._settings.table_id, *((table.id, table.name) if table else ())}
         return settings.get("table_id") in own
