@@ -48,6 +48,9 @@ class Book:
     history: list[str] = field(default_factory=list)
     #: History before this position is forgotten.
     forgotten: int = 0
+    #: Fields that an owner of the book took away, and fields whose new values it drops without a word.
+    removed: set[str] = field(default_factory=set)
+    dropped: set[str] = field(default_factory=set)
     _made: int = 0
 
     def make(self, fields: Mapping[str, str], contact_key: str = "") -> str:
@@ -95,8 +98,9 @@ class MemoryProvider:
         return CheckReport()
 
     def look(self) -> SchemaLook:
-        """A book holds any field: there is nothing to look at."""
-        return SchemaLook(mapping=self._mapping)
+        """A book holds any field that its owner has not taken away."""
+        reasons = {name: f"the book has no {name} any more" for name in self._book.removed & set(self._names)}
+        return SchemaLook(mapping=tuple(m for m in self._mapping if m.name not in reasons), stopped=reasons)
 
     @property
     def looked(self) -> SchemaLook | None:
@@ -159,7 +163,7 @@ class MemoryProvider:
 
     def _record(self, external_id: str, *, is_certain: bool = False) -> RemoteRecord:
         entry = self._book.entries[external_id]
-        fields = {name: entry.fields.get(name, "") for name in self._names}
+        fields = {name: entry.fields.get(name, "") for name in self._names if name not in self._book.removed}
         return RemoteRecord(
             external_id=external_id, fields=fields, contact_key=entry.contact_key, is_certain=is_certain
         )
@@ -168,8 +172,13 @@ class MemoryProvider:
         if any(len(value) > LONGEST_TEXT for value in change.after.values()):
             reason = f"a text is longer than {LONGEST_TEXT} characters"
             return self._outcome(change, ChangeState.FAILED, reason=reason, error_class="PermanentError")
+        dropped = frozenset(self._book.dropped & change.after.keys())
         if change.kind is ChangeKind.CREATE:
-            return self._outcome(change, ChangeState.APPLIED, external_id=self._create(change))
+            told = {"answered": dict.fromkeys(dropped, ""), "lost": dropped}
+            return self._outcome(change, ChangeState.APPLIED, external_id=self._create(change), **told)
+        if dropped and change.kind is ChangeKind.UPDATE:
+            reason = f"the book did not take {', '.join(sorted(dropped))}"
+            return self._outcome(change, ChangeState.FAILED, reason=reason, error_class="PermanentError")
         if change.external_id not in self._book.entries:
             is_done = change.kind is ChangeKind.DELETE
             return self._outcome(change, ChangeState.APPLIED if is_done else ChangeState.SUPERSEDED)
@@ -185,7 +194,8 @@ class MemoryProvider:
         for external_id, entry in self._book.entries.items():
             if key and entry.contact_key == key and not change.is_key_taken:
                 return external_id
-        return self._book.make(change.after, key)
+        kept = {name: value for name, value in change.after.items() if name not in self._book.dropped}
+        return self._book.make(kept, key)
 
     @staticmethod
     def _outcome(change: Change, state: ChangeState, **more: Any) -> Outcome:

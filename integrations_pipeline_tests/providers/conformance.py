@@ -15,12 +15,16 @@ declare, never by hand.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 
-from integrations_pipeline.errors import CredentialsError, CursorExpiredError
+from integrations_pipeline.errors import CredentialsError, CursorExpiredError, RetryableError
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome, Side
 from integrations_pipeline.providers.base import Cursor, Page, Provider, RemoteRecord
+from integrations_pipeline.providers.columns import KnownColumn
 
 Fields = Mapping[str, str]
 
@@ -38,8 +42,11 @@ class Bench(ABC):
     looks_back: bool = False
 
     @abstractmethod
-    def provider(self, *, is_authorised: bool = True) -> Provider:
-        """A new provider on the account; the caller closes it. Without authorisation: with a wrong token."""
+    def provider(
+        self, *, is_authorised: bool = True, known: Mapping[str, KnownColumn] = MappingProxyType({})
+    ) -> Provider:
+        """A new provider on the account; the caller closes it. Without authorisation: with a wrong token. `known`: the
+        columns as an earlier run saw them."""
 
     @abstractmethod
     def people_make(self, rows: Sequence[Fields]) -> list[str]:
@@ -52,6 +59,18 @@ class Bench(ABC):
     @abstractmethod
     def people_delete(self, external_id: str) -> None:
         """A delete by somebody else."""
+
+    @abstractmethod
+    def admin_removes(self, name: str) -> None:
+        """An admin of the account takes the column of this field away, for good."""
+
+    @abstractmethod
+    def answers_without_values(self) -> AbstractContextManager[None]:
+        """As long as this lasts the account tells records without any value of theirs."""
+
+    @abstractmethod
+    def drops(self, name: str) -> AbstractContextManager[None]:
+        """As long as this lasts the account takes writes and keeps nothing of this field, without a word."""
 
     @abstractmethod
     def forget_cursors(self) -> None:
@@ -304,6 +323,55 @@ class Conformance:
         except CursorExpiredError:
             return
         assert new in read.ids
+
+    def test_a_field_that_is_missing_in_the_answer_changes_nothing(self, bench: Bench, provider: Provider) -> None:
+        bench.people_make([contact(1), contact(2)])
+        read_all(provider)
+        known = provider.look().columns
+        bench.admin_removes("company")
+        later = bench.provider(known=known)
+        try:
+            records = read_all(later).records.values()
+            assert set(later.look().stopped) == {"company"}
+        finally:
+            later.close()
+        assert len(records) == 2
+        for record in records:
+            assert "company" not in record.fields, "a field that is not told is absent, not empty"
+            assert record.fields["name"].startswith("Person")
+
+    def test_records_without_any_values_are_a_fault_of_the_read(self, bench: Bench, provider: Provider) -> None:
+        """The provider says so itself where it can tell; else the records have no value, which the sync refuses."""
+        bench.people_make([contact(1), contact(2)])
+        with bench.answers_without_values():
+            try:
+                records = read_all(provider).records.values()
+            except RetryableError:
+                return
+        assert records
+        assert not any(value for record in records for value in record.fields.values())
+
+    def test_a_value_that_was_not_taken_is_told_and_the_old_one_stays(self, bench: Bench, provider: Provider) -> None:
+        (external_id,) = bench.people_make([contact(1)])
+        read_all(provider)
+        provider.prepare_write()
+        before = {"company": "Acme"}
+        with bench.drops("company"):
+            edited = replace(update(external_id, company="Quite new"), before=before, address=contact(1)["email"])
+            (outcome,) = provider.write([edited])
+        assert outcome.state is ChangeState.FAILED
+        assert "Quite new" not in outcome.reason
+        (found,) = provider.read_records([external_id]).records
+        assert found.fields["company"] == "Acme"
+
+    def test_a_new_record_that_lacks_a_value_is_there_and_tells_it(self, bench: Bench, provider: Provider) -> None:
+        provider.prepare_write()
+        with bench.drops("company"):
+            (outcome,) = provider.write(creates(1))
+        assert outcome.state is ChangeState.APPLIED
+        assert outcome.lost == {"company"}
+        assert outcome.answered["company"] == ""
+        assert outcome.external_id in read_all(provider).ids
 
     def test_wrong_credentials_are_told_apart_from_everything_else(self, bench: Bench) -> None:
         provider = bench.provider(is_authorised=False)

@@ -1,10 +1,13 @@
 """The in-memory provider keeps what every provider must keep, and the whole sync runs on it unchanged."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
 
 import pytest
 
 from integrations_pipeline.model import MappedField
+from integrations_pipeline.providers.columns import KnownColumn
 from integrations_pipeline.providers.memory import (
     CAPABILITIES,
     LONGEST_TEXT,
@@ -36,7 +39,9 @@ class MemoryBench(Bench):
     def __init__(self) -> None:
         self.book = Book()
 
-    def provider(self, *, is_authorised: bool = True) -> MemoryProvider:
+    def provider(
+        self, *, is_authorised: bool = True, known: Mapping[str, KnownColumn] = MappingProxyType({})
+    ) -> MemoryProvider:
         return MemoryProvider(self.book, MAPPING, TOKEN if is_authorised else "wrong")
 
     def people_make(self, rows: Sequence[Fields]) -> list[str]:
@@ -47,6 +52,24 @@ class MemoryBench(Bench):
 
     def people_delete(self, external_id: str) -> None:
         self.book.delete(external_id)
+
+    def admin_removes(self, name: str) -> None:
+        self.book.removed.add(name)
+
+    @contextmanager
+    def answers_without_values(self) -> Iterator[None]:
+        held = {key: dict(entry.fields) for key, entry in self.book.entries.items()}
+        for entry in self.book.entries.values():
+            entry.fields.clear()
+        yield
+        for key, fields in held.items():
+            self.book.entries[key].fields.update(fields)
+
+    @contextmanager
+    def drops(self, name: str) -> Iterator[None]:
+        self.book.dropped.add(name)
+        yield
+        self.book.dropped.discard(name)
 
     def forget_cursors(self) -> None:
         self.book.forget()

@@ -1,6 +1,8 @@
 """Airtable keeps what every provider must keep; over the sandbox, with a feed and without."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
 from integrations_pipeline.providers.base import FixedToken, ProviderContext
-from integrations_pipeline.sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
+from integrations_pipeline.providers.columns import KnownColumn
+from integrations_pipeline.sandbox import DEFAULT_TOKEN, FaultRule, SandboxOptions, SandboxServer
 from integrations_pipeline_tests.providers.conformance import Bench, Conformance, Fields
 from integrations_pipeline_tests.sync.arrangement import FreePacer, Loopback
 
@@ -36,13 +39,16 @@ class AirtableBench(Bench):
         column = {"name": "Employees", "type": "number", "options": {"precision": 0}}
         server.airtable.create_field(self.base_id, "Contacts", column)
 
-    def provider(self, *, is_authorised: bool = True) -> AirtableProvider:
+    def provider(
+        self, *, is_authorised: bool = True, known: Mapping[str, KnownColumn] = MappingProxyType({})
+    ) -> AirtableProvider:
         return AirtableProvider(
             ProviderContext(
                 credentials={},
                 tokens=FixedToken(value=DEFAULT_TOKEN if is_authorised else "patWrong"),
                 settings={"base_id": self.base_id, "table_id": "Contacts"},
                 mapping=MAPPING,
+                known=known,
                 addresses={"INTEGRATIONS_AIRTABLE_API_URL": self.server.airtable_url},
                 pacer=FreePacer(),
                 transport=self.network,
@@ -58,6 +64,23 @@ class AirtableBench(Bench):
 
     def people_delete(self, external_id: str) -> None:
         self.server.airtable.delete_records(self.base_id, "Contacts", [external_id])
+
+    def admin_removes(self, name: str) -> None:
+        self.server.airtable.delete_field(self.base_id, "Contacts", COLUMNS[name])
+
+    @contextmanager
+    def answers_without_values(self) -> Iterator[None]:
+        self.server.airtable.add_fault(FaultRule(action="blank_values", times=-1))
+        yield
+        self.server.stage.faults.clear()
+
+    @contextmanager
+    def drops(self, name: str) -> Iterator[None]:
+        self.server.airtable.add_fault(
+            FaultRule(action="alter_written", how="leave_out", names=(COLUMNS[name],), times=1)
+        )
+        yield
+        self.server.stage.faults.clear()
 
     def forget_cursors(self) -> None:
         self.server.airtable.expire_iterators()

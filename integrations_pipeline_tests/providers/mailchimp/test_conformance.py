@@ -1,16 +1,19 @@
 """Mailchimp keeps the promises of the contract."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.base import FixedToken, ProviderContext
+from integrations_pipeline.providers.columns import KnownColumn
 from integrations_pipeline.providers.mailchimp import PROVIDER
 from integrations_pipeline.providers.mailchimp.fields import FIXED
 from integrations_pipeline.providers.mailchimp.provider import MailchimpProvider
-from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, SandboxOptions, SandboxServer
+from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, FaultRule, SandboxOptions, SandboxServer
 from integrations_pipeline_tests.providers.conformance import Bench, Conformance, Fields
 from integrations_pipeline_tests.sync.arrangement import FreePacer, Loopback
 
@@ -31,13 +34,16 @@ class MailchimpBench(Bench):
         self.network = network
         self.list_id = self.mailchimp.create_list("Friends", extra_fields=["COMPANY"]).id
 
-    def provider(self, *, is_authorised: bool = True) -> MailchimpProvider:
+    def provider(
+        self, *, is_authorised: bool = True, known: Mapping[str, KnownColumn] = MappingProxyType({})
+    ) -> MailchimpProvider:
         return MailchimpProvider(
             ProviderContext(
                 credentials={},
                 tokens=FixedToken(value=DEFAULT_MAILCHIMP_KEY if is_authorised else "wrong-us1"),
                 settings={"list_id": self.list_id},
                 mapping=MAPPING,
+                known=known,
                 addresses={"INTEGRATIONS_MAILCHIMP_API_URL": self.server.mailchimp_url},
                 pacer=FreePacer(),
                 transport=self.network,
@@ -53,6 +59,21 @@ class MailchimpBench(Bench):
 
     def people_delete(self, external_id: str) -> None:
         self.mailchimp.archive(self.list_id, external_id)
+
+    def admin_removes(self, name: str) -> None:
+        self.mailchimp.delete_merge_field(self.list_id, name.upper())
+
+    @contextmanager
+    def answers_without_values(self) -> Iterator[None]:
+        self.mailchimp.add_fault(FaultRule(action="blank_values", times=-1))
+        yield
+        self.server.stage.faults.clear()
+
+    @contextmanager
+    def drops(self, name: str) -> Iterator[None]:
+        self.mailchimp.add_fault(FaultRule(action="alter_written", how="leave_out", names=(name.upper(),), times=1))
+        yield
+        self.server.stage.faults.clear()
 
     def forget_cursors(self) -> None:
         """Mailchimp's cursors are times, which nobody forgets."""

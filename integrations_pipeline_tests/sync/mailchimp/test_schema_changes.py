@@ -162,8 +162,8 @@ def test_a_merge_value_that_was_not_taken_fails_and_is_lost_on_neither_side(
     world: MailchimpWorld, how: str, count: int
 ) -> None:
     tenant = synced(world)
-    length = {"length": 4} if how == "cut" else {}
-    world.mailchimp.add_fault(FaultRule(action="alter_written", how=how, names=("COMPANY",), times=1, **length))
+    rule: dict[str, Any] = {"how": how, "length": 4} if how == "cut" else {"how": how}
+    world.mailchimp.add_fault(FaultRule(action="alter_written", names=("COMPANY",), times=1, **rule))
     chosen = sorted(tenant.local())[:count]
     for contact in chosen:
         tenant.edit_local(contact, company=f"Quite new {contact[:8]}")
@@ -211,7 +211,7 @@ def test_a_status_that_nobody_knows_is_told_and_is_no_consent(world: MailchimpWo
     tenant = synced(world)
     record = one_record(tenant)
     member = tenant.member(record)
-    member.status = "snoozed"  # type: ignore[assignment]
+    member.status = "snoozed"
     tenant.edit_remote(record, FNAME="Renamed")
     report = tenant.sync()
     assert any('"snoozed"' in notice for notice in report.notices)
