@@ -77,11 +77,12 @@ _LIFT_OF_CONTACTS = text(
 _REMOVE = text(
     f"""
     delete from suppressions s where s.workspace_id = :workspace_id
-        and s.identity_key = integrations_identity_key(:email) and (s.reason = any(:reasons) or {_IS_REPEATED}
-            and not exists (select from suppressions o where o.workspace_id = s.workspace_id
+        and s.identity_key = integrations_identity_key(:email) and case when {_IS_REPEATED}
+            then not exists (select from suppressions o where o.workspace_id = s.workspace_id
                 and o.identity_key = s.identity_key and o.reason in ('complained', 'manual')
-                and not o.reason = any(:reasons)))
-    returning s.reason
+                and not o.reason = any(:reasons))
+            else s.reason = any(:reasons) end
+    returning case when not ({_IS_REPEATED}) then s.reason end
     """  # noqa: S608 - built from constants only
 )
 _OF_ADDRESS = "workspace_id = :workspace_id and integrations_identity_key(email) = integrations_identity_key(:email)"
@@ -135,8 +136,9 @@ def lift_of_contacts(connection: Connection, opted_in_at: Mapping[str, str]) -> 
 def reasons_of(connection: Connection, workspace_id: UUID, emails: Collection[str]) -> frozenset[Reason]:
     """The reasons for which any of these addresses is suppressed."""
     statement = text(
-        "select distinct s.reason from suppressions s where s.workspace_id = :workspace_id and s.identity_key in "
-        "(select integrations_identity_key(k) from unnest(cast(:emails as text[])) k)"
+        "select distinct s.reason from suppressions s where s.workspace_id = :workspace_id "  # noqa: S608 - constants
+        f"and s.identity_key in (select integrations_identity_key(k) from unnest(cast(:emails as text[])) k) "
+        f"and not ({_IS_REPEATED})"
     )
     found = connection.execute(statement, {"workspace_id": workspace_id, "emails": list(emails)}).scalars()
     return frozenset(map(Reason, found))
@@ -201,7 +203,7 @@ def remove(
     """
     bound = {"workspace_id": workspace_id, "email": email}
     told = {**bound, "reasons": [Reason(reason).value for reason in reasons]}
-    removed = frozenset(map(Reason, connection.execute(_REMOVE, told).scalars()))
+    removed = frozenset(Reason(reason) for reason in connection.execute(_REMOVE, told).scalars() if reason)
     standing = reasons_of(connection, workspace_id, [email])
     is_free = bool(removed.intersection(KEEPING_OUT)) and not standing.intersection(KEEPING_OUT)
     cleared = {"email_opt_out": is_free, "email_bounced_at": Reason.BOUNCED in removed}
