@@ -131,7 +131,8 @@ def _csv_table(text: str, encoding: str, name: str, is_known: Callable[[str], bo
         header = tuple(column.strip() for column in next(reader, []))
     except csv.Error as error:
         raise ConfigurationError(f"{name}: the header is malformed ({error})") from None
-    if not any(header):
+    # A first line that holds addresses is somebody's data, and is not repeated in a message.
+    if not any(header) or (any("@" in column for column in header) and not any(map(is_known, header))):
         raise ConfigurationError(f"{name}: no header; its first line must name the columns")
     rows = _csv_rows(reader, header, skipped)
     return Table(header=header, rows=rows, encoding=encoding, separator=separator)

@@ -172,6 +172,14 @@ def test_bytes_that_are_no_text_are_one_line(acme: Environment, tmp_path: Path) 
     assert "UTF-8" in ran.json["error"]
 
 
+@pytest.mark.parametrize("text", ["", "\n", "ann@example.org\nbo@example.org\n", "Ann;ann@example.org\n", ",,\n"])
+def test_a_file_without_a_header_is_one_line_that_repeats_nothing(acme: Environment, tmp_path: Path, text: str) -> None:
+    ran = load(tmp_path, text)
+    assert ran.code == 2
+    assert "no header" in ran.json["error"]
+    assert "@" not in ran.err
+
+
 GOOGLE = {
     "First Name": "Ann",
     "Middle Name": "",
