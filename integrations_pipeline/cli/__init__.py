@@ -12,7 +12,17 @@ from typing import NoReturn
 
 import typer
 
-from integrations_pipeline.cli import connections, contacts, db, decisions, local, pitches, sync, workspaces
+from integrations_pipeline.cli import (
+    connections,
+    contacts,
+    db,
+    decisions,
+    local,
+    pitches,
+    suppressions,
+    sync,
+    workspaces,
+)
 from integrations_pipeline.cli.output import Exit, exit_code, print_json, warn
 from integrations_pipeline.errors import IntegrationError
 
@@ -31,6 +41,7 @@ app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(contacts.app, name="contacts")
 app.add_typer(connections.app, name="connections")
 app.add_typer(pitches.app, name="pitches")
+app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(decisions.conflicts_app, name="conflicts")
 app.add_typer(decisions.deletes_app, name="deletes")
 sync.register(app)

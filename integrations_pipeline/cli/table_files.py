@@ -1,18 +1,37 @@
 """Tables in files: CSV and JSON Lines, read row by row.
 
-Belongs here: parsing; a row that cannot be read is reported by its line and the rest goes on. Does not: what
-the columns mean (`contact_files`, `pitches`).
+Belongs here: parsing, as spreadsheets and other programs write it: their encodings and separators are told from the
+file. A row that cannot be read is reported by its line and the rest goes on. Does not: what the columns mean
+(`contact_files`, `file_headers`, `pitches`).
 """
 
+import codecs
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from integrations_pipeline.errors import ConfigurationError
+
+_TABLES = (".csv", ".tsv", ".txt")
+_LINES = ".jsonl"
+#: Longest first: the mark of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SEPARATORS = (",", ";", "\t")
+#: What Excel takes for the separator, whatever the country: a first line before the header.
+_TOLD_SEPARATOR = re.compile(r"\A\"?sep=(.)\"?\r?\n", re.IGNORECASE)
+#: Bytes that tell UTF-16 without a mark from anything else.
+_SAMPLE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +52,108 @@ class Columns:
     told: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A file's rows, once. `header` is None for JSON Lines, where each row names its own fields; a column without
+    a name has "" there, and its cells are left out."""
+
+    header: tuple[str, ...] | None
+    rows: Iterator[FileRow]
+    encoding: str
+    separator: str = ""
+
+
 def read_table(path: Path, columns: Columns) -> Iterator[FileRow]:
-    """Rows of a `.csv` or `.jsonl` file (UTF-8). A file that cannot be read at all is a `ConfigurationError`."""
-    if path.suffix.lower() not in (".csv", ".jsonl"):
+    """Rows of a file whose columns are just these. A file that cannot be read at all is a `ConfigurationError`."""
+    table = open_table(path, columns.is_known)
+    if table.header is not None:
+        unknown = [column for column in table.header if column and not columns.is_known(column)]
+        if unknown:
+            raise ConfigurationError(f"{path.name}: unknown column {unknown[0]!r}; columns are {columns.told}")
+        check_unique(table.header, path.name)
+    return table.rows
+
+
+def open_table(path: Path, is_known: Callable[[str], bool]) -> Table:
+    """A `.csv` or `.jsonl` file; columns that are known tell which character separates them.
+
+    The encoding is that of the file's byte order mark, else UTF-8, else Windows-1252, in which Excel saves CSV.
+    """
+    ending = path.suffix.lower()
+    if ending not in (*_TABLES, _LINES):
         raise ConfigurationError(f"{path.name}: expected a .csv or .jsonl file")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path.name}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    return _csv_rows(text, path.name, columns) if path.suffix.lower() == ".csv" else _json_rows(text)
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path}: {getattr(error, 'strerror', None) or 'no file name'}") from error
+    text, encoding = _decode(content, path.name)
+    if ending == _LINES:
+        return Table(header=None, rows=_json_rows(text), encoding=encoding)
+    return _csv_table(text, encoding, path.name, is_known)
 
 
-def _csv_rows(text: str, name: str, columns: Columns) -> Iterator[FileRow]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def check_unique(columns: Sequence[str], name: str) -> None:
+    """Refuse a header in which a column that is read stands twice: nobody can tell which one is meant."""
+    twice = [column for column in columns if column and columns.count(column) > 1]
+    if twice:
+        raise ConfigurationError(f"{name}: column {twice[0]!r} stands twice in the header")
+
+
+def _decode(content: bytes, name: str) -> tuple[str, str]:
+    encoding = next((encoding for mark, encoding in _MARKS if content.startswith(mark)), _unmarked(content))
+    for each in (encoding, "cp1252"):
+        try:
+            return content.decode(each), "utf-8" if each == "utf-8-sig" else each
+        except UnicodeDecodeError:
+            if each != "utf-8":
+                break
+    raise ConfigurationError(f"{name}: neither UTF-8 nor another encoding that is known; save it as UTF-8")
+
+
+def _unmarked(content: bytes) -> str:
+    """UTF-16 is known by its zeros, every other byte of Western text."""
+    sample = content[:_SAMPLE]
+    first, second = sample[::2].count(0), sample[1::2].count(0)
+    if max(first, second) * 3 < len(sample):
+        return "utf-8"
+    return "utf-16-be" if first > second else "utf-16-le"
+
+
+def _csv_table(text: str, encoding: str, name: str, is_known: Callable[[str], bool]) -> Table:
+    told = _TOLD_SEPARATOR.match(text)
+    skipped = 1 if told else 0
+    body = text[told.end() :] if told else text
+    separator = told[1] if told else _separator(body, is_known)
+    # Without it a long cell would be taken for a broken file, and end the import there.
+    csv.field_size_limit(max(csv.field_size_limit(), len(body)))
+    reader = csv.reader(io.StringIO(body, newline=""), strict=True, delimiter=separator)
     try:
-        header = [column.strip() for column in next(reader, [])]
+        header = tuple(column.strip() for column in next(reader, []))
     except csv.Error as error:
         raise ConfigurationError(f"{name}: the header is malformed ({error})") from None
-    _check_header(header, name, columns)
+    # A first line that holds addresses is somebody's data, and is not repeated in a message.
+    if not any(header) or (any("@" in column for column in header) and not any(map(is_known, header))):
+        raise ConfigurationError(f"{name}: no header; its first line must name the columns")
+    rows = _csv_rows(reader, header, skipped)
+    return Table(header=header, rows=rows, encoding=encoding, separator=separator)
+
+
+def _separator(text: str, is_known: Callable[[str], bool]) -> str:
+    """The one that gives the most columns that are known, else the most columns."""
+
+    def worth(separator: str) -> tuple[int, int]:
+        try:
+            header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+        except csv.Error:
+            return 0, 0
+        return sum(is_known(column.strip()) for column in header), len(header)
+
+    return max(_SEPARATORS, key=worth)
+
+
+def _csv_rows(reader: Any, header: Sequence[str], skipped: int) -> Iterator[FileRow]:
     while True:
-        line = reader.line_num + 1
+        line = reader.line_num + 1 + skipped
         try:
             cells = next(reader)
         except StopIteration:
@@ -65,20 +164,10 @@ def _csv_rows(text: str, name: str, columns: Columns) -> Iterator[FileRow]:
             return
         if not cells:
             continue
-        if len(cells) != len(header):
+        if len(cells) < len(header) or any(cells[len(header) :]):
             yield FileRow(line, {}, f"has {len(cells)} cells, the header has {len(header)}")
             continue
-        yield FileRow(line, dict(zip(header, cells, strict=True)))
-
-
-def _check_header(header: Sequence[str], name: str, columns: Columns) -> None:
-    unknown = [column for column in header if not columns.is_known(column)]
-    if not header or unknown:
-        what = f"unknown column {unknown[0]!r}" if unknown else "no header"
-        raise ConfigurationError(f"{name}: {what}; columns are {columns.told}")
-    twice = [column for column in header if header.count(column) > 1]
-    if twice:
-        raise ConfigurationError(f"{name}: column {twice[0]!r} stands twice in the header")
+        yield FileRow(line, {name: cell for name, cell in zip(header, cells, strict=False) if name})
 
 
 def _json_rows(text: str) -> Iterator[FileRow]:

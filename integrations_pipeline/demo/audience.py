@@ -53,11 +53,11 @@ def _three(told: Told, audience: str, number: int, field: str, column: str, tag:
 
 
 def _show_consent(told: Told, audience: str) -> None:
-    """Somebody takes the opt-out back in Postgres; the person did not, so it stays."""
+    """Somebody tries to take the opt-out back in Postgres; the person did not, so it stays."""
     before = _consent(told, audience)
     told.update_local(SLUG, UNWILLING, {"email_opt_out": ""})
     meddled = _consent(told, audience)
-    told.sync_first("mailchimp", "Somebody takes the opt-out back in Postgres: it comes again")
+    told.sync_first("mailchimp", "Somebody tries to take the opt-out back in Postgres: it stays")
     after = _consent(told, audience)
     rows = [
         ["after the unsubscribe", *before],

@@ -15,65 +15,17 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import CUSTOM_PREFIX
-from integrations_pipeline.store.rows import contact_columns, dump, to_frame, to_patch
-
-#: What a patch does to a row; `p.patch` holds only the fields to write.
-_SET = """
-    email = case when p.patch ? 'email' then nullif(p.patch ->> 'email', '') else c.email end,
-    name = case when p.patch ? 'name' then nullif(p.patch ->> 'name', '') else c.name end,
-    company = case when p.patch ? 'company' then nullif(p.patch ->> 'company', '') else c.company end,
-    job_title = case when p.patch ? 'job_title' then nullif(p.patch ->> 'job_title', '') else c.job_title end,
-    phone = case when p.patch ? 'phone' then nullif(p.patch ->> 'phone', '') else c.phone end,
-    tags = case when p.patch ? 'tags'
-        then array(select jsonb_array_elements_text(p.patch -> 'tags')) else c.tags end,
-    custom_fields = case when p.patch ? 'custom_fields' then
-        (case when jsonb_typeof(c.custom_fields) = 'object' then c.custom_fields else '{}' end
-            || (p.patch -> 'custom_fields'))
-        - coalesce(array(select e.key from jsonb_each(p.patch -> 'custom_fields') e
-            where e.value = 'null'), '{}') else c.custom_fields end,
-    email_opt_out = coalesce((p.patch ->> 'email_opt_out')::boolean, c.email_opt_out),
-    email_opt_out_at = case when (p.patch ->> 'email_opt_out')::boolean and not c.email_opt_out
-        then now() else c.email_opt_out_at end
-"""
-# The ids come a second time as an array: without table statistics Postgres would rescan the JSON per contact.
-_UPDATE = text(
-    f"""
-    update workspace_contacts c set {_SET}
-    from jsonb_to_recordset(cast(:rows as jsonb)) as p(id uuid, version bigint, patch jsonb)
-    where c.id = any(cast(:ids as uuid[])) and c.id = p.id and c.deleted_at is null
-        and (p.version is null or c.version = p.version)
-    returning c.id::text, c.version
-    """  # noqa: S608 - built from constants only
-)
-_INSERT = text(
-    """
-    insert into workspace_contacts
-        (id, workspace_id, email, name, company, job_title, phone, tags, custom_fields, email_opt_out,
-         email_opt_out_at)
-    select p.id, :workspace_id, nullif(p.patch ->> 'email', ''), nullif(p.patch ->> 'name', ''),
-        nullif(p.patch ->> 'company', ''), nullif(p.patch ->> 'job_title', ''),
-        nullif(p.patch ->> 'phone', ''),
-        array(select jsonb_array_elements_text(coalesce(p.patch -> 'tags', '[]'))),
-        jsonb_strip_nulls(coalesce(p.patch -> 'custom_fields', '{}')),
-        coalesce((p.patch ->> 'email_opt_out')::boolean, false),
-        case when (p.patch ->> 'email_opt_out')::boolean then now() end
-    from jsonb_to_recordset(cast(:rows as jsonb)) as p(id uuid, patch jsonb)
-    on conflict do nothing
-    returning id::text, version
-    """
-)
-_DELETE = text(
-    """
-    update workspace_contacts c set deleted_at = now()
-    from jsonb_to_recordset(cast(:rows as jsonb)) as p(id uuid, version bigint)
-    where c.id = any(cast(:ids as uuid[])) and c.id = p.id and c.deleted_at is null
-        and (p.version is null or c.version = p.version)
-    returning c.id::text, c.version
-    """
-)
-_REVIVE = text(
-    "update workspace_contacts set deleted_at = null where id = any(cast(:ids as uuid[])) returning id::text"
+from integrations_pipeline.model import CONSENT_OUT, CONTACT_FIELDS, CUSTOM_PREFIX
+from integrations_pipeline.store import suppressions
+from integrations_pipeline.store.contact_statements import CONSENT, DELETE, INSERT, KEPT_OUT, REVIVE, UPDATE
+from integrations_pipeline.store.rows import (
+    check_names,
+    contact_columns,
+    custom_texts,
+    dump,
+    read_opt_out,
+    to_frame,
+    to_patch,
 )
 
 #: SQLSTATE of a value that is too long for an index: that contact's own fault, not the database's.
@@ -92,13 +44,19 @@ class ContactWrite:
 def read_contacts(
     connection: Connection, workspace_id: UUID, names: Sequence[str], ids: Collection[str] | None = None
 ) -> pd.DataFrame:
-    """Live contacts as a LOCAL snapshot frame (`model.Snapshot`), ordered by id; `ids` None means all."""
-    columns, bound = contact_columns(names)
-    also = ["opted_out_at"] if "email_opt_out" in names else []
-    columns += ", c.email_opt_out_at" if also else ""
+    """Live contacts as a LOCAL snapshot frame (`model.Snapshot`), ordered by id; `ids` None means all.
+
+    Consent reads as opted out also where the address is suppressed by the person or an operator, and
+    `opted_out_at` as the latest that is known of both: an opt-in has to be later than all of them.
+    """
+    columns, bound = contact_columns(names, consent=CONSENT)
+    has_consent = "email_opt_out" in names
+    also = ["opted_out_at"] if has_consent else []
+    columns += ", greatest(c.email_opt_out_at, k.since)" if has_consent else ""
     chosen = "" if ids is None else "and c.id = any(cast(:ids as uuid[]))"
     statement = text(
         f"select c.id::text, c.version, c.updated_at{columns} from workspace_contacts c "  # noqa: S608
+        f"{KEPT_OUT if has_consent else ''} "
         f"where c.workspace_id = :workspace_id and c.deleted_at is null {chosen} order by c.id"
     )
     values: dict[str, Any] = {"workspace_id": workspace_id, **bound}
@@ -158,16 +116,61 @@ def known_emails(connection: Connection, workspace_id: UUID, emails: Collection[
 
 
 def update_contacts(connection: Connection, writes: Sequence[ContactWrite]) -> dict[str, int]:
-    """Write fields; returns contact id → new version of those written. The others had moved on, or would
-    have taken another contact's e-mail."""
-    rows = [{"id": w.contact_id, "version": w.version, "patch": to_patch(w.fields)} for w in writes]
-    return _guarded(connection, _UPDATE, rows, {})
+    """Write fields; returns contact id → version that the fields given stand for. The others had moved on, or would
+    have taken another contact's e-mail.
+
+    Nothing turns off the opt-out of somebody whom a suppression keeps out, but the person's own later opt-in at a
+    provider (`in@…`), which lifts it. A write under a version guard is the sync's, whose merge turns an opt-out off
+    for that alone and has compared the times: it lifts it too. One that is kept out all the same is returned with the
+    version before, so that it counts as an edit that the other side has yet to take.
+    """
+    return {key: each.version - each.is_denied for key, each in _update(connection, writes).items()}
 
 
 def insert_contacts(connection: Connection, workspace_id: UUID, writes: Sequence[ContactWrite]) -> dict[str, int]:
-    """Insert contacts with the given ids; returns id → version. One whose e-mail is taken is left out."""
+    """Insert contacts with the given ids; returns id → version. One whose e-mail is taken is left out.
+
+    One whose address is suppressed by the person or an operator is opted out, whatever its fields say; see
+    `update_contacts` for the exception and for the version that it is returned with.
+    """
+    found = _insert(connection, workspace_id, writes)
+    return {key: each.version - each.is_kept_out for key, each in found.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """A row written. `is_kept_out`: opted out although its fields did not say so; `is_denied`: said otherwise."""
+
+    version: int
+    is_kept_out: bool
+    is_denied: bool
+
+
+def _update(connection: Connection, writes: Sequence[ContactWrite]) -> dict[str, _Written]:
+    rows = [_update_row(write) for write in writes]
+    found = _guarded(connection, UPDATE, rows, {})
+    _lift(connection, [row for row in rows if row["id"] in found])
+    return found
+
+
+def _update_row(write: ContactWrite) -> dict[str, Any]:
+    patch = to_patch(write.fields)
+    if write.version is not None and patch.get("email_opt_out") is False:
+        patch.setdefault("opted_in_at", "infinity")
+    return {"id": write.contact_id, "version": write.version, "patch": patch}
+
+
+def _insert(connection: Connection, workspace_id: UUID, writes: Sequence[ContactWrite]) -> dict[str, _Written]:
     rows = [{"id": write.contact_id, "patch": to_patch(write.fields)} for write in writes]
-    return _guarded(connection, _INSERT, rows, {"workspace_id": workspace_id})
+    found = _guarded(connection, INSERT, rows, {"workspace_id": workspace_id})
+    _lift(connection, [row for row in rows if row["id"] in found])
+    return found
+
+
+def _lift(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Lift the opt-outs of contacts written with the person's own opt-in."""
+    opted_in = {row["id"]: row["patch"]["opted_in_at"] for row in rows if "opted_in_at" in row["patch"]}
+    suppressions.lift_of_contacts(connection, opted_in)
 
 
 def restore_contacts(connection: Connection, workspace_id: UUID, writes: Sequence[ContactWrite]) -> dict[str, int]:
@@ -176,7 +179,7 @@ def restore_contacts(connection: Connection, workspace_id: UUID, writes: Sequenc
     for write in writes:
         try:
             with connection.begin_nested():
-                revived = connection.execute(_REVIVE, {"ids": [write.contact_id]}).scalars().all()
+                revived = connection.execute(REVIVE, {"ids": [write.contact_id]}).scalars().all()
                 restored |= (
                     update_contacts(connection, [write])
                     if revived
@@ -190,7 +193,7 @@ def restore_contacts(connection: Connection, workspace_id: UUID, writes: Sequenc
 def delete_contacts(connection: Connection, writes: Sequence[ContactWrite]) -> dict[str, int]:
     """Mark contacts deleted if they still have their version; returns id → new version."""
     rows = [{"id": write.contact_id, "version": write.version} for write in writes]
-    return _guarded(connection, _DELETE, rows, {})
+    return {key: each.version for key, each in _guarded(connection, DELETE, rows, {}).items()}
 
 
 def read_versions(connection: Connection, ids: Collection[str]) -> dict[str, int]:
@@ -206,7 +209,7 @@ def read_versions(connection: Connection, ids: Collection[str]) -> dict[str, int
 
 def _guarded(
     connection: Connection, statement: Any, rows: Sequence[Mapping[str, Any]], bound: Mapping[str, Any]
-) -> dict[str, int]:
+) -> dict[str, _Written]:
     """One statement for all rows; if one of them breaks a constraint, halves, so that it stands alone."""
     if not rows:
         return {}
@@ -214,7 +217,6 @@ def _guarded(
         with connection.begin_nested():
             ids = [row["id"] for row in rows]
             found = connection.execute(statement, {"rows": dump(rows), "ids": ids, **bound}).fetchall()
-            return {contact_id: version for contact_id, version in found}
     except (IntegrityError, DataError, OperationalError) as error:
         if isinstance(error, OperationalError) and getattr(error.orig, "pgcode", None) not in _TOO_LONG:
             raise
@@ -224,35 +226,60 @@ def _guarded(
         return _guarded(connection, statement, rows[:middle], bound) | _guarded(
             connection, statement, rows[middle:], bound
         )
+    said = {row["id"]: row.get("patch", {}).get("email_opt_out") for row in rows}
+    return {
+        contact_id: _Written(
+            version=version,
+            is_kept_out=is_out and said.get(contact_id) is not True,
+            is_denied=is_out and said.get(contact_id) is False,
+        )
+        for contact_id, version, is_out in found
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpsertCounts:
+    """`kept_out`: contacts that are opted out although their row did not say so. `refused`: the positions of rows
+    that the database does not take, as with a value too long for an index."""
+
     created: int
     updated: int
+    kept_out: int = 0
+    refused: tuple[int, ...] = ()
 
 
 def upsert_contacts(connection: Connection, workspace_id: UUID, rows: Sequence[Mapping[str, str]]) -> UpsertCounts:
     """Add contacts or update those with the same e-mail; only the given fields are written.
 
-    Of two rows with one e-mail the later adds to the earlier. A row without e-mail is added unless a
-    contact without e-mail with just these fields is there.
+    Of two rows with one e-mail the later adds to the earlier, but takes no opt-out back. A row without e-mail
+    is added unless a contact without e-mail with just these fields is there.
     """
     merged: dict[str, dict[str, str]] = {}
-    nameless: list[Mapping[str, str]] = []
-    for row in rows:
-        key = _identity_key(row.get("email", ""))
-        if key:
-            merged.setdefault(key, {}).update(row)
-        else:
-            nameless.append(row)
+    places: dict[str, int] = {}
+    nameless = [(i, row) for i, row in enumerate(rows) if not _identity_key(row.get("email", ""))]
+    for i, row in enumerate(rows):
+        if key := _identity_key(row.get("email", "")):
+            merged[key] = _merge_rows(merged.get(key, {}), row)
+            places[key] = i
     known = _ids_by_key(connection, workspace_id, list(merged))
-    updates = [ContactWrite(contact_id=known[key], fields=row) for key, row in merged.items() if key in known]
-    fresh: list[Mapping[str, str]] = [row for key, row in merged.items() if key not in known]
-    fresh += [row for row in nameless if not _is_known_nameless(connection, workspace_id, row)]
-    inserts = [ContactWrite(contact_id=str(uuid4()), fields=row) for row in fresh]
-    created = insert_contacts(connection, workspace_id, inserts)
-    return UpsertCounts(created=len(created), updated=len(update_contacts(connection, updates)))
+    fresh: list[tuple[int, Mapping[str, str]]] = [(places[key], row) for key, row in merged.items() if key not in known]
+    fresh += _unknown_nameless(connection, workspace_id, nameless)
+    inserts = {i: ContactWrite(contact_id=str(uuid4()), fields=row) for i, row in fresh}
+    updates = {places[key]: ContactWrite(contact_id=known[key], fields=merged[key]) for key in merged if key in known}
+    created = _insert(connection, workspace_id, list(inserts.values()))
+    updated = _update(connection, list(updates.values()))
+    written = created | updated
+    return UpsertCounts(
+        created=len(created),
+        updated=len(updated),
+        kept_out=sum(each.is_kept_out for each in written.values()),
+        refused=tuple(sorted(i for i, write in (inserts | updates).items() if write.contact_id not in written)),
+    )
+
+
+def _merge_rows(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:
+    kept = {"email_opt_out": CONSENT_OUT} if read_opt_out(first.get("email_opt_out", "")) else {}
+    return {**first, **second, **kept}
 
 
 def _identity_key(email: str) -> str:
@@ -269,30 +296,47 @@ def _ids_by_key(connection: Connection, workspace_id: UUID, keys: Sequence[str])
     return {key: contact_id for key, contact_id in found}
 
 
-def _is_known_nameless(connection: Connection, workspace_id: UUID, row: Mapping[str, str]) -> bool:
-    columns, bound = contact_columns(list(row))
-    statement = text(
-        f"select 1 from (select c.id{columns} from workspace_contacts c "  # noqa: S608 - allow-listed names
-        "where c.workspace_id = :workspace_id and c.deleted_at is null and c.email is null) found "
-        f"where {' and '.join(f'f{i} = :value_{i}' for i in range(len(row)))} limit 1"
-    )
-    values = {f"value_{i}": value for i, value in enumerate(row.values())}
-    bound_all = {"workspace_id": workspace_id, **bound, **values}
-    return connection.execute(statement, bound_all).first() is not None
+def _unknown_nameless(
+    connection: Connection, workspace_id: UUID, rows: Sequence[tuple[int, Mapping[str, str]]]
+) -> list[tuple[int, Mapping[str, str]]]:
+    """Of rows without e-mail, those that no contact without e-mail holds; each once. One statement for all."""
+    if not rows:
+        return []
+    there = _read_texts(connection, workspace_id, CONTACT_FIELDS, "and c.email is null")
+    seen: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    unknown = []
+    for i, row in rows:
+        names = tuple(sorted(row))
+        if names not in seen:
+            seen[names] = {tuple(each.get(name, "") for name in names) for each in there}
+        values = tuple(row[name] for name in names)
+        if values not in seen[names]:
+            seen[names].add(values)
+            unknown.append((i, row))
+    return unknown
 
 
 def list_contacts(
     connection: Connection, workspace_id: UUID, names: Sequence[str], limit: int | None = None
 ) -> list[dict[str, str]]:
     """Live contacts as field texts, by e-mail."""
-    columns, bound = contact_columns(names)
+    found = _read_texts(connection, workspace_id, names, "order by lower(c.email) nulls last, c.id limit :limit", limit)
+    return [{name: row.get(name, "") for name in names} for row in found]
+
+
+def _read_texts(
+    connection: Connection, workspace_id: UUID, names: Sequence[str], rest: str, limit: int | None = None
+) -> list[dict[str, str]]:
+    """Live contacts with these fields and all custom ones, which come as one column: Postgres returns 1,664."""
+    check_names(names)
+    plain = [name for name in names if not name.startswith(CUSTOM_PREFIX)]
+    columns, bound = contact_columns(plain)
     statement = text(
-        f"select c.id{columns} from workspace_contacts c "  # noqa: S608 - allow-listed names
-        "where c.workspace_id = :workspace_id and c.deleted_at is null "
-        "order by lower(c.email) nulls last, c.id limit :limit"
+        f"select c.custom_fields{columns} from workspace_contacts c "  # noqa: S608 - allow-listed names
+        f"where c.workspace_id = :workspace_id and c.deleted_at is null {rest}"
     )
     found = connection.execute(statement, {"workspace_id": workspace_id, "limit": limit, **bound})
-    return [dict(zip(names, row[1:], strict=True)) for row in found]
+    return [{**custom_texts(custom), **dict(zip(plain, values, strict=True))} for custom, *values in found]
 
 
 def custom_field_names(connection: Connection, workspace_id: UUID) -> list[str]:

@@ -12,10 +12,21 @@ from typing import Any
 import pandas as pd
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import CUSTOM_PREFIX, clean_text, is_contact_field, join_set, split_set
+from integrations_pipeline.model import (
+    CONSENT_IN_AT,
+    CONSENT_UNASKED,
+    CUSTOM_PREFIX,
+    clean_text,
+    is_contact_field,
+    join_set,
+    split_set,
+)
 
 SET_FIELDS = frozenset({"tags"})
 TEXT_FIELDS = ("email", "name", "company", "job_title", "phone")
+#: The words for consent in texts, in lower case without outer blanks.
+OPTED_OUT_WORDS = ("true", "1", "yes")
+NOT_OPTED_OUT_WORDS = ("false", "0", "no", "")
 #: The separator of `model.SET_SEPARATOR`, in SQL.
 _UNIT = "chr(31)"
 
@@ -30,8 +41,13 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-def contact_columns(names: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Select list of these fields of `workspace_contacts c` as texts, and its bound parameters."""
+def contact_columns(
+    names: Sequence[str], *, consent: str = "case when c.email_opt_out then 'true' else '' end"
+) -> tuple[str, dict[str, str]]:
+    """Select list of these fields of `workspace_contacts c` as texts, and its bound parameters.
+
+    `consent`: what tells an opt-out, where the contact's own flag is not all.
+    """
     check_names(names)
     parts: list[str] = []
     bound: dict[str, str] = {}
@@ -41,7 +57,7 @@ def contact_columns(names: Sequence[str]) -> tuple[str, dict[str, str]]:
         elif name in SET_FIELDS:
             parts.append(f"array_to_string(c.{name}, {_UNIT})")
         elif name == "email_opt_out":
-            parts.append("case when c.email_opt_out then 'true' else '' end")
+            parts.append(consent)
         else:
             bound[f"key_{i}"] = name.removeprefix(CUSTOM_PREFIX)
             parts.append(f"coalesce(c.custom_fields ->> :key_{i}, '')")
@@ -101,8 +117,31 @@ def from_json(fields: Mapping[str, Any] | None) -> dict[str, str]:
     }
 
 
+def custom_texts(custom: Any) -> dict[str, str]:
+    """Custom fields as texts by field name, as `->>` gives them."""
+    told = custom if isinstance(custom, dict) else {}
+    return {
+        f"{CUSTOM_PREFIX}{key}": value
+        if isinstance(value, str)
+        else ""
+        if value is None
+        else json.dumps(value, ensure_ascii=False)
+        for key, value in told.items()
+    }
+
+
+def read_opt_out(text: str) -> bool | None:
+    """Whether a text says that somebody opted out; None where it is no word for either: that is never guessed."""
+    word = text.strip().lower()
+    return True if word in OPTED_OUT_WORDS else False if word in NOT_OPTED_OUT_WORDS else None
+
+
 def to_patch(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Fields to write on a contact, as the statements of `contacts` take them; "" clears."""
+    """Fields to write on a contact, as the statements of `contacts` take them; "" clears.
+
+    Consent comes as the words of `model`: the person's own opt-in brings its time along, `unasked` says nothing, and
+    what is no word at all stays text, which Postgres refuses for that row alone.
+    """
     check_names(fields)
     patch: dict[str, Any] = {}
     custom: dict[str, str | None] = {}
@@ -110,10 +149,20 @@ def to_patch(fields: Mapping[str, str]) -> dict[str, Any]:
         if name.startswith(CUSTOM_PREFIX):
             custom[name.removeprefix(CUSTOM_PREFIX)] = value or None
         elif name == "email_opt_out":
-            patch[name] = value.lower() in ("true", "1", "yes")
+            patch |= _consent_patch(value)
         else:
             patch[name] = split_set(value) if name in SET_FIELDS else value
     return patch | ({"custom_fields": custom} if custom else {})
+
+
+def _consent_patch(value: str) -> dict[str, Any]:
+    if value == CONSENT_UNASKED:
+        return {}
+    if value.startswith(CONSENT_IN_AT):
+        return {"email_opt_out": False, "opted_in_at": value.removeprefix(CONSENT_IN_AT)}
+    told = read_opt_out(value)
+    # The name of the field in front: Postgres has words of its own for true and false, `on` and `y` among them.
+    return {"email_opt_out": f"email_opt_out {value!r}" if told is None else told}
 
 
 def dump(values: Any) -> str:

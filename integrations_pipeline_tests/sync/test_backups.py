@@ -5,7 +5,13 @@ from sqlalchemy import text
 
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, people, person
 
-TABLES = ("workspace_contacts", "integration_connections", "integration_links", "integration_changes")
+TABLES = (
+    "workspace_contacts",
+    "integration_connections",
+    "integration_links",
+    "integration_changes",
+    "suppressions",
+)
 
 
 def back_up(world: World) -> None:
