@@ -98,7 +98,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         policy = _policy(run, connection, direction, before if is_changed or moved else None)
         frame = _to_frame(remote.records.values(), run.names)
         waiting = _waiting(run, connection, stored, (local, frame, base), remote)
-        bounced = suppressions.bounced_contact_ids(connection, run.connection.workspace_id)
+        bounced = _bounced(run, connection, local)
     world = World(
         local=Snapshot(side=Side.LOCAL, frame=local, is_complete=remote.is_complete, tombstones=frozenset(news.gone)),
         remote=Snapshot(
@@ -164,6 +164,11 @@ def _schema_memory(stored: Mapping[str, Any], look: SchemaLook | None) -> dict[s
         "silent": dict(look.silent),
         "stopped": sorted(look.stopped),
     }
+
+
+def _bounced(run: Run, connection: Connection, local: pd.DataFrame) -> frozenset[str]:
+    """Contacts that take no mail; nobody is asked for where nobody of the workspace is looked at."""
+    return suppressions.bounced_contact_ids(connection, run.connection.workspace_id) if len(local) else frozenset()
 
 
 def _waiting(

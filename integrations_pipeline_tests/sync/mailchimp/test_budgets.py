@@ -5,6 +5,7 @@ from math import ceil
 import pytest
 
 from integrations_pipeline.model import RunStatus
+from integrations_pipeline_tests.costs.counting import row_versions
 from integrations_pipeline_tests.sync.arrangement import people, person
 from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
 
@@ -132,3 +133,21 @@ def test_an_unchanged_answer_of_thousands_is_not_asked_for_again_by_a_preview(wo
     tenant.add_local(person(1000))
     tenant.preview()
     assert len(tenant.calls()) <= 2 + 1  # and one look at the merge fields
+
+
+@pytest.mark.parametrize("status", ["subscribed", "transactional"])
+def test_a_quiet_full_read_writes_no_row(world: MailchimpWorld, status: str) -> None:
+    tenant = world.tenant()
+    tenant.add_local(*(person(n, tags=["b", "a"]) for n in range(20)))
+    tenant.add_remote(*(person(n, tags=["y", "x"]) for n in range(100, 120)), status=status)
+    tenant.sync()
+    tenant.sync(is_full=True)
+
+    def written() -> list[object]:
+        with world.database.admin() as connection:
+            tables = ("workspace_contacts", "integration_links", "integration_changes", "suppressions")
+            return [row_versions(connection, table) for table in tables]
+
+    before = written()
+    tenant.sync(is_full=True)
+    assert written() == before

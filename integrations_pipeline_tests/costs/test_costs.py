@@ -1,0 +1,169 @@
+"""Work that is not needed is not done: each cost is counted, so that it cannot come back unnoticed."""
+
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from integrations_pipeline.engine.guards import Policy
+from integrations_pipeline.engine.plan import plan_sync
+from integrations_pipeline.engine.reader import World as Planned
+from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
+from integrations_pipeline.store import changes, contacts, links
+from integrations_pipeline.store.database import Database
+from integrations_pipeline_tests.builders import RULES, Link, base_frame, local_snapshot, remote_snapshot, whole
+from integrations_pipeline_tests.costs.counting import Statements, plan_nodes, python_calls, row_versions
+from integrations_pipeline_tests.store.rows import add_tenant
+from integrations_pipeline_tests.sync.arrangement import Tenant, World, open_world, people
+
+MANY = 20_000
+#: A nested loop over two tables of `MANY` rows would look at this many pairs.
+ALL_PAIRS = MANY * MANY
+
+
+# The plan: no Python for a row that nobody changed
+
+
+def unchanged(count: int, *, has_key: bool) -> Planned:
+    """So many linked contacts on which everybody agrees; each record carries the key that a create left on it."""
+    rows = {f"c{i:06d}": whole({"email": f"p{i}@example.org", "name": f"Person {i}"}) for i in range(count)}
+    records = {f"x{key}": fields for key, fields in rows.items()}
+    base = {key: Link(external_id=f"x{key}", agreed=fields, version=1) for key, fields in rows.items()}
+    remote = remote_snapshot(records)
+    if has_key:
+        remote.frame["contact_key"] = [key.removeprefix("x") for key in remote.frame.index]
+    return Planned(
+        local=local_snapshot(rows), remote=remote, base=base_frame(base), rules=RULES, policy=Policy(linked_count=count)
+    )
+
+
+@pytest.mark.parametrize("has_key", [True, False], ids=["contact keys", "no keys"])
+def test_a_plan_calls_no_python_for_unchanged_rows(has_key: bool) -> None:
+    few, many = unchanged(2_000, has_key=has_key), unchanged(12_000, has_key=has_key)
+    assert plan_sync(many).is_empty
+    plan_sync(few)
+    more = python_calls(lambda: plan_sync(many)) - python_calls(lambda: plan_sync(few))
+    assert more <= 50, f"{more} calls for 10,000 unchanged rows"
+
+
+def test_consent_that_is_told_in_another_word_is_no_change() -> None:
+    world = unchanged(1_000, has_key=False)
+    plan_sync(world)
+    world.remote.frame["email_opt_out"] = "unasked"
+    calls = python_calls(lambda: plan_sync(world))
+    world.remote.frame["email_opt_out"] = ""
+    assert abs(calls - python_calls(lambda: plan_sync(world))) <= 50
+
+
+# The question what changed: one plan, whatever Postgres knows of the tables
+
+
+@pytest.fixture
+def loaded(database: Database) -> Iterator[tuple[Database, UUID, UUID]]:
+    """`MANY` linked contacts as a first load leaves them: nothing was ever counted."""
+    with database.admin() as connection:
+        tenant = add_tenant(connection, "mine")
+        bound = {"workspace": tenant.workspace_id, "connection": tenant.connection_id, "count": MANY}
+        connection.execute(
+            text(
+                "insert into workspace_contacts (id, workspace_id, email) "
+                "select gen_random_uuid(), :workspace, 'p' || n || '@example.org' from generate_series(1, :count) n"
+            ),
+            bound,
+        )
+        connection.execute(
+            text(
+                "insert into integration_links (connection_id, workspace_id, contact_id, external_id, contact_version) "
+                "select :connection, :workspace, id, 'x' || id, version from workspace_contacts "
+                "where email like 'p%' on conflict do nothing"
+            ),
+            bound,
+        )
+    yield database, tenant.workspace_id, tenant.connection_id
+
+
+@pytest.mark.parametrize("has_statistics", [False, True], ids=["no statistics", "statistics"])
+@pytest.mark.parametrize("question", ["changed", "gone"])
+def test_what_changed_is_asked_in_one_pass_over_each_table(
+    loaded: tuple[Database, UUID, UUID], question: str, has_statistics: bool
+) -> None:
+    database, workspace_id, connection_id = loaded
+    if has_statistics:
+        with database.admin() as connection:
+            connection.execute(text("analyze workspace_contacts, integration_links"))
+    ask = contacts.changed_contact_ids if question == "changed" else links.gone_contact_ids
+    with database.workspace(workspace_id) as connection, Statements() as statements:
+        ask(connection, workspace_id, connection_id)
+        ((statement, parameters),) = statements.seen
+        nodes = plan_nodes(connection, statement, dict(parameters))
+    assert not [node["Node Type"] for node in nodes if node["Node Type"] == "Nested Loop"]
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in nodes) < 10 * 2 * MANY < ALL_PAIRS
+
+
+def test_what_was_written_a_moment_ago_is_not_read_where_nothing_was_read(loaded: tuple[Database, UUID, UUID]) -> None:
+    database, workspace_id, connection_id = loaded
+    with database.workspace(workspace_id) as connection, Statements() as statements:
+        assert changes.recent_remote_writes(connection, connection_id, 60.0, []) == []
+    assert not statements.seen
+
+
+def test_a_link_that_says_so_already_is_not_written(loaded: tuple[Database, UUID, UUID]) -> None:
+    database, workspace_id, connection_id = loaded
+    contact_id = str(uuid4())
+    write = links.LinkWrite(contact_id=contact_id, external_id="recX", agreed={"name": "Ann"}, contact_version=3)
+    with database.workspace(workspace_id) as connection:
+        links.upsert_links(connection, connection_id, workspace_id, [write])
+    with database.admin() as connection:
+        before = row_versions(connection, "integration_links")
+    with database.workspace(workspace_id) as connection:
+        links.upsert_links(connection, connection_id, workspace_id, [write])
+    with database.admin() as connection:
+        assert row_versions(connection, "integration_links") == before
+
+
+# Whole runs
+
+
+@pytest.fixture
+def world(sandbox: SandboxServer, database: Database) -> Iterator[World]:
+    with open_world(sandbox, database) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxServer]:
+    with SandboxServer(SandboxOptions(rate_limit_scale=None)) as server:
+        yield server
+
+
+TABLES = ("workspace_contacts", "integration_links", "integration_changes", "suppressions")
+
+
+def written(tenant: Tenant) -> dict[str, list[tuple[object, ...]]]:
+    with tenant.world.database.admin() as connection:
+        return {table: row_versions(connection, table) for table in TABLES}
+
+
+@pytest.mark.parametrize("is_full", [True, False], ids=["full", "incremental"])
+def test_a_quiet_run_writes_no_row_of_contacts_links_or_journal(world: World, is_full: bool) -> None:
+    tenant = world.tenant()
+    tenant.add_local(*people(40))
+    tenant.add_remote(*people(40, first=100))
+    tenant.sync()
+    tenant.sync()
+    before = written(tenant)
+    tenant.sync(is_full=is_full)
+    assert written(tenant) == before
+
+
+def test_statements_of_a_quiet_run_do_not_grow_with_the_contacts(world: World) -> None:
+    counts = []
+    for slug, count in (("few", 10), ("many", 300)):
+        tenant = world.tenant(slug)
+        tenant.add_local(*people(count))
+        tenant.sync()
+        with Statements() as statements:
+            tenant.sync()
+        counts.append(len(statements.seen))
+    assert counts[0] == counts[1]
