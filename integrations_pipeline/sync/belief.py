@@ -6,6 +6,7 @@ Belongs here: finding both before anything is planned. Does not: reads that are 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,22 @@ def disbelieve_blank(run: Run, remote: RemoteRead, base: pd.DataFrame) -> frozen
     for key, row in emptied.items():
         remote.records[key] = replace(remote.records[key], fields=row)
     return frozenset(emptied)
+
+
+def newly_blank(remote: RemoteRead, base: pd.DataFrame, stored: Mapping[str, Any]) -> frozenset[str]:
+    """Records without a link and without any value, told for the first time: read once more before they count as the
+    empty rows that they may be."""
+    linked = set(base["external_id"])
+    blank = {key for key, record in remote.records.items() if not any(record.fields.values()) and key not in linked}
+    return frozenset(blank - set(stored.get("retry", ())))
+
+
+def spare_resumed(run: Run, base: pd.DataFrame, remote: pd.DataFrame, stored: Mapping[str, Any]) -> None:
+    """A field that was stopped goes on: what its column does not have any more was lost with the column, and is no
+    edit. Forget, in `base`, what was agreed for it, so that the value here goes back there."""
+    for name in sorted(set(stored.get("stopped", ())) & set(run.names)):
+        emptied = remote.index[remote[name] == ""]
+        base.loc[base["external_id"].isin(list(emptied)), name] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import contacts, links, suppressions
 from integrations_pipeline.store.database import Connection
-from integrations_pipeline.sync.belief import Unsettled, disbelieve_blank, unsettled
+from integrations_pipeline.sync.belief import Unsettled, disbelieve_blank, newly_blank, spare_resumed, unsettled
 from integrations_pipeline.sync.reading import (
     RemoteRead,
     complete,
@@ -92,11 +92,13 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
             base=known_of(run, connection, {write.external_id for write in writes} - remote.records.keys()),
         )
         blank = disbelieve_blank(run, remote, base)
+        again = newly_blank(remote, base, stored)
         moved = _moved_fields(run, stored)
         if is_changed or moved:
             _forget_base(run, connection, before, base, remote, moved)
         policy = _policy(run, connection, direction, before if is_changed or moved else None)
         frame = _to_frame(remote.records.values(), run.names)
+        spare_resumed(run, base, frame, stored)
         waiting = _waiting(run, connection, stored, (local, frame, base), remote)
         bounced = _bounced(run, connection, local)
     world = World(
@@ -117,7 +119,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         cursor={
             "remote": dict(remote.cursor),
             "configuration": run.configuration,
-            "retry": sorted(suspects | blank),
+            "retry": sorted(suspects | blank | again),
             "waiting": dict(waiting.since),
             **_schema_memory(stored, look),
         },

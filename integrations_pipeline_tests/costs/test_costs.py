@@ -60,7 +60,7 @@ def test_consent_that_is_told_in_another_word_is_no_change() -> None:
 
 
 @pytest.fixture
-def loaded(database: Database) -> Iterator[tuple[Database, UUID, UUID]]:
+def loaded(database: Database) -> tuple[Database, UUID, UUID]:
     """`MANY` linked contacts as a first load leaves them: nothing was ever counted."""
     with database.admin() as connection:
         tenant = add_tenant(connection, "mine")
@@ -80,7 +80,7 @@ def loaded(database: Database) -> Iterator[tuple[Database, UUID, UUID]]:
             ),
             bound,
         )
-    yield database, tenant.workspace_id, tenant.connection_id
+    return database, tenant.workspace_id, tenant.connection_id
 
 
 @pytest.mark.parametrize("has_statistics", [False, True], ids=["no statistics", "statistics"])

@@ -28,6 +28,8 @@ from integrations_pipeline_tests.sync.arrangement import Tenant
 from integrations_pipeline_tests.sync.lag import Lag
 
 FIELDS = ("name", "company", "phone", "job_title")
+#: Their columns, as the mapping names them, that an admin may rename.
+COLUMNS = ("Company", "Phone", "Job Title")
 STEPS = 24
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 #: Seconds between two things that happen: shorter and longer than a read may be stale.
@@ -116,6 +118,8 @@ class History:
             self._writes_around_a_set_back: 1,
             self._time_leaps_in_a_run: 1,
             self._edit_after_a_leap: 1,
+            self._admin_renames: 1,
+            self._admin_swaps: 1,
         }
 
     def _note(self, what: str) -> None:
@@ -213,6 +217,7 @@ class History:
             self._note(f"stopped by {type(stopped).__name__}")
             return None
         self.seen[f"run {report.status.value}"] += 1
+        self.seen["runs that let edits settle"] += bool(report.settling)
         self._judge_run()
         for change in report.plan.changes:
             self.seen[f"{change.side.value} {change.kind.value}"] += 1
@@ -281,6 +286,20 @@ class History:
             self.world.clock.advance(self._random.uniform(0, WINDOW / 3))
             self._sync(is_full=self._random.random() < 0.5)
         self.seen["stale answers"] += lag.stale_reads
+
+    # The provider's columns
+
+    def _admin_renames(self) -> None:
+        """A column gets another name, and somebody edits under it before a run comes."""
+        self.tenant.rename_column(
+            self._random.choice(COLUMNS), f"Renamed {self.seen['_admin_renames']} {len(self.log)}"
+        )
+        self._edit_remote()
+
+    def _admin_swaps(self) -> None:
+        """Two columns get each other's names."""
+        self.tenant.swap_columns(*self._random.sample(COLUMNS, 2))
+        self._edit_remote()
 
     # Time
 
@@ -433,6 +452,8 @@ FAULTS: list[tuple[str, dict[str, object]]] = [
     ("truncate_page", {}),
     ("empty_page", {}),
     ("expire_iterators", {}),
+    ("blank_values", {}),
+    ("blank_values", {"drops_key": True}),
 ]
 
 
@@ -451,7 +472,9 @@ def tell(world: StrictWorld, seed: int) -> History:
     three ways of reading changes are walked."""
     world.airtable.set_options(allows_webhooks=seed % 3 != 0)
     bystanders = SMALL_TABLE + 5 if seed % 12 == 6 else 0
-    history = History(seed, world, world.tenant(f"s{seed}", **SETTINGS), bystanders)
+    # Every fourth lets edits settle, on both sides.
+    settings = SETTINGS | ({"settle_seconds": 30} if seed % 4 == 1 else {})
+    history = History(seed, world, world.tenant(f"s{seed}", **settings), bystanders)
     history.run()
     history.judge()
     return history

@@ -26,6 +26,7 @@ def test_random_histories_converge_lose_nothing_and_leave_no_duplicate(worlds: W
         "local delete": 1, "remote delete": 1, "conflict": 3, "edits looked for": 50,
         "stopped by Crash": 5, "edit during a run": 3, "stale answers": 1,
         "time_leaps": 1, "time_leaps_in_a_run": 1, "provider_leaps": 1, "workspace_is_set_back": 1,
+        "admin_renames": 1, "admin_swaps": 1, "fault blank_values": 1, "runs that let edits settle": 1,
     }  # fmt: skip
     missed = {name: (seen[name], wanted) for name, wanted in least.items() if seen[name] < wanted}
     assert not missed, f"hardly exercised (seen, wanted): {missed}; all: {dict(seen)}"

@@ -261,6 +261,8 @@ class Tenant:
     base_id: str
     table_id: str
     settings: dict[str, Any] = field(default_factory=dict)
+    #: Names that an admin gave to columns, by those of the mapping.
+    present: dict[str, str] = field(default_factory=dict)
     token: str = DEFAULT_TOKEN
     calls_seen: int = 0
 
@@ -354,6 +356,17 @@ class Tenant:
     def edit_remote(self, record_id: str, **fields: Value) -> None:
         self.world.airtable.update_record(self.base_id, TABLE, record_id, **self._cells(fields))
 
+    def rename_column(self, column: str, name: str) -> None:
+        """An admin renames a column; edits of people go to it under its new name."""
+        self.world.airtable.rename_field(self.base_id, TABLE, self.present.get(column, column), name)
+        self.present[column] = name
+
+    def swap_columns(self, one: str, other: str) -> None:
+        """An admin gives each of two columns the other's name."""
+        names = [self.present.get(column, column) for column in (one, other)]
+        self.world.airtable.swap_fields(self.base_id, TABLE, *names)
+        self.present[one], self.present[other] = names[1], names[0]
+
     def delete_remote(self, *record_ids: str) -> None:
         self.world.airtable.delete_records(self.base_id, TABLE, record_ids)
 
@@ -361,14 +374,20 @@ class Tenant:
         """Records: id → mapped fields by workspace name, empty ones left out."""
         return {
             str(record["id"]): _filled(
-                {name: _from_cell(record["fields"].get(column, "")) for name, column in self.columns.items()}
+                {
+                    name: _from_cell(record["fields"].get(self.present.get(column, column), ""))
+                    for name, column in self.columns.items()
+                }
             )
             for record in self.world.airtable.records(self.base_id, TABLE)
         }
 
     def _cells(self, fields: Mapping[str, Value]) -> dict[str, Any]:
         return {
-            self.columns.get(name, name): (value if isinstance(value, str) else list(value)) or None
+            self.present.get(self.columns.get(name, name), self.columns.get(name, name)): (
+                value if isinstance(value, str) else list(value)
+            )
+            or None
             for name, value in fields.items()
         }
 

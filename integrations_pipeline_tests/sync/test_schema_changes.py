@@ -265,3 +265,38 @@ def test_one_record_that_lost_all_its_values_is_told_and_left_alone(world: World
 def test_a_quiet_run_does_not_look_at_the_columns(world: World) -> None:
     tenant = synced(world)
     tenant.assert_quiet(most_calls=1)
+
+
+def test_what_a_column_lost_while_it_was_of_another_type_is_no_edit(world: World) -> None:
+    tenant = synced(world)
+    spoil("becomes a number", world, tenant)
+    tenant.edit_remote(record_named(tenant, "Person 1"), name="Renamed")
+    tenant.sync()
+    world.airtable.change_field_type(tenant.base_id, TABLE, "Company", "singleLineText", {})
+    assert not tenant.sync().stopped_fields
+    assert companies(tenant) == {"Firm 0", "Firm 1", "Firm 2", "Firm 3"}, "what Airtable emptied goes back there"
+    tenant.assert_in_sync()
+
+
+def test_a_new_record_that_came_without_values_is_read_once_more(world: World) -> None:
+    world.forbid_webhooks()
+    tenant = synced(world, 230)
+    for _ in range(2):
+        world.server.stage.clock.advance(600)
+        tenant.sync()
+    world.server.stage.clock.advance(600)
+    tenant.add_remote(person(500))
+    world.fault("blank_values", times=1)
+    tenant.sync()
+    assert len(tenant.local()) == 230
+    tenant.sync()
+    assert len(tenant.local()) == 231
+
+
+def test_an_empty_row_is_read_once_more_and_then_left_alone(world: World) -> None:
+    tenant = synced(world)
+    world.airtable.create_records(tenant.base_id, TABLE, [{}])
+    tenant.sync()
+    tenant.sync()
+    tenant.assert_quiet(most_calls=1)
+    assert len(tenant.local()) == 4
