@@ -42,7 +42,7 @@ SET_BACKS = (2 * MINUTE, 5 * MINUTE, 15 * MINUTE)
 #: No single pause of a run is longer: the cap of the retries and the pacer's penalty, and one interval more.
 LONGEST_PAUSE = 61.0
 #: Quiet runs after the last fault within which everything must have settled.
-ROUNDS = 4
+ROUNDS = 6
 #: Deletes are believed without a person, or no history with one would settle.
 SETTINGS: dict[str, Any] = {"delete_policy": "propagate", "delete_limit": 1000, "delete_limit_fraction": 1.0}
 
@@ -366,7 +366,7 @@ class History:
         for _ in range(ROUNDS):
             self._let_the_window_pass()
             report = self._sync()
-            if report and not report.plan.changes and report.status is RunStatus.SUCCESS:
+            if report and not (report.plan.changes or report.settling) and report.status is RunStatus.SUCCESS:
                 return
             plans.append(report and (report.status.value, report.error, report.plan.changes, report.results))
         raise AssertionError(f"seed {self.seed}: not settled after {ROUNDS} quiet runs; {plans[-1]}; {self.log}")
