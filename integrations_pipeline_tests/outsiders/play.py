@@ -50,7 +50,7 @@ class Play:
         """Note that something must hold; `was` says what was found instead."""
         self.checks += 1
         if not is_so:
-            self.failures.append(f"{what}{f' (was {was})' if was != '' else ''}")
+            self.failures.append(f"{what}{f' (was {was})' if was not in ('', None) else ''}")
 
     def must_be(self, what: str, was: object, wanted: object) -> None:
         self.must(f"{what} must be {_short(wanted)}", was == wanted, _short(was))
@@ -178,7 +178,7 @@ class Play:
 
 
 def _short(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) and value else repr(value)
     return text if len(text) <= 160 else f"{text[:160]}…"
 
 

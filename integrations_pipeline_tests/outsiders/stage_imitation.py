@@ -42,6 +42,9 @@ class ImitatedAirtable(_Lying):
     def edit_row(self, email: str, **cells: Any) -> None:
         self.table.edit(self.table.by("Email", email), **cells)
 
+    def remove_row(self, email: str) -> None:
+        self.table.remove(self.table.by("Email", email))
+
     def rows(self) -> dict[str, dict[str, Any]]:
         def cells(record: Record) -> dict[str, Any]:
             told = {column.name: self.table.cell(record, column) for column in self.table.columns}
@@ -96,6 +99,14 @@ class ImitatedMailchimp(_Lying):
     def unsubscribe(self, email: str) -> None:
         member = self.mailchimp.by(email)
         member.status, member.is_in_compliance, member.last_changed = "unsubscribed", True, datetime.now(UTC)
+
+    def archive(self, email: str) -> None:
+        member = self.mailchimp.by(email)
+        member.status, member.last_changed = "archived", datetime.now(UTC)
+
+    def unarchive(self, email: str) -> None:
+        member = self.mailchimp.by(email)
+        member.status, member.last_changed = "subscribed", datetime.now(UTC)
 
     def bounce(self, email: str) -> None:
         member = self.mailchimp.by(email)

@@ -172,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(payload if answer.status != 204 else b"")
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the names http.server looks for
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
 
 class Server(ThreadingHTTPServer):
