@@ -28,7 +28,8 @@ def chosen(names: list[str]) -> list[tuple[Story, str]]:
 
 
 def _is_named(told: Story, variant: str, name: str) -> bool:
-    return name.upper() == told.number or f"{told.number} {variant}".lower().startswith(name.lower())
+    """A whole number, or the beginning of a longer name: A1 is not A10."""
+    return name.upper() == told.number or (" " in name and f"{told.number} {variant}".lower().startswith(name.lower()))
 
 
 @contextmanager
@@ -46,6 +47,7 @@ def main() -> int:
         prog="outsiders", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--against", choices=("imitation", "sandbox", "both"), default="imitation")
+    parser.add_argument("--sandbox", default="", metavar="URL", help="a sandbox that runs already; it is reset")
     parser.add_argument("--processes", action="store_true", help="a whole process per command instead of a fork")
     parser.add_argument("names", nargs="*", metavar="NAME")
     given = parser.parse_args()
@@ -53,7 +55,7 @@ def main() -> int:
     outcomes: Counter[str] = Counter()
     with (
         Home.open(is_forking=not given.processes) as home,
-        SandboxServer.open(is_needed="sandbox" in places) as sandbox,
+        SandboxServer.open(given.sandbox, is_needed="sandbox" in places) as sandbox,
     ):
         for place in places:
             for told, variant in chosen(given.names):

@@ -87,7 +87,9 @@ class Home:
             "arguments": list(arguments),
             "environment": environment,
             "folder": str(self.folder),
-            "stdin": str(given), "stdout": str(out), "stderr": str(err),
+            "stdin": str(given),
+            "stdout": str(out),
+            "stderr": str(err),
         }
         code = self._order(order)
         return Ran(code, *(path.read_text(encoding="utf-8") for path in (out, err)))

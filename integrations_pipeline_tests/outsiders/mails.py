@@ -75,14 +75,15 @@ def report(
         fields += f"\nFinal-Recipient: rfc822; {delivered}\nAction: delivered\nStatus: 2.0.0\n"
     inner = MIMEText("")
     inner.set_payload(f"Reporting-MTA: dns; googlemail.com\n\n{fields}")
-    inner.replace_header("Content-Type", kind)
+    # Its kind is put in afterwards: the standard library writes no report of its own kinds from text.
+    inner.replace_header("Content-Type", "text/x-status")
     whole.attach(inner)
     head = EmailMessage()
     head["From"], head["To"], head["Subject"] = OWNER, recipient, "As it was sent"
     if original:
         head["Message-ID"] = original
     whole.attach(MIMEMessage(head))
-    return whole.as_bytes()
+    return whole.as_bytes().replace(b"text/x-status", kind.encode())
 
 
 def _copy(recipient: str, original: str) -> str:

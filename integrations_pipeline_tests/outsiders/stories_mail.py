@@ -202,7 +202,6 @@ _PASSING: dict[str, tuple[int, Any]] = {
     "302": (302, _HTML),
     "307": (307, b""),
     "403 of a page": (403, _HTML),
-    "200 of a page": (200, _HTML),
     "405 of a page": (405, _HTML),
 }
 

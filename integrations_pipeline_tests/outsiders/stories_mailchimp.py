@@ -143,7 +143,8 @@ def a5(play: Play, variant: str) -> None:
     play.must_be("the exit code", ran.code, 1)
     play.must_tell("the archived address", "archived")
     play.must_be("the member's status", mailchimp.members()[ANN]["status"], "archived")
-    play.settle("mailchimp")
+    play.settle("mailchimp", 1)
+    play.sync("mailchimp", "--full")
     play.must("the contact is still here", ANN in play.contacts())
     play.must_be("the member's status later", mailchimp.members()[ANN]["status"], "archived")
     if variant == "brought back later":

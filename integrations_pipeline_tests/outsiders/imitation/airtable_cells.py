@@ -6,7 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 COMPUTED = frozenset(
-    ["formula", "rollup", "count", "multipleLookupValues", "autoNumber", "createdTime", "lastModifiedTime", "createdBy", "lastModifiedBy", "button", "aiText", "externalSyncSource"]
+    [
+        "formula",
+        "rollup",
+        "count",
+        "multipleLookupValues",
+        "autoNumber",
+        "createdTime",
+        "lastModifiedTime",
+        "createdBy",
+        "lastModifiedBy",
+        "button",
+        "aiText",
+        "externalSyncSource",
+    ]
 )
 _NUMBERS = frozenset(("number", "currency", "percent", "duration", "rating"))
 #: How dates may be written for `typecast`: ISO, and the column's own format, which is the American one here.

@@ -316,7 +316,8 @@ class Gmail(Service):
         address = urlsplit(target)
         inner = Request(
             method=method,
-            path=address.path,
+            # The client writes the whole path there, with the prefix under which this service is served.
+            path=address.path.replace("/gmail/gmail/", "/gmail/", 1),
             query=tuple(parse_qsl(address.query, keep_blank_values=True)),
             headers={
                 **outer.headers,
