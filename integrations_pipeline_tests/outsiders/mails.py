@@ -70,7 +70,8 @@ def report(
     if original:
         whole["In-Reply-To"] = whole["References"] = original
     whole.attach(MIMEText(f"{text}\n\n{recipient}\n"))
-    fields = f"Final-Recipient: rfc822; {recipient}\nAction: {action}\nStatus: {status}\nDiagnostic-Code: smtp; 550 {status} no such user\n"
+    fields = f"Final-Recipient: rfc822; {recipient}\nAction: {action}\nStatus: {status}\n"
+    fields += f"Diagnostic-Code: smtp; 550 {status} no such user\n"
     if delivered:
         fields += f"\nFinal-Recipient: rfc822; {delivered}\nAction: delivered\nStatus: 2.0.0\n"
     inner = MIMEText("")
@@ -87,7 +88,8 @@ def report(
 
 
 def _copy(recipient: str, original: str) -> str:
-    return f"Return-Path: <{OWNER}>\nFrom: {OWNER}\nTo: {recipient}\nSubject: Story\nMessage-ID: {original}\n\nHello, here is a story.\n"
+    head = f"Return-Path: <{OWNER}>\nFrom: {OWNER}\nTo: {recipient}\nSubject: Story\nMessage-ID: {original}"
+    return f"{head}\n\nHello, here is a story.\n"
 
 
 def qmail(recipient: str, original: str) -> bytes:
@@ -104,7 +106,8 @@ def qmail(recipient: str, original: str) -> bytes:
 def yahoo(recipient: str, original: str) -> bytes:
     text = (
         "Sorry, we were unable to deliver your message to the following address.\n\n"
-        f"<{recipient}>:\n554: delivery error: dd This user doesn't have a yahoo.com account ({recipient}) [-5] - mta1.mail.yahoo.com\n\n"
+        f"<{recipient}>:\n554: delivery error: dd This user doesn't have a yahoo.com account ({recipient}) [-5] - "
+        f"mta1.mail.yahoo.com\n\n"
         f"--- Below this line is a copy of the message.\n\n{_copy(recipient, original)}"
     )
     return mail("MAILER-DAEMON@yahoo.com", "Failure Notice", text, Return_Path="<>")
@@ -116,7 +119,8 @@ def exim(recipient: str, original: str) -> bytes:
         "A message that you sent could not be delivered to one or more of its\nrecipients. This is a permanent error. "
         f"The following address(es) failed:\n\n  {recipient}\n    host mx.elsewhere.test [192.0.2.7]\n"
         "    SMTP error from remote mail server after RCPT TO:<" + recipient + ">:\n"
-        f"    550 5.1.1 User unknown\n\n------ This is a copy of the message, including all the headers. ------\n\n{_copy(recipient, original)}"
+        f"    550 5.1.1 User unknown\n\n"
+        f"------ This is a copy of the message, including all the headers. ------\n\n{_copy(recipient, original)}"
     )
     return mail(
         "Mail Delivery System <Mailer-Daemon@mx.elsewhere.test>",
@@ -131,7 +135,8 @@ def exim(recipient: str, original: str) -> bytes:
 def german(recipient: str, original: str) -> bytes:
     text = (
         "Ihre Nachricht konnte an den folgenden Empfänger nicht zugestellt werden:\n\n"
-        f"{recipient}\n\nGrund: 550 5.1.1 Benutzer unbekannt\n\n----- Ursprüngliche Nachricht -----\n\n{_copy(recipient, original)}"
+        f"{recipient}\n\nGrund: 550 5.1.1 Benutzer unbekannt\n\n"
+        f"----- Ursprüngliche Nachricht -----\n\n{_copy(recipient, original)}"
     )
     return mail(
         "postmaster@elsewhere.test", "Unzustellbar: Story", text, Auto_Submitted="auto-replied", Return_Path="<>"

@@ -57,7 +57,7 @@ class Play:
 
     def must_tell(self, what: str, *words: str) -> None:
         """Some line that a user saw, or finds by `status` and `logs`, has one of these words."""
-        lines = "\n".join(self.spoken + [self.run("status", "-w", self.slug, "--json").out, self.run_logs()])
+        lines = "\n".join([*self.spoken, self.run("status", "-w", self.slug, "--json").out, self.run_logs()])
         self.must(f"{what} must be told", any(re.search(word, lines, re.IGNORECASE) for word in words))
 
     def run_logs(self) -> str:
@@ -153,7 +153,7 @@ class Play:
         """One field of every contact that has it."""
         return {email: row.get(name, "") for email, row in self.contacts(slug).items() if row.get(name, "")}
 
-    def update(self, email: str, slug: str = "", **fields: str) -> None:
+    def update(self, email: str, /, slug: str = "", **fields: str) -> None:
         given = [part for name, value in fields.items() for part in ("--set", f"{name.replace('__', '.')}={value}")]
         self.done("contacts", "update", email, "-w", slug or self.slug, *given)
 

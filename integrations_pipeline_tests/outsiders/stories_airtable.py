@@ -149,7 +149,7 @@ def _set_here(play: Play, kind: str, old: str, value: str, normal: Any) -> None:
     play.update(ANN, custom_fields__detail=value)
     ran = play.sync("airtable")
     first = play.stage.airtable.rows()[ANN].get("Detail")
-    play.settle("airtable")
+    play.settle("airtable", 1)
     last, here = play.stage.airtable.rows()[ANN].get("Detail"), play.contacts()[ANN]["custom_fields.detail"]
     is_normal = normal is not None and first == normal
     play.must("the cell holds the old value or the read one", first in (cell, normal) and first is not None, first)
@@ -221,7 +221,7 @@ def a4(play: Play, variant: str) -> None:
     before = {"custom_fields.detail": "40"}.get(field, "Nordlys")
     play.stage.airtable.edit_row(ANN, Name="Ann Jones")
     play.sync("airtable")
-    play.settle("airtable")
+    play.settle("airtable", 1)
     contact = play.contacts()[ANN]
     play.must_be(f"{field} here", contact[field], before)
     play.must_be("the name edited there", contact["name"], "Ann Jones")
@@ -234,7 +234,8 @@ def _from_formula(play: Play, kind: str, told: Any) -> None:
     play.bring(*({key: value for key, value in row.items() if key != "company"} for row in _people(6)))
     play.connect("airtable", field_mapping={"name": "Name", "email": "Email"})
     play.home.sql(
-        "insert into integration_field_mappings (connection_id, workspace_field, external_field, sync_direction, enabled) "
+        "insert into integration_field_mappings "
+        "(connection_id, workspace_field, external_field, sync_direction, enabled) "
         "select c.id, 'company', 'Firm', 'from_external', true from integration_connections c "
         "join workspaces w on w.id = c.workspace_id where w.slug = %s",
         play.slug,

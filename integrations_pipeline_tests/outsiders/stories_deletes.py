@@ -75,7 +75,7 @@ def _deleted(out: str) -> int:
 def _is_there(play: Play, provider: str) -> bool:
     if provider == "airtable":
         return ANN in play.stage.airtable.rows()
-    return play.stage.mailchimp.members().get(ANN, {}).get("status", "archived") != "archived"
+    return bool(play.stage.mailchimp.members().get(ANN, {}).get("status", "archived") != "archived")
 
 
 def _remove(play: Play, provider: str) -> None:

@@ -219,7 +219,8 @@ def c5(play: Play, variant: str) -> None:
     play.connect("gmail")
     for email in people[: count - 1]:
         play.home.sql(
-            "insert into pitches (workspace_id, to_email, subject, body, status) select id, %s, 'Story', 'Hello', 'queued' "
+            "insert into pitches (workspace_id, to_email, subject, body, status) "
+            "select id, %s, 'Story', 'Hello', 'queued' "
             "from workspaces where slug = %s",
             *(email, play.slug),
         )

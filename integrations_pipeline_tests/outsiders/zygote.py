@@ -15,10 +15,12 @@ from typing import Any
 
 def main() -> None:
     """Serve orders until stdin ends."""
-    from integrations_pipeline import cli  # noqa: PLC0415 - the import is the point
+    from integrations_pipeline import cli, mail, providers, store, sync  # noqa: PLC0415 - the import is the point
 
-    for module in pkgutil.iter_modules(cli.__path__, f"{cli.__name__}."):
-        importlib.import_module(module.name)
+    for package in (cli, mail, providers, store, sync):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if ".migrations." not in module.name:
+                importlib.import_module(module.name)
     print(json.dumps({"ready": True}), flush=True)  # noqa: T201 - the protocol
     for line in sys.stdin:
         order = json.loads(line)
@@ -43,7 +45,7 @@ def _become(order: dict[str, Any]) -> None:
         target = os.open(path, flags, 0o600)
         os.dup2(target, number)
         os.close(target)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lives as long as the process
     sys.argv = ["integrations", *order["arguments"]]
 
 

@@ -280,7 +280,9 @@ class Airtable(Service):
         clears = request.method == "PUT"
         if "performUpsert" in told:
             return self._upsert(table, told, clears=clears)
-        pairs = [(self._record(table, each.get("id", ""), 422), each["fields"]) for each in records]
+        pairs: list[tuple[Record | None, dict[str, Any]]] = [
+            (self._record(table, each.get("id", ""), 422), each["fields"]) for each in records
+        ]
         return {"records": self._write(table, pairs, told, clears=clears)}
 
     def update_one(self, request: Request, base: str, name: str, record_id: str) -> Any:
@@ -483,15 +485,15 @@ def _payload(table: Table, entry: tuple[str, str, str, Any, datetime], number: i
     record_id, kind, column_id, value, when = entry
     time = when.strftime("%Y-%m-%dT%H:%M:%S.000Z")
     cells = {"cellValuesByFieldId": {column_id: value} if column_id else {}}
-    changed: dict[str, Any] = {
+    kinds: dict[str, dict[str, Any]] = {
         "created": {"createdRecordsById": {record_id: {"createdTime": time, **cells}}},
         "changed": {"changedRecordsById": {record_id: {"current": cells}}},
         "destroyed": {"destroyedRecordIds": [record_id]},
-    }[kind]
+    }
     return {
         "timestamp": time,
         "baseTransactionNumber": number,
         "payloadFormat": "v0",
         "actionMetadata": {"source": "client", "sourceMetadata": {"user": {"id": "usrImitation00001"}}},
-        "changedTablesById": {table.id: changed},
+        "changedTablesById": {table.id: kinds[kind]},
     }

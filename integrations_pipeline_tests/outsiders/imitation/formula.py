@@ -24,9 +24,12 @@ class UnknownFormula(Exception):
 class Looked(Protocol):
     """What a formula sees of a record."""
 
-    record_id: str
-    modified: datetime
-    created: datetime
+    @property
+    def record_id(self) -> str: ...
+    @property
+    def modified(self) -> datetime: ...
+    @property
+    def created(self) -> datetime: ...
 
     def value(self, name: str) -> Any:
         """The cell under this name or id; KeyError for a column that there is not."""

@@ -302,7 +302,8 @@ class Gmail(Service):
             name = str(part.get("Content-ID", "")).replace("<", "<response-", 1)
             lines.append(
                 f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: {name}\r\n\r\n"
-                f"HTTP/1.1 {answer.status} Told\r\nContent-Type: {kind}\r\nContent-Length: {len(payload)}\r\n\r\n".encode()
+                f"HTTP/1.1 {answer.status} Told\r\nContent-Type: {kind}\r\n"
+                f"Content-Length: {len(payload)}\r\n\r\n".encode()
                 + payload
                 + b"\r\n"
             )
@@ -355,9 +356,10 @@ def _given(request: Request, inside: str) -> tuple[bytes, dict[str, Any]]:
     if kind.startswith("message/rfc822"):
         return request.body, {}
     if kind.startswith("multipart/related"):
-        head, media = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + request.body).get_payload()
-        told = json.loads(str(head.get_payload()) or "{}")  # type: ignore[union-attr]
-        return media.get_payload()[0].as_bytes(), told.get(inside, told) if inside else told  # type: ignore[union-attr, index]
+        whole = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + request.body)
+        parts: list[Any] = [*whole.walk()][1:3]
+        told = json.loads(str(parts[0].get_payload()) or "{}")
+        return parts[1].get_payload()[0].as_bytes(), told.get(inside, told) if inside else told
     told = request.json()
     told = told.get(inside, {}) if inside else told
     try:

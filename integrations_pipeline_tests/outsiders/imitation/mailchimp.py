@@ -61,7 +61,7 @@ class Member:
     status: str = "subscribed"
     merge: dict[int, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
-    contact_id: str = field(default_factory=lambda: hashlib.md5(f"c{next(_NUMBERS)}".encode()).hexdigest())
+    contact_id: str = field(default_factory=lambda: f"{next(_NUMBERS):032x}")
     web_id: int = field(default_factory=lambda: next(_NUMBERS))
     last_changed: datetime = field(default_factory=lambda: datetime.now(UTC))
     #: Left by own hand, or bounced: no API call may subscribe it again.
@@ -75,7 +75,8 @@ class Member:
 
 
 def _hash(email: str) -> str:
-    return hashlib.md5(email.lower().encode()).hexdigest()
+    """Mailchimp's own name for a member."""
+    return hashlib.md5(email.lower().encode(), usedforsecurity=False).hexdigest()
 
 
 def standard_fields(*more: MergeField) -> list[MergeField]:
@@ -308,8 +309,8 @@ class Mailchimp(Service):
                     400, "Invalid Resource", "The e-mail of a member that is not subscribed cannot be changed."
                 )
         if status == "subscribed" and member.status != status and member.is_in_compliance:
-            detail = f"{email} is in a compliance state due to unsubscribe, bounce, or compliance review and cannot be subscribed."
-            raise problem(400, "Member In Compliance State", detail)
+            why = "is in a compliance state due to unsubscribe, bounce, or compliance review and cannot be subscribed."
+            raise problem(400, "Member In Compliance State", f"{email} {why}")
         if status not in (*_SELECTABLE, member.status):
             raise problem(400, "Invalid Resource", "status is not one of the accepted")
         member.merge = self._merged(member, told.get("merge_fields") or {}, skips, is_new=False)
