@@ -164,10 +164,14 @@ class Play:
 
     def pitch(self, to: str, subject: str, body: str = "Hello, here is a story.", slug: str = "", **more: str) -> str:
         """Queue one pitch; its id."""
+        return self.pitch_all({"to_email": to, "subject": subject, "body": body, **more}, slug=slug)[0]
+
+    def pitch_all(self, *rows: Mapping[str, str], slug: str = "") -> list[str]:
+        """Queue these pitches from one file; their ids in order."""
         path = self.home.folder / "pitches.jsonl"
-        path.write_text(json.dumps({"to_email": to, "subject": subject, "body": body, **more}), encoding="utf-8")
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
         ids = self.json("pitches", "import", str(path), "-w", slug or self.slug)["ids"]
-        return str(ids[0])
+        return [str(each) for each in ids]
 
     def pitches(self, slug: str = "") -> dict[str, dict[str, Any]]:
         rows = self.json("pitches", "list", "-w", slug or self.slug)
