@@ -56,6 +56,8 @@ FAULTS_TODAY: frozenset[str] = frozenset(
         "A7 other words for yes",
         "A7 JSON Lines",
         "A7 by update",
+        "A10 airtable",
+        "A10 mailchimp",
         "A11 airtable",
         "A11 airtable, by the table's name",
         "A11 mailchimp",
