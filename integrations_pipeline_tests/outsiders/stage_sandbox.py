@@ -360,8 +360,13 @@ class SandboxServer:
     @contextmanager
     def open(cls, url: str, *, is_needed: bool) -> Iterator["SandboxServer | None"]:
         """The one at `url`, else one of its own, if any is needed."""
-        if url or not is_needed:
-            yield cls(url.rstrip("/")) if url else None
+        if not is_needed:
+            yield None
+            return
+        if url:
+            found = cls(url.rstrip("/"))
+            found._wait()
+            yield found
             return
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
