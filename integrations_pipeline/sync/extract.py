@@ -250,7 +250,9 @@ def _read_affected(run: Run, connection: Connection, remote: RemoteRead) -> tupl
     both, and whoever holds an e-mail that an unlinked record brings."""
     workspace_id, connection_id = run.connection.workspace_id, run.connection.id
     touched = [*remote.records, *remote.tombstones]
-    changed = contacts.changed_contact_ids(connection, workspace_id, connection_id)
+    # A provider that only tells of new people takes no edits: those of contacts change nothing there.
+    is_asked = not run.spec.capabilities.tells_new_only
+    changed = contacts.changed_contact_ids(connection, workspace_id, connection_id) if is_asked else []
     gone = links.gone_contact_ids(connection, connection_id)
     if not touched and not changed and not gone:
         nobody: dict[str, list[str]] = {}
