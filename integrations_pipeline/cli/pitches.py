@@ -31,6 +31,8 @@ from integrations_pipeline.sync.run import SyncRequest, run_sync
 
 app = typer.Typer(help="Pitches: e-mails to contacts, sent through Gmail at most once.", no_args_is_help=True)
 
+#: Between these lie the times that a pitch can have (migration 0007).
+EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _FIELDS = ("to_email", "subject", "body", "scheduled_at", "in_reply_to_pitch_id")
 COLUMNS = Columns(is_known=_FIELDS.__contains__, told=", ".join(_FIELDS))
 _SHOWN = ("id", "to_email", "subject", "status", "sent_at", "replied_at", "replies", "error_message")
@@ -85,12 +87,20 @@ def _problem(fields: dict[str, Any]) -> str:
         when = fields.get("scheduled_at")
         if when:
             found = datetime.fromisoformat(when)
-            fields["scheduled_at"] = (found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat()
+            fields["scheduled_at"] = _in_calendar(found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat()
         if fields.get("in_reply_to_pitch_id"):
             UUID(fields["in_reply_to_pitch_id"])
-    except ValueError:
+    except (ValueError, OverflowError):
         return "scheduled_at is no ISO time, as 2026-01-31T09:00:00+01:00, or in_reply_to_pitch_id is no id"
     return ""
+
+
+def _in_calendar(moment: datetime) -> datetime:
+    """The moment in UTC; ValueError for one that the table does not take."""
+    found = moment.astimezone(UTC)
+    if not EARLIEST <= found < LATEST:
+        raise ValueError("outside of the calendar")
+    return found
 
 
 @app.command()
@@ -175,6 +185,37 @@ def cancel(pitch: PitchArgument, workspace: WorkspaceOption, as_json: JsonOption
         print_json({"id": pitch, "status": "cancelled"})
     else:
         say("cancelled")
+
+
+@app.command()
+def retry(
+    workspace: WorkspaceOption,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Failed pitches.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All failed pitches of the workspace.")] = False,
+    repeat: Annotated[
+        bool, typer.Option("--repeat", help="These may say again what their person got already.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Queue failed pitches again; never one that went out or may have."""
+    wanted = [_id(text) for text in ids or ()]
+    if every == bool(wanted):
+        raise ConfigurationError("name the pitches, or say --all: `integrations pitches list --status failed`")
+    if repeat and every:
+        raise ConfigurationError("--repeat is said of single pitches: name them")
+    with wired() as wiring:
+        workspace_id = find_workspace(wiring.runtime, workspace)
+        with wiring.runtime.database.workspace(workspace_id) as connection:
+            done = pitches.retry_failed(connection, workspace_id, None if every else wanted, is_repeat=repeat)
+    left = [str(each) for each in wanted if str(each) not in done]
+    if as_json:
+        print_json({"ids": done, "left": left})
+    else:
+        say(f"{len(done)} pitches queued again: the next sync sends them")
+    for each in left:
+        warn(f"pitch {each} did not fail, or may have gone out: `integrations pitches list` shows what became of it")
+    if left:
+        raise typer.Exit(Exit.FAILED)
 
 
 def _id(text: str) -> UUID:

@@ -111,7 +111,6 @@ def _document(address: str, done: Removal) -> dict[str, object]:
         "removed": sorted(done.removed),
         "standing": sorted(done.standing),
         "opt_out_cleared": done.is_opt_out_cleared,
-        "bounce_cleared": done.is_bounce_cleared,
     }
 
 
@@ -123,5 +122,3 @@ def _tell(done: Removal) -> None:
         say("the contact is no longer opted out; a provider that has the person unsubscribed opts them out again")
     elif done.removed.intersection(KEEPING_OUT) and not done.standing.intersection(KEEPING_OUT):
         say("no live contact with this address was opted out")
-    if done.is_bounce_cleared:
-        say("the contact's bounce mark is cleared")

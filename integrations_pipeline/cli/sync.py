@@ -102,6 +102,10 @@ def show_report(report: SyncReport) -> None:
     left_out = report.results[0].metadata.get("preview_changes_left_out") if report.results else 0
     if left_out:
         warn(f"{left_out} changes of the preview were left out: their contacts changed since; plan again")
+    for name in ("mail_cut_short", "cut_short", "harvest"):
+        remark = report.results[0].metadata.get(name) if report.results else None
+        if remark:
+            warn(f"not all was done: {remark}")
     shown = list(dict.fromkeys(error for result in report.results for error in result.errors))
     for error in shown[:20]:
         warn(f"error: {error}")

@@ -59,7 +59,10 @@ def spellings(text: str) -> list[str]:
 
 def _validated(text: str) -> ValidatedEmail | None:
     try:
-        return validate_email(text.strip(), check_deliverability=False, test_environment=True, allow_smtputf8=False)
+        # `strict`: 64 characters before the @ are the most that a mail system has to take (RFC 5321, 4.5.3.1).
+        return validate_email(
+            text.strip(), check_deliverability=False, test_environment=True, allow_smtputf8=False, strict=True
+        )
     except (EmailNotValidError, UnicodeError):
         return None
 

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from integrations_pipeline.mail import words
 from integrations_pipeline.mail.addresses import LIST_HEADERS, addresses_of, is_machine
-from integrations_pipeline.mail.reports import Report, names_dead_address
+from integrations_pipeline.mail.notices import goes_on, is_failure, names_dead_address
+from integrations_pipeline.mail.reports import Report
 
 Headers = Mapping[str, Sequence[str]]
 
@@ -37,40 +39,9 @@ class Received:
     snippet: str = ""
 
 
-_DAEMONS = ("mailer-daemon", "postmaster", "mailerdaemon")
+_DAEMONS = ("mailer-daemon", "postmaster", "mailerdaemon", "mailer_daemon", "mail-daemon", "maildaemon")
 #: Headers that only machines write, whatever they say in them (but "no").
 _AUTOMATIC = ("x-autoreply", "x-autorespond", "x-autoresponse", "x-mail-autoreply", "x-autoreply-from")
-#: How mail systems begin the subject of a vacation answer, in the languages of their makers' programs.
-_AWAY_SUBJECT = re.compile(
-    r"\s*(out of (the )?office\b|ooo\b|abwesenheits\w*\b"
-    r"|(automatic reply|auto[- ]?reply|auto[- ]response|auto(matic)? response"
-    r"|abwesend|automatische (antwort|nachricht)|réponse automatique|absence|absent"
-    r"|respuesta automática|fuera de (la )?oficina|risposta automatica|fuori (sede|ufficio)|resposta automática"
-    r"|automatisch antwoord|afwezig|autosvar|frånvar\w*|fravær\w*|automaattinen vastaus|poissa|automatyczna odpowiedź"
-    r"|poza biurem|automatická odpověď|автоответ|автоматический ответ|自動応答|自動回覆|自动答复|不在)"
-    r"\s*([:\uff1a(\[–-]|$))",
-    re.IGNORECASE,
-)
-#: How people say in such an answer that they are away.
-_AWAY = re.compile(
-    r"out of (the |my )?office|away (from|until|till|on|for)\b|\b(am|i'm|i’m|be|is|currently) away\b|vacation"
-    r"|on \w* ?(leave|holidays?)\b|on (business )?travel|maternity|paternity|sabbatical"
-    r"|back (in|at) the office|back on|return\w* (on|to (the office|work))|(limited|no) access to (my )?e-?mail"
-    r"|abwesen|nicht im (büro|haus)|urlaub|elternzeit|en congé|en vacances|absent[e ]|de vacaciones|fuera de la oficina"
-    r"|in ferie|fuori ufficio|de férias|met vakantie|afwezig|på semester|på ferie|lomalla|urlopie|в отпуске|不在|休暇",
-    re.IGNORECASE,
-)
-_GOES_ON = re.compile(
-    r"\(delay\)|delayed|(will|to) (be )?(retry|retried|try|tried|keep trying)|tried again|still trying"
-    r"|not yet been delivered|no action is required|warning: could not send",
-    re.IGNORECASE,
-)
-_FAILED = re.compile(
-    r"undeliver|not (be )?delivered|deliver\w* (\w+ ){0,3}(fail|incomplete|problem)|failure|returned mail|rejected"
-    r"|mail delivery failed|could ?n[o']t be (sent|delivered)|not sent|problem (while )?delivering|unzustellbar"
-    r"|non remis",
-    re.IGNORECASE,
-)
 _PREFIXES = re.compile(
     r"\s*((re|aw|sv|fw|fwd|wg|antw|vs|ref|tr|res|enc|rv|odp|automatic reply|out of office|auto)"
     r"\s*(\[\d+\])?\s*[:\uff1a]\s*)+",
@@ -99,9 +70,9 @@ def classify(received: Received, own: Sequence[str]) -> MailKind:
         return MailKind.OWN
     if received.report is not None:
         return MailKind.DELAYED if received.report.goes_on else MailKind.BOUNCE
-    if sender.partition("@")[0] in _DAEMONS:
+    if _is_daemon(sender):
         return _kind_of_notice(received)
-    if is_automatic(headers) or is_machine(sender):
+    if is_automatic(headers) or is_machine(sender) or _says_away(received):
         return MailKind.OUT_OF_OFFICE if _is_about_absence(received) else MailKind.AUTO_REPLY
     is_answer = bool(headers.get("in-reply-to"))
     is_mass = any(headers.get(name) for name in LIST_HEADERS) or _precedence(headers) in ("bulk", "list", "junk")
@@ -111,18 +82,36 @@ def classify(received: Received, own: Sequence[str]) -> MailKind:
 def _kind_of_notice(received: Received) -> MailKind:
     """A mail system's own words, without a report that a program could read."""
     told = f"{_first(received.headers, 'subject')} {received.snippet}"
-    if _GOES_ON.search(told):
+    if goes_on(told):
         return MailKind.DELAYED
-    is_failure = received.headers.get("x-failed-recipients") or _FAILED.search(told)
-    return MailKind.BOUNCE if is_failure else MailKind.AUTO_REPLY
+    has_failed = received.headers.get("x-failed-recipients") or is_failure(told)
+    return MailKind.BOUNCE if has_failed else MailKind.AUTO_REPLY
 
 
-def is_hard_bounce(received: Received) -> bool:
-    """Whether a bounce says that its address will never take mail. Full mailboxes, limits, and what somebody's
-    policy refused may be different next time; a notice in words must name an unknown address."""
+def may_be_notice(headers: Headers) -> bool:
+    """Whether a message may tell of a delivery in words only, so that it is worth reading whole."""
+    sender = sender_of(headers)
+    if not sender or _is_daemon(sender) or headers.get("x-failed-recipients"):
+        return True
+    return is_failure(_first(headers, "subject")) and (is_automatic(headers) or is_machine(sender))
+
+
+def _is_daemon(sender: str) -> bool:
+    return sender.partition("@")[0].partition("+")[0].startswith(_DAEMONS)
+
+
+def _says_away(received: Received) -> bool:
+    """An answer in which no header and no subject tells a machine, but two things in its words do."""
+    return words.AWAY.search(received.snippet) is not None and words.MEANWHILE.search(received.snippet) is not None
+
+
+def is_hard_bounce(received: Received, addresses: Sequence[str]) -> bool:
+    """Whether a bounce names one of these addresses (lower case) as one that will never take mail. Full mailboxes,
+    limits, and what somebody's policy refused may be different next time; words must name an unknown address."""
     if received.report is not None:
-        return received.report.is_hard
-    return names_dead_address(received.snippet)
+        return received.report.is_hard_for(addresses)
+    named = set(addresses) & set(failed_recipients(received))
+    return bool(named) and names_dead_address(received.snippet)
 
 
 def is_automatic(headers: Headers) -> bool:
@@ -140,7 +129,7 @@ def is_automatic(headers: Headers) -> bool:
         # Nobody can answer it, and no report says why: RFC 5321 keeps the empty sender for machines.
         or _first(headers, "return-path").strip() == "<>"
         or _content_type(headers) == "multipart/report"
-        or _AWAY_SUBJECT.match(_first(headers, "subject")) is not None
+        or words.AWAY_SUBJECT.match(_first(headers, "subject")) is not None
     )
 
 
@@ -153,8 +142,8 @@ def _is_about_absence(received: Received) -> bool:
     return (
         is_gmail
         or "vacation" in told.lower()
-        or _AWAY_SUBJECT.match(subject) is not None
-        or _AWAY.search(f"{told} {subject} {received.snippet}") is not None
+        or words.AWAY_SUBJECT.match(subject) is not None
+        or words.AWAY.search(f"{told} {subject} {received.snippet}") is not None
     )
 
 
@@ -191,5 +180,7 @@ def referenced_ids(headers: Headers) -> tuple[str, ...]:
 
 
 def bare_subject(subject: str) -> str:
-    """A subject without the prefixes that answering adds, in lower case."""
+    """A subject without the prefixes that answering adds, by people and by machines, in lower case."""
+    found = words.AWAY_SUBJECT.match(subject)
+    subject = subject[found.end() :] if found and found[0].rstrip().endswith((":", "\uff1a")) else subject
     return " ".join(_PREFIXES.sub("", subject, count=1).split()).lower()

@@ -4,7 +4,7 @@ Belongs here: the protocol and its values. Does not: what is sent when (`sync.pi
 message means (`mail.classify`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -52,23 +52,33 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailChanges:
-    """A page of what was added to the mailbox: (message id, thread id) pairs; `cursor` as in `base.Page`."""
+    """A page of what was added to the mailbox: (message id, thread id) pairs; `gone`: ids of messages that were
+    deleted for good; `cursor` as in `base.Page`."""
 
     added: Sequence[tuple[str, str]]
     cursor: Mapping[str, str]
+    gone: frozenset[str] = frozenset()
 
 
 class Mailbox(Protocol):
-    """One authorised mailbox. No method sends anything but `send_draft`, which never tries twice."""
+    """One authorised mailbox. No method sends anything but `send_draft`, which never tries twice. `remark`: what a
+    person should know about how far the mailbox was read, or ""."""
+
+    remark: str
 
     def account(self) -> Account: ...
 
     def create_draft(self, raw: bytes, thread_id: str | None) -> Draft:
-        """Store a message unsent. `InDoubtError` where the answer was lost: look with `find_draft`."""
+        """Store a message unsent. `InDoubtError` where the answer was lost: look with `find_drafts`."""
         ...
 
-    def find_draft(self, pitch_id: str) -> Draft | None:
-        """The draft that carries this pitch's own header, if there is one."""
+    def find_drafts(self, pitch_ids: Set[str], position: str, made_at: datetime) -> list[tuple[str, Draft]]:
+        """The drafts that carry one of these pitches' own header, with the pitch, as far as they were made after a
+        position in the mailbox ("" for none: after a time)."""
+        ...
+
+    def draft_messages(self) -> Set[str]:
+        """Ids of the messages that are drafts now, of the newest ones at least."""
         ...
 
     def draft_exists(self, draft_id: str) -> bool: ...
@@ -83,10 +93,11 @@ class Mailbox(Protocol):
         ...
 
     def find_sent(
-        self, pitch_id: str, recipient: str, thread_ids: Sequence[str], after: datetime
+        self, pitch_id: str, recipient: str, thread_ids: Sequence[str], known: Set[str]
     ) -> SentMessage | None:
         """The sent message that carries this pitch's own header, also from the trash: looked for in these
-        threads, then by the search, which learns of messages late, among what was sent to the recipient."""
+        threads, then by the search, which learns of messages late, among the newest that were sent to the recipient,
+        whenever that was. `known`: messages that are something else, and need not be read."""
         ...
 
     def read_sent(self, message_id: str) -> SentMessage | None: ...
@@ -96,7 +107,8 @@ class Mailbox(Protocol):
         ...
 
     def changes(self, cursor: Mapping[str, str], *, is_sent_only: bool = False) -> Iterator[MailChanges]:
-        """Messages added since the cursor, each at least once; `CursorExpiredError` if it is too old."""
+        """Messages added since the cursor, each at least once, but for drafts where the history says that they are
+        some; `CursorExpiredError` if it is too old."""
         ...
 
     def since(self, moment: datetime, *, is_sent_only: bool = False) -> Iterator[tuple[str, str]]:
@@ -105,6 +117,11 @@ class Mailbox(Protocol):
 
     def thread_messages(self, thread_id: str) -> Sequence[tuple[str, str]]:
         """All messages of a thread, as in `MailChanges.added`."""
+        ...
+
+    def find_named(self, rfc822_ids: Sequence[str], thread_id: str) -> StoredMessage | None:
+        """The first of these Message-IDs that is in the mailbox, as a message with the headers that tell whose it is:
+        looked for in that thread, then by the search."""
         ...
 
     def read_message(self, message_id: str) -> StoredMessage | None:

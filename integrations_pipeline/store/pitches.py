@@ -12,49 +12,63 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-#: What keeps an address from being mailed, asked anew before every step that leads to a send. Opt-outs of
-#: deleted contacts count too: the person did not take it back.
-REASON = """
-    case
-        when exists (select from workspace_contacts o where o.workspace_id = p.workspace_id and o.email_opt_out
-            and (o.id = p.contact_id or integrations_identity_key(o.email) = integrations_identity_key(p.to_email)))
-            then 'the person opted out'
-        when exists (select from workspace_contacts o where o.workspace_id = p.workspace_id
-            and o.email_bounced_at is not null
-            and integrations_identity_key(o.email) = integrations_identity_key(p.to_email))
-            or exists (select from pitches b join pitch_emails e on e.pitch_id = b.id
-                where b.workspace_id = p.workspace_id and e.evidence ->> 'bounce' = 'hard'
-                and integrations_identity_key(b.to_email) = integrations_identity_key(p.to_email))
-            then 'mail to this address bounced'
-        else ''
-    end
-"""
+#: What keeps a suppressed address from being mailed, in words, by the column `reason`; the first one counts.
+_BARS = {
+    "opted_out": "the person opted out",
+    "complained": "the person complained about mail",
+    "bounced": "mail to this address bounced",
+    "manual": "the address is suppressed: `integrations suppressions list` shows it",
+}
+_ORDER = ", ".join(f"'{name}'" for name in _BARS)
+_WORDS = " ".join(f"when '{name}' then '{words}'" for name, words in _BARS.items())
+#: Of the suppressions `s`, the one that counts, in words.
+BAR = f"(array_agg(case s.reason {_WORDS} end order by array_position(array[{_ORDER}], s.reason)))[1]"
+#: What keeps a pitch from being sent, asked anew before every step that leads to a send: the suppressions of its
+#: address, and the contact it was written for, whatever address that one has by now.
+REASON = f"""
+    coalesce(
+        (select '{_BARS["opted_out"]}' from workspace_contacts o
+            where o.id = p.contact_id and o.workspace_id = p.workspace_id and o.email_opt_out),
+        (select {BAR} from suppressions s
+            where s.workspace_id = p.workspace_id and s.identity_key = p.identity_key),
+        '')
+"""  # noqa: S608 - built from constants only
 #: What the e-mail is made of: a draft of something else must not be sent.
 CONTENT = "md5(concat_ws(chr(31), p.to_email, p.subject, p.body, p.in_reply_to_pitch_id::text))"
+#: Another pitch by which the same person got, or is getting, the same text, unless somebody said that it may be so.
+_TWIN = """
+    (select t.id from pitches t where not p.is_repeat and t.workspace_id = p.workspace_id and t.id <> p.id
+        and t.identity_key = p.identity_key
+        and t.status in ('sending', 'sent', 'replied', 'unknown') and t.subject = p.subject and t.body = p.body
+        and t.in_reply_to_pitch_id is not distinct from p.in_reply_to_pitch_id limit 1)
+"""
 _PITCH = f"""
-    p.id, p.to_email, p.subject, p.body, p.in_reply_to_pitch_id, p.status, p.error_message, p.created_at,
+    p.id, p.to_email, p.subject, p.body, p.in_reply_to_pitch_id, p.status, p.error_message,
     (select c.name from workspace_contacts c where c.id = p.contact_id and c.workspace_id = p.workspace_id) to_name,
-    {REASON} unwilling
+    {REASON} unwilling, {_TWIN} twin
 """  # noqa: S608 - built from constants only
 IS_TIME = "(p.scheduled_at is null or p.scheduled_at <= :now)"
-#: The person's contact, too, must have been left alone for the settle time.
-IS_SETTLED = """
-    (:settle = 0 or not exists (select from workspace_contacts c where c.workspace_id = p.workspace_id
-        and (c.id = p.contact_id or integrations_identity_key(c.email) = integrations_identity_key(p.to_email))
-        and c.updated_at > clock_timestamp() - make_interval(secs => :settle)))
+#: The person's contact, too, must have been left alone for the settle time. Asked among the contacts that were edited
+#: lately, which an index tells: one by id, then one by e-mail, since a plan can hash each but not both at once.
+_EDITED = """select from workspace_contacts c where c.workspace_id = p.workspace_id
+        and c.updated_at > now() - make_interval(secs => :settle)"""
+IS_SETTLED = f"""
+    (:settle = 0 or (not exists ({_EDITED} and c.id = p.contact_id)
+        and not exists ({_EDITED} and integrations_identity_key(c.email) = p.identity_key)))
 """
 #: Queued, its time has come, left alone for the settle time, and never sent: who sets a pitch that went out back to
 #: `queued` does not make it go out twice.
 IS_DUE = f"""
     p.status = 'queued' and p.sent_at is null and {IS_TIME} and {IS_SETTLED}
-    and (:settle = 0 or p.updated_at <= clock_timestamp() - make_interval(secs => :settle))
+    and (:settle = 0 or p.updated_at <= now() - make_interval(secs => :settle))
     and not exists (select from pitch_emails e where e.pitch_id = p.id and e.state <> 'unsent')
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PitchRow:
-    """A pitch that may be sent; `unwilling` is why its person must not be mailed, or ""."""
+    """A pitch that may be sent; `unwilling` is why its person must not be mailed, or ""; `twin` another pitch that
+    says the same to the same person."""
 
     id: UUID
     to_email: str = field(repr=False)
@@ -63,9 +77,9 @@ class PitchRow:
     in_reply_to_pitch_id: UUID | None
     status: str
     error_message: str | None
-    created_at: datetime
     to_name: str | None = field(repr=False)
     unwilling: str
+    twin: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,27 +197,32 @@ def read_parent(connection: Connection, pitch_id: UUID) -> ParentRow | None:
     return ParentRow(**parent, references=earlier)
 
 
-def pitch_of_header(connection: Connection, pitch_id: UUID) -> str | None:
-    """The status of a pitch that a sent message names, or None if it is none of this workspace."""
-    found = connection.execute(text("select status from pitches where id = :id"), {"id": pitch_id}).scalar()
-    return None if found is None else str(found)
-
-
 def add_pitches(connection: Connection, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Insert pitches (`to_email`, `subject`, `body`, `status`, optional `scheduled_at`,
     `in_reply_to_pitch_id`); the contact is found by its e-mail. Returns their ids in order."""
+    known = _contacts_of(connection, workspace_id, [str(row["to_email"]) for row in rows])
     statement = text(
         "insert into pitches (workspace_id, contact_id, to_email, subject, body, status, scheduled_at, "
-        "in_reply_to_pitch_id) values (:workspace_id, "
-        "(select id from workspace_contacts where workspace_id = :workspace_id and deleted_at is null "
-        "and integrations_identity_key(email) = integrations_identity_key(:to_email)), "
+        "in_reply_to_pitch_id) values (:workspace_id, cast(:contact_id as uuid), "
         ":to_email, :subject, :body, :status, cast(:scheduled_at as timestamptz), "
         "cast(:in_reply_to_pitch_id as uuid)) returning id::text"
     )
     blank = {"subject": "", "body": "", "status": "queued", "scheduled_at": None, "in_reply_to_pitch_id": None}
-    return [
-        str(connection.execute(statement, {**blank, **row, "workspace_id": workspace_id}).scalar_one()) for row in rows
+    given = [
+        {**blank, **row, "contact_id": known.get(str(row["to_email"])), "workspace_id": workspace_id} for row in rows
     ]
+    return [str(connection.execute(statement, row).scalar_one()) for row in given]
+
+
+def _contacts_of(connection: Connection, workspace_id: UUID, emails: Sequence[str]) -> dict[str, str]:
+    """The live contact of each of these addresses, in one look at the contacts."""
+    statement = text(
+        "select w.email, min(c.id::text) from unnest(cast(:emails as text[])) w(email) join workspace_contacts c "
+        "on c.workspace_id = :workspace_id and c.deleted_at is null "
+        "and integrations_identity_key(c.email) = integrations_identity_key(w.email) group by w.email"
+    )
+    bound = {"workspace_id": workspace_id, "emails": sorted(set(emails))}
+    return {row[0]: row[1] for row in connection.execute(statement, bound)} if emails else {}
 
 
 def list_pitches(
@@ -230,6 +249,23 @@ def change_status(connection: Connection, pitch_id: UUID, from_statuses: Sequenc
     )
     bound = {"id": pitch_id, "status": status, "from_statuses": list(from_statuses)}
     return bool(connection.execute(statement, bound).rowcount)
+
+
+def retry_failed(
+    connection: Connection, workspace_id: UUID, pitch_ids: Sequence[UUID] | None, *, is_repeat: bool = False
+) -> list[str]:
+    """Queue failed pitches again, all of them or these; the ids of those that were. Never one that went out or may
+    have: its ledger must say of every sending that nothing did. `is_repeat`: their persons may get a text again."""
+    statement = text(
+        "update pitches p set status = 'queued', error_message = null, is_repeat = p.is_repeat or :is_repeat "
+        "where p.workspace_id = :workspace_id and p.status = 'failed' and p.sent_at is null "
+        "and (cast(:ids as uuid[]) is null or p.id = any(cast(:ids as uuid[]))) "
+        "and not exists (select from pitch_emails e where e.pitch_id = p.id and e.state <> 'unsent') "
+        "returning p.id::text"
+    )
+    ids = None if pitch_ids is None else [str(each) for each in pitch_ids]
+    bound = {"workspace_id": workspace_id, "ids": ids, "is_repeat": is_repeat}
+    return sorted(connection.execute(statement, bound).scalars())
 
 
 def resolve_unknown(connection: Connection, pitch_id: UUID, *, was_sent: bool) -> bool:

@@ -3,8 +3,8 @@
 Belongs here: statements on `pitch_replies` and the marks they leave. Does not: reading or classifying mail.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -24,7 +24,7 @@ class NewReply:
     received_at: datetime
     kind: str
     snippet: str = ""
-    #: Of a bounce: the address will never work, so it is not mailed again.
+    #: Of a bounce: the report names the pitch's own address as one that will never work, so it is not mailed again.
     is_hard: bool = False
 
 
@@ -34,8 +34,12 @@ def known_messages(connection: Connection, connection_id: UUID, message_ids: Seq
         "select gmail_message_id from pitch_replies where connection_id = :connection_id "
         "and gmail_message_id = any(:ids) union select gmail_message_id from pitch_emails "
         "where connection_id = :connection_id and state = 'sent' and gmail_message_id = any(:ids) "
-        "union select evidence ->> 'draft_message_id' from pitch_emails "
-        "where connection_id = :connection_id and evidence ->> 'draft_message_id' = any(:ids)"
+        "union select evidence ->> 'draft_message_id' from pitch_emails where connection_id = :connection_id "
+        "and state in ('drafted', 'sending', 'unknown') and evidence ->> 'draft_message_id' = any(:ids) "
+        # Of drafts that were sent the history tells for some days.
+        "union select evidence ->> 'draft_message_id' from pitch_emails where connection_id = :connection_id "
+        "and state in ('sending', 'sent', 'unknown') and updated_at > now() - interval '30 days' "
+        "and evidence ->> 'draft_message_id' = any(:ids)"
     )
     found = connection.execute(statement, {"connection_id": connection_id, "ids": list(message_ids)})
     return set(found.scalars())
@@ -43,18 +47,26 @@ def known_messages(connection: Connection, connection_id: UUID, message_ids: Seq
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentPitch:
-    """A pitch that went out, or may have, and when."""
+    """A pitch that went out, or may have, to whom, when, and under which Message-ID, "" if nobody could read it."""
 
     pitch_id: UUID
+    to_email: str = field(repr=False)
+    subject: str = field(repr=False)
     sent_at: datetime
+    rfc822_id: str
+
+
+_SENT = (
+    "p.id pitch_id, p.to_email, p.subject, coalesce(e.sent_at, e.created_at) sent_at, "
+    "coalesce(e.rfc822_message_id, '') rfc822_id from pitch_emails e join pitches p on p.id = e.pitch_id"
+)
 
 
 def pitches_in_thread(connection: Connection, connection_id: UUID, thread_id: str) -> list[SentPitch]:
     """Pitches of a thread that went out, or may have, the latest first: an answer proves that they did."""
     statement = text(
-        "select pitch_id, coalesce(sent_at, created_at) sent_at from pitch_emails "
-        "where connection_id = :connection_id and gmail_thread_id = :thread_id and state in ('sent', 'unknown') "
-        "order by 2 desc, created_at desc, pitch_id"
+        f"select {_SENT} where e.connection_id = :connection_id and e.gmail_thread_id = :thread_id "
+        "and e.state in ('sent', 'unknown') order by coalesce(e.sent_at, e.created_at) desc, e.created_at desc, p.id"
     )
     found = connection.execute(statement, {"connection_id": connection_id, "thread_id": thread_id})
     return [SentPitch(**row._mapping) for row in found]
@@ -69,27 +81,45 @@ def is_known_as_sent(connection: Connection, pitch_id: UUID) -> bool:
     return bool(connection.execute(statement, {"id": pitch_id}).scalar())
 
 
-def pitch_by_message_ids(connection: Connection, connection_id: UUID, ids: Sequence[str]) -> UUID | None:
-    """The pitch that went out under one of these Message-IDs, the first id counting most."""
+def pitches_named(connection: Connection, connection_id: UUID, ids: Sequence[str]) -> dict[str, SentPitch]:
+    """Of these Message-IDs, those under which a pitch went out, and which."""
+    statement = text(f"select {_SENT} where e.connection_id = :connection_id and e.rfc822_message_id = any(:ids)")
+    found = connection.execute(statement, {"connection_id": connection_id, "ids": list(ids)}) if ids else ()
+    return {row.rfc822_id: SentPitch(**row._mapping) for row in found}
+
+
+def pitch_of_header(connection: Connection, connection_id: UUID, pitch_id: UUID) -> SentPitch | None:
+    """The pitch of this workspace that a message names by our own header."""
     statement = text(
-        "select pitch_id from pitch_emails where connection_id = :connection_id and rfc822_message_id = any(:ids) "
-        "order by array_position(cast(:ids as text[]), rfc822_message_id) limit 1"
+        "select p.id pitch_id, p.to_email, p.subject, coalesce(e.sent_at, p.created_at) sent_at, "
+        "coalesce(e.rfc822_message_id, '') rfc822_id "
+        "from pitches p left join pitch_emails e on e.pitch_id = p.id and e.connection_id = :connection_id "
+        "where p.id = :id order by e.attempt desc nulls last limit 1"
     )
-    found = connection.execute(statement, {"connection_id": connection_id, "ids": list(ids)}).scalar()
-    return UUID(str(found)) if found else None
+    row = connection.execute(statement, {"id": pitch_id, "connection_id": connection_id}).one_or_none()
+    return None if row is None else SentPitch(**row._mapping)
 
 
-def pitches_to(connection: Connection, connection_id: UUID, address: str, before: datetime) -> list[tuple[UUID, str]]:
-    """(pitch, subject) of what was sent to an address before then, the latest first."""
+def is_recorded_for(connection: Connection, connection_id: UUID, gmail_message_id: str, pitch_id: UUID) -> bool:
+    """Whether a message was recorded as an answer to this pitch."""
     statement = text(
-        "select p.id, p.subject from pitches p join pitch_emails e on e.pitch_id = p.id "
-        "and e.state in ('sent', 'unknown') "
-        "where e.connection_id = :connection_id and coalesce(e.sent_at, e.updated_at) <= :before "
-        "and integrations_identity_key(p.to_email) = integrations_identity_key(:address) "
-        "order by coalesce(e.sent_at, e.updated_at) desc limit 50"
+        "select exists (select from pitch_replies where connection_id = :connection_id "
+        "and gmail_message_id = :message_id and pitch_id = :pitch_id)"
+    )
+    bound = {"connection_id": connection_id, "message_id": gmail_message_id, "pitch_id": pitch_id}
+    return bool(connection.execute(statement, bound).scalar())
+
+
+def pitches_to(connection: Connection, connection_id: UUID, address: str, before: datetime) -> list[SentPitch]:
+    """What was sent to an address before then, the latest first."""
+    statement = text(
+        f"select {_SENT} where e.connection_id = :connection_id and e.state in ('sent', 'unknown') "
+        "and coalesce(e.sent_at, e.created_at) <= :before "
+        "and p.identity_key = integrations_identity_key(:address) "
+        "order by coalesce(e.sent_at, e.created_at) desc limit 50"
     )
     bound = {"connection_id": connection_id, "address": address, "before": before}
-    return [(row[0], row[1]) for row in connection.execute(statement, bound)]
+    return [SentPitch(**row._mapping) for row in connection.execute(statement, bound)]
 
 
 def tracked_threads(connection: Connection, connection_id: UUID, days: int) -> list[str]:
@@ -106,7 +136,7 @@ def record_reply(connection: Connection, reply: NewReply) -> bool:
     """Record it and what follows from it; False if it was recorded before, and then nothing follows.
 
     A reply makes a sent pitch `replied`, also one that bounced; a bounce makes it `bounced` unless somebody
-    replied, and marks the contact if it is for good; answers by machines are kept and change nothing, but any
+    replied, and bars the address if it is for good; answers by machines are kept and change nothing, but any
     of them proves that an unknown pitch was sent.
     """
     statement = text(
@@ -159,15 +189,26 @@ def _mark_bounced(connection: Connection, reply: NewReply) -> None:
     )
     if not reply.is_hard:
         return
-    connection.execute(
-        text('update pitch_emails set evidence = evidence || \'{"bounce": "hard"}\' where pitch_id = :id'),
-        {"id": reply.pitch_id},
+    statement = text(
+        "insert into suppressions (workspace_id, identity_key, reason, source, created_at) "
+        "select p.workspace_id, p.identity_key, 'bounced', 'gmail', :received_at "
+        "from pitches p where p.id = :id and p.identity_key <> '' on conflict do nothing"
     )
-    connection.execute(
-        text(
-            "update workspace_contacts c set email_bounced_at = :received_at from pitches p "
-            "where p.id = :id and c.workspace_id = p.workspace_id and c.email_bounced_at is null "
-            "and integrations_identity_key(c.email) = integrations_identity_key(p.to_email)"
-        ),
-        {"id": reply.pitch_id, "received_at": reply.received_at},
+    connection.execute(statement, {"id": reply.pitch_id, "received_at": reply.received_at})
+
+
+def lift_bounces(connection: Connection, workspace_id: UUID, seen: Mapping[str, datetime]) -> int:
+    """Take back that mail to these identity keys bounced, where a person wrote from one after it did; how many were
+    taken back. Nothing else that bars them is touched."""
+    bound = {"workspace_id": workspace_id, "keys": list(seen)}
+    barred = text(
+        "select identity_key, created_at from suppressions "
+        "where workspace_id = :workspace_id and identity_key = any(:keys) and reason = 'bounced'"
     )
+    found = connection.execute(barred, bound) if seen else ()
+    lifted = [row.identity_key for row in found if row.created_at < seen[row.identity_key]]
+    lift = text(
+        "delete from suppressions "
+        "where workspace_id = :workspace_id and identity_key = any(:keys) and reason = 'bounced'"
+    )
+    return connection.execute(lift, {**bound, "keys": lifted}).rowcount if lifted else 0

@@ -86,16 +86,10 @@ _REMOVE = text(
     """  # noqa: S608 - built from constants only
 )
 _OF_ADDRESS = "workspace_id = :workspace_id and integrations_identity_key(email) = integrations_identity_key(:email)"
-_CLEAR = {
-    "email_opt_out": text(
-        "update workspace_contacts set email_opt_out = false "  # noqa: S608 - built from constants only
-        f"where {_OF_ADDRESS} and deleted_at is null and email_opt_out"
-    ),
-    "email_bounced_at": text(
-        "update workspace_contacts set email_bounced_at = null "  # noqa: S608 - built from constants only
-        f"where {_OF_ADDRESS} and email_bounced_at is not null"
-    ),
-}
+_CLEAR = text(
+    "update workspace_contacts set email_opt_out = false "  # noqa: S608 - built from constants only
+    f"where {_OF_ADDRESS} and deleted_at is null and email_opt_out"
+)
 _ADDRESS = re.compile(r"[^\s<>\"',;:()]+@[^\s<>\"',;:()]+")
 
 
@@ -184,13 +178,12 @@ def list_suppressions(connection: Connection, workspace_id: UUID | None, reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """What a removal did: the reasons removed, those that still stand, and whether a live contact's opt-out or
-    bounce mark was cleared with them."""
+    """What a removal did: the reasons removed, those that still stand, and whether a live contact's opt-out was cleared
+    with them."""
 
     removed: frozenset[Reason]
     standing: frozenset[Reason]
     is_opt_out_cleared: bool = False
-    is_bounce_cleared: bool = False
 
 
 def remove(
@@ -199,22 +192,20 @@ def remove(
     """Remove an address's suppressions for these reasons, and put on record why.
 
     The opt-out of a live contact with that address goes too, but only when nothing keeps the person out any more:
-    the flag alone would be remembered again. A bounce takes the contact's mark with it.
+    the flag alone would be remembered again.
     """
     bound = {"workspace_id": workspace_id, "email": email}
     told = {**bound, "reasons": [Reason(reason).value for reason in reasons]}
     removed = frozenset(Reason(reason) for reason in connection.execute(_REMOVE, told).scalars() if reason)
     standing = reasons_of(connection, workspace_id, [email])
     is_free = bool(removed.intersection(KEEPING_OUT)) and not standing.intersection(KEEPING_OUT)
-    cleared = {"email_opt_out": is_free, "email_bounced_at": Reason.BOUNCED in removed}
-    done = {name: wanted and connection.execute(_CLEAR[name], bound).rowcount > 0 for name, wanted in cleared.items()}
+    is_cleared = is_free and connection.execute(_CLEAR, bound).rowcount > 0
     if removed:
         _put_on_record(connection, workspace_id, email, "suppression_removed", removed, because)
     return Removal(
         removed=removed,
         standing=standing,
-        is_opt_out_cleared=done["email_opt_out"],
-        is_bounce_cleared=done["email_bounced_at"],
+        is_opt_out_cleared=is_cleared,
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     DateTime,
     Identity,
     Integer,
@@ -101,7 +102,6 @@ WORKSPACE_CONTACTS = Table(
     _now("updated_at"),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     _time("deleted_at", null=True),
-    _time("email_bounced_at", null=True),
 )
 
 INTEGRATION_CONNECTIONS = Table(
@@ -239,6 +239,8 @@ PITCHES = Table(
     _text("error_message", null=True),
     _now("created_at"),
     _now("updated_at"),
+    _flag("is_repeat", "false"),
+    Column("identity_key", Text, Computed("integrations_identity_key(to_email)", persisted=True), nullable=False),
 )
 
 PITCH_EMAILS = Table(

@@ -138,8 +138,11 @@ def _local_news(run: Run, remote: RemoteRead) -> _News:
     if remote.is_complete:
         return _News(is_all=True)
     with run.session.begin() as connection:
-        changed = contacts.changed_contact_ids(connection, run.connection.workspace_id, run.connection.id)
-        gone = links.gone_contact_ids(connection, run.connection.workspace_id, run.connection.id)
+        # A provider that only tells of new people takes no edits: those of contacts change nothing there.
+        is_asked = not run.spec.capabilities.tells_new_only
+        workspace_id, connection_id = run.connection.workspace_id, run.connection.id
+        changed = contacts.changed_contact_ids(connection, workspace_id, connection_id) if is_asked else []
+        gone = links.gone_contact_ids(connection, workspace_id, connection_id)
     return _News(changed=tuple(changed), gone=tuple(gone))
 
 

@@ -22,7 +22,11 @@ class Obstacle:
     waits: bool = False
 
 
-_NOT_SENT = ("failed", "cancelled", "bounced", "draft", "unknown")
+_TWICE = (
+    "the same text is going, or went, to this person by pitch {twin}: "
+    "`integrations pitches retry {pitch} --repeat` sends it all the same"
+)
+_NOT_SENT = ("failed", "cancelled", "bounced", "draft")
 
 
 def look_for_obstacle(run: Run, pitch: PitchRow) -> tuple[Obstacle | None, Parent | None]:
@@ -31,6 +35,8 @@ def look_for_obstacle(run: Run, pitch: PitchRow) -> tuple[Obstacle | None, Paren
         return Obstacle(reason=pitch.unwilling, status="cancelled"), None
     if valid_recipient(pitch.to_email) is None:
         return Obstacle(reason="to_email is no valid e-mail address"), None
+    if pitch.twin is not None:
+        return Obstacle(reason=_TWICE.format(twin=pitch.twin, pitch=pitch.id)), None
     if pitch.in_reply_to_pitch_id is None:
         return (None if pitch.subject.strip() else Obstacle(reason="the subject is empty")), None
     with run.session.begin() as connection:
@@ -50,6 +56,9 @@ def _of_parent(row: ParentRow) -> Obstacle | None:
         return Obstacle(reason="the pitch that it answers was not sent")
     if row.rfc822_message_id:
         return None
+    if row.status == "unknown":
+        reason = "nobody knows yet whether the pitch that it answers was sent"
+        return Obstacle(reason=reason, status="queued", waits=True)
     is_coming = row.status in ("queued", "sending") or (row.rfc822_message_id is None and row.gmail_message_id)
     if is_coming:
         return Obstacle(reason="the pitch that it answers is on its way", status="queued", waits=True)

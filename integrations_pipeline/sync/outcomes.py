@@ -23,16 +23,23 @@ UNKNOWN = (
     "nobody can say whether this was sent: its draft is gone and no sent message was found; look in the mailbox, "
     "then `integrations pitches resolve`"
 )
+SENT_BEFORE = (
+    "it went out before, under this id, and was not sent again: to write once more, make a new pitch with its own id"
+)
 
 
 @dataclass(slots=True)
 class Sending:
-    """What became of the pitches of one run. `is_cut_short`: a limit ended it before all that were due."""
+    """What became of the pitches of one run. `is_cut_short`: a limit ended it before all that were due. `troubles`,
+    `refusals`: how many pitches in a row Gmail gave no answer about that helps, and refused."""
 
     counts: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
     is_cut_short: str = ""
     troubles: int = 0
+    refusals: int = 0
+    #: Of those counted as sent, how many had been sent before this run knew of it.
+    found_before: int = 0
 
     def note(self, what: str, pitch_id: UUID, reason: str = "") -> None:
         self.counts[what] += 1
@@ -48,20 +55,28 @@ class Outcomes:
     mailbox: Mailbox
     done: Sending
 
-    def record_sent(self, row: EmailRow, sent: SentMessage) -> None:
+    def record_sent(self, row: EmailRow, sent: SentMessage, remark: str | None = None) -> None:
+        """It went out; `remark` is what a person should know about that."""
         now = sent.sent_at or self.run.runtime.clock()
         thread_id = sent.thread_id or row.gmail_thread_id
         known: dict[str, Any] = {"gmail_message_id": sent.message_id, "gmail_thread_id": thread_id, "sent_at": now}
         with self.run.session.begin() as connection:
-            pitches.record_pitch(connection, row.pitch_id, "sent", None, sent_at=now)
+            pitches.record_pitch(connection, row.pitch_id, "sent", remark, sent_at=now)
             sendings.record_email(connection, row.id, "sent", **known)
+        self.done.refusals = 0
         self.done.note("sent", row.pitch_id)
+        self.done.found_before += remark is not None
         self.read_back(row, sent)
 
     def read_back(self, row: EmailRow, sent: SentMessage) -> None:
         """Gmail replaces the Message-ID: the one that went out is what replies will name. Its clock is the one by
         which replies came later."""
         real = sent if sent.rfc822_id else self.mailbox.read_sent(sent.message_id)
+        if real is None and not row.was_missed:
+            # Deleted by somebody, or an answer that was wrong: the next run asks once more.
+            with self.run.session.begin() as connection:
+                sendings.record_email(connection, row.id, "sent", evidence={"missed": True})
+            return
         # "" for a message that somebody deleted meanwhile: it is not asked for again.
         values: dict[str, Any] = {"rfc822_message_id": real.rfc822_id if real else ""}
         values |= {"gmail_thread_id": real.thread_id} if real and real.thread_id else {}
@@ -95,6 +110,14 @@ class Outcomes:
             sendings.record_email(connection, row.id, "unsent", evidence={"reason": obstacle.reason})
         what = {"failed": "failed", "queued": "waiting"}.get(obstacle.status, "cancelled")
         self.done.note(what, pitch.id, obstacle.reason)
+
+    def put_back(self, row: EmailRow, reason: str) -> None:
+        """Nothing went out, and nothing is under way that could: back into the queue, for a later run."""
+        with self.run.session.begin() as connection:
+            now = pitches.read_pitch(connection, row.pitch_id)
+            if now is not None and now.status == "sending":
+                pitches.record_pitch(connection, row.pitch_id, "queued", reason)
+            sendings.record_email(connection, row.id, "unsent", only_from=["claimed"], evidence={"reason": reason})
 
     def set_aside(self, pitch_id: UUID, reason: str) -> None:
         self.explain(pitch_id, f"{reason}; the next run goes on with it")

@@ -13,7 +13,6 @@ Gmail (`providers`).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -33,23 +32,25 @@ from integrations_pipeline.store import pitches, sendings
 from integrations_pipeline.store.pitches import PitchRow, SendRules
 from integrations_pipeline.store.sendings import CallOff, EmailRow
 from integrations_pipeline.sync.obstacles import Obstacle, look_for_obstacle
-from integrations_pipeline.sync.outcomes import UNKNOWN, Outcomes, Sending
+from integrations_pipeline.sync.outcomes import SENT_BEFORE, UNKNOWN, Outcomes, Sending
 from integrations_pipeline.sync.runtime import Run
 
 #: Pitches taken up by one run; the rest is due at once again.
 MOST_PER_RUN = 500
 #: Pitches in a row that Gmail gave no clear answer about: then it is Gmail, and the run ends.
 MOST_TROUBLES = 3
-#: What was sent for a pitch was sent after it was made, give or take the difference of two clocks.
-CLOCKS_APART = timedelta(days=1)
+#: Messages in a row that Gmail refused: perhaps it is not the messages, and the rest waits for the next run.
+MOST_REFUSALS = 3
 
 
-def send_pitches(run: Run, mailbox: Mailbox, daily_limit: int, done: Sending) -> None:
-    """Finish what earlier runs left open, then send what is due, within the day's limit."""
-    sender = _Sender(run, mailbox, done, Outcomes(run, mailbox, done), daily_limit)
+def send_pitches(run: Run, mailbox: Mailbox, daily_limit: int, done: Sending, position: str = "") -> None:
+    """Finish what earlier runs left open, then send what is due, within the day's limit. `position`: where the mailbox
+    is, as far as it was read."""
+    sender = _Sender(run, mailbox, done, Outcomes(run, mailbox, done), daily_limit, position)
     try:
         sender.recover()
         sender.send_due()
+        sender.clear_away()
     except RateLimitedError as error:
         done.is_cut_short = str(error)
 
@@ -61,6 +62,7 @@ class _Sender:
     done: Sending
     outcomes: Outcomes
     daily_limit: int
+    position: str
 
     @property
     def rules(self) -> SendRules:
@@ -117,7 +119,7 @@ class _Sender:
         if already is not None:
             self.outcomes.record_sent(row, already)
             return
-        draft = self.mailbox.find_draft(str(pitch.id))
+        draft = self._draft_of(row)
         if draft is not None:
             self._from_new_draft(row, pitch, draft)
             return
@@ -142,6 +144,23 @@ class _Sender:
             self.outcomes.record_sent(row, already)
         else:
             self.done.note("unknown", pitch.id, "its ledger is gone and no sent message was found")
+
+    def clear_away(self) -> None:
+        """Delete drafts of pitches that are settled: made by requests that came late, after their pitch had got another
+        one. Somebody could take them for mail that is still to be sent."""
+        with self.run.session.begin() as connection:
+            rows = sendings.in_doubt(connection, self.run.connection.id)
+        if not rows:
+            return
+        pitch_ids = {str(row.pitch_id) for row in rows}
+        found = self.mailbox.find_drafts(pitch_ids, rows[0].position, rows[0].created_at)
+        with self.run.session.begin() as connection:
+            live = sendings.live_drafts(connection, [row.pitch_id for row in rows])
+        for _, draft in found:
+            if draft.draft_id not in live:
+                self.mailbox.delete_draft(draft.draft_id)
+        with self.run.session.begin() as connection:
+            sendings.settle_doubts(connection, [row.id for row in rows], self.position)
 
     # What is due
 
@@ -182,13 +201,15 @@ class _Sender:
             self.done.is_cut_short = f"Gmail takes no more mail before {until:%Y-%m-%d %H:%M} UTC"
         elif count >= self.daily_limit:
             self.done.is_cut_short = "the daily limit is reached"
+        elif self.done.refusals >= MOST_REFUSALS:
+            self.done.is_cut_short = f"Gmail refused {MOST_REFUSALS} messages in a row; the rest waits for the next run"
         else:
             return True
         return False
 
     def _send(self, pitch: PitchRow) -> None:
         with self.run.session.begin() as connection:
-            taken = sendings.claim(connection, self.run.connection.id, pitch.id, self.rules)
+            taken = sendings.claim(connection, self.run.connection.id, pitch.id, self.rules, self.position)
         if taken is None:
             return
         # As it is now: it may have been edited since the run began.
@@ -199,17 +220,16 @@ class _Sender:
             return
         already = self._found(pitch)
         if already is not None:
-            # The ledger forgot: a database that was restored from before the sending.
-            self.outcomes.record_sent(row, already)
+            # The ledger forgot: a database that was restored from before the sending, or a row made anew.
+            self.outcomes.record_sent(row, already, SENT_BEFORE)
         else:
             self._from_claim(row, pitch, parent)
 
     def _found(self, pitch: PitchRow) -> SentMessage | None:
-        """The sent message of a pitch, wherever one may be."""
+        """The sent message of a pitch, wherever one may be and whenever it was sent."""
         with self.run.session.begin() as connection:
-            threads = sendings.threads_of(connection, pitch.id)
-        after = min(pitch.created_at, self.run.runtime.clock()) - CLOCKS_APART
-        return self.mailbox.find_sent(str(pitch.id), _recipient(pitch), threads, after)
+            traces = sendings.traces_of(connection, pitch.id)
+        return self.mailbox.find_sent(str(pitch.id), _recipient(pitch), traces.threads, traces.known)
 
     # Steps
 
@@ -227,9 +247,14 @@ class _Sender:
             raw = b"" if is_too_large else compose(letter, sender, self.run.runtime.clock(), parent)
             if is_too_large or len(raw) > LARGEST:
                 raise PermanentError("the message is larger than Gmail takes")
-            draft = self._new_draft(pitch, raw)
+            draft = self._new_draft(row, pitch, raw)
         except PermanentError as error:
+            self.done.refusals += 1
             self.outcomes.refuse(row, pitch, Obstacle(reason=str(error)))
+        except InDoubtError as error:
+            # There may be a draft, but none that we could send: the pitch waits, and a later run gives it another.
+            self.outcomes.put_back(row, f"{error}: the next run tries again")
+            raise
         except NeedsAttentionError as error:
             # Gmail refused to hear of it, or was not asked: it waits in the queue until a person has acted.
             self.outcomes.refuse(row, pitch, Obstacle(reason=str(error), status="queued"))
@@ -237,14 +262,20 @@ class _Sender:
         else:
             self._from_new_draft(row, pitch, draft)
 
-    def _new_draft(self, pitch: PitchRow, raw: bytes) -> Draft:
+    def _new_draft(self, row: EmailRow, pitch: PitchRow, raw: bytes) -> Draft:
         with self.run.session.begin() as connection:
             parent = pitches.read_parent(connection, pitch.id)
         thread_id = parent.gmail_thread_id if parent else None
         try:
             return self.mailbox.create_draft(raw, thread_id)
         except InDoubtError:
-            return self.mailbox.find_draft(str(pitch.id)) or self.mailbox.create_draft(raw, thread_id)
+            with self.run.session.begin() as connection:
+                sendings.note_doubt(connection, row.id)
+            return self._draft_of(row) or self.mailbox.create_draft(raw, thread_id)
+
+    def _draft_of(self, row: EmailRow) -> Draft | None:
+        found = self.mailbox.find_drafts({str(row.pitch_id)}, row.position, row.created_at)
+        return found[0][1] if found else None
 
     def _from_new_draft(self, row: EmailRow, pitch: PitchRow, draft: Draft) -> None:
         thread_id = draft.thread_id or None
@@ -290,6 +321,7 @@ class _Sender:
         """A refused send sent nothing, if the draft is still there to prove it."""
         if self.mailbox.draft_exists(row.draft_id or ""):
             self.mailbox.delete_draft(row.draft_id or "")
+            self.done.refusals += 1
             self.outcomes.refuse(row, pitch, Obstacle(reason=reason))
         else:
             self._settle_doubt(row, pitch, tries_left=0)
@@ -309,6 +341,9 @@ class _Sender:
             self.outcomes.record_sent(row, found)
         elif row.state != "unknown":
             self.outcomes.unknown(row, pitch)
+        else:
+            with self.run.session.begin() as connection:
+                sendings.note_look(connection, row.id)
 
     def _called_off(self, row: EmailRow, pitch: PitchRow, off: CallOff) -> None:
         """Nothing must be sent (any more): the draft goes, and its going is the proof. Without it: was it sent?"""

@@ -134,7 +134,7 @@ def _wake_mailbox(run: Run) -> None:
 
 def _sync_contacts(run: Run, request: SyncRequest, book: LogBook, work: _Work) -> None:
     direction = _of_contacts(run.spec, request.direction)
-    if direction is None:
+    if direction is None or (book.mail is not None and book.mail.intake.limit):
         with run.session.begin() as connection:
             connections.record_success(connection, run.connection.id, is_due_again=False)
         return

@@ -56,11 +56,14 @@ def test_bad_rows_are_named_by_line_and_the_rest_is_queued(mailing: Environment,
         {"to_email": "person1@acme.org", "subject": " "},
         {"to_email": "person1@acme.org", "subject": "x", "scheduled_at": "tomorrow"},
         {"to_email": "person1@acme.org", "subject": "x", "colour": "red"},
+        {"to_email": "person1@acme.org", "subject": "x", "scheduled_at": "9999-12-31T23:59:59-14:00"},
+        {"to_email": "person1@acme.org", "subject": "x", "scheduled_at": "0001-01-01T00:00:00+14:00"},
+        {"to_email": "a" * 65 + "@acme.org", "subject": "x"},
     ]
     file = written(tmp_path / "p.jsonl", "\n".join([*map(json.dumps, rows), "no json"]))
     ran = run("pitches", "import", file, "-w", "acme", "--json")
     assert ran.code == 1
-    assert [found["line"] for found in ran.json["rejected"]] == [2, 3, 4, 5, 6]
+    assert [found["line"] for found in ran.json["rejected"]] == [2, 3, 4, 5, 6, 7, 8, 9]
     assert len(ran.json["ids"]) == 1
     assert "nobody" not in ran.err
     assert run("pitches", "import", written(tmp_path / "q.csv", "to,subject\n"), "-w", "acme").code == 2
@@ -84,7 +87,7 @@ def test_an_unknown_pitch_waits_for_a_person_and_is_never_sent_again_by_itself(
     gmail = mailing.sandbox.gmail
     gmail.stage.faults.add(FaultRule(action="drop_after", path_regex="drafts/send"))
     # Nobody can look for what was sent while the mailbox is searched in vain.
-    gmail.stage.faults.add(FaultRule(action="status", method="GET", path_regex="/threads/", status=404))
+    gmail.add_error("notFound", method="GET", path_regex="/threads/")
     gmail.set_options(search_lag_seconds=3600)
     assert run("sync", "-w", "acme", "-p", "gmail", "--direction", "to_external").code in (0, 1)
     unknown = listed("--unknown")
@@ -93,3 +96,50 @@ def test_an_unknown_pitch_waits_for_a_person_and_is_never_sent_again_by_itself(
     assert run("pitches", "resolve", pitch, "-w", "acme", "--sent").code == 2
     assert gmail.world.count_by_header(PITCH_HEADER)[(PITCH_HEADER, pitch)] in (0, 1)
     assert len(gmail.world.deliveries()) == 1
+
+
+def test_failed_pitches_are_queued_again_by_a_command_and_never_those_that_went_out(
+    mailing: Environment, tmp_path: Path
+) -> None:
+    rows = "to_email,subject,body\nperson0@acme.org,One,x\nperson1@acme.org,Two,x\n"
+    run("pitches", "import", written(tmp_path / "p.csv", rows), "-w", "acme")
+    mailing.sandbox.gmail.add_error("invalidArgument", path_regex="drafts$", method="POST", times=1)
+    assert run("pitches", "send", "-w", "acme").code == 1
+    (failed,) = [str(row["id"]) for row in listed("--status", "failed")]
+    (sent,) = [str(row["id"]) for row in listed("--status", "sent")]
+    retried = run("pitches", "retry", failed, sent, "-w", "acme", "--json")
+    assert (retried.code, retried.json) == (1, {"ids": [failed], "left": [sent]})
+    assert f"pitch {sent} did not fail, or may have gone out" in retried.err
+    assert run("pitches", "send", "-w", "acme").code == 0
+    assert {row["status"] for row in listed()} == {"sent"}
+    assert set(mailing.sandbox.gmail.world.count_by_header(PITCH_HEADER).values()) == {1}
+
+
+def test_the_same_text_twice_needs_a_word(mailing: Environment, tmp_path: Path) -> None:
+    rows = "to_email,subject,body\nperson0@acme.org,One,x\nperson0@acme.org,One,x\n"
+    run("pitches", "import", written(tmp_path / "p.csv", rows), "-w", "acme")
+    sent = run("pitches", "send", "-w", "acme")
+    (second,) = [str(row["id"]) for row in listed("--status", "failed")]
+    assert (sent.code, f"`integrations pitches retry {second} --repeat`" in sent.err) == (1, True)
+    assert run("pitches", "retry", "--all", "-w", "acme", "--json").json["ids"] == [second]
+    assert run("pitches", "send", "-w", "acme").code == 1
+    assert run("pitches", "retry", second, "--repeat", "-w", "acme").code == 0
+    assert run("pitches", "send", "-w", "acme").code == 0
+    assert {row["status"] for row in listed()} == {"sent"}
+
+
+def test_what_to_queue_again_must_be_said(mailing: Environment) -> None:
+    for arguments in ((), ("--all", "6adafcc1-b30b-43bc-84f0-6e641f59799e"), ("--all", "--repeat"), ("x",)):
+        assert run("pitches", "retry", *arguments, "-w", "acme").code == 2
+    assert run("pitches", "retry", "--all", "-w", "acme").code == 0
+
+
+def test_a_check_refuses_a_token_that_may_only_read(mailing: Environment, tmp_path: Path) -> None:
+    assert run("connections", "check", "gmail", "-w", "acme").code == 0
+    scopes = ["https://www.googleapis.com/auth/gmail.readonly"]
+    credentials = tmp_path / "read.json"
+    credentials.write_text(json.dumps({"access_token": mailing.sandbox.gmail.token(MAILBOX, scopes)}))
+    assert run("connections", "add", "gmail", "-w", "acme", "--credentials", str(credentials)).code == 0
+    checked = run("connections", "check", "gmail", "-w", "acme")
+    assert checked.code != 0
+    assert "lacks a scope" in checked.err

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from integrations_pipeline.mail.addresses import addresses_of, correspondents, is_machine, spellings, valid_recipient
 from integrations_pipeline.mail.classify import Received, bare_subject, classify, referenced_ids
+from integrations_pipeline.mail.notices import read_bounce
 from integrations_pipeline.mail.reports import read_report
 from integrations_pipeline_tests.counts import gather
 
@@ -15,6 +16,7 @@ RECIPIENTS = {
     "plain": ("ann@example.org", "ann@example.org"),
     "blanks around": (" ann@example.org\n", "ann@example.org"),
     "the local part keeps its case, the domain does not": ("Ann.Lee@Example.ORG", "Ann.Lee@example.org"),
+    "64 characters before the at sign": ("a" * 64 + "@example.org", "a" * 64 + "@example.org"),
     "a tag": ("ann+music@example.org", "ann+music@example.org"),
     "a domain in other letters": ("ann@bücher.example", "ann@xn--bcher-kva.example"),
     "the same domain in ASCII": ("ann@xn--bcher-kva.example", "ann@xn--bcher-kva.example"),
@@ -34,6 +36,7 @@ NO_RECIPIENTS = {
     "half a character": "\ud800@example.org",
     "NUL": "ann@\0example.org",
     "too long": "ann@" + "a" * 64 + ".org",
+    "65 characters before the at sign": "a" * 65 + "@example.org",
     "two dots": "ann..lee@example.org",
 }
 
@@ -198,12 +201,15 @@ def test_no_header_and_no_body_is_too_broken_to_be_read(text: str, name: str) ->
     referenced_ids(headers)
     for raw in (text, "Content-Type: multipart/report; boundary=b\n\n--b\n" + text):
         SEEN["reports"] += read_report(raw.encode("utf-8", "replace")) is not None
+    for raw in (text, f"Subject: failure notice\n\n{text}", f"Content-Type: text/html\n\n{text}"):
+        SEEN["notices"] += read_bounce(raw.encode("utf-8", "replace")) is not None
 
 
 def test_the_drawn_headers_were_worth_reading() -> None:
     assert SEEN["headers"] >= 25
     assert SEEN["with addresses"] >= 1
     assert SEEN["reports"] >= 1
+    assert SEEN["notices"] >= 10
 
 
 @pytest.mark.parametrize("text", ["(" * 50_000, "<" * 50_000, '"' * 50_001, "a@b.org," * 3_000, "=?utf-8?q?" * 5_000])

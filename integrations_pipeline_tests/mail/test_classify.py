@@ -14,7 +14,7 @@ from integrations_pipeline.mail.classify import (
     referenced_ids,
     sender_of,
 )
-from integrations_pipeline.mail.reports import Report, is_report, read_report
+from integrations_pipeline.mail.reports import Fate, Report, is_report, read_report
 from integrations_pipeline_tests.mail.letters import (
     AWAY,
     DELAYS,
@@ -56,7 +56,7 @@ def test_a_person_is_no_machine(message: Received) -> None:
 @pytest.mark.parametrize(("message", "is_hard"), NOTICES.values(), ids=NOTICES)
 def test_a_bounce_in_words_is_known_and_is_for_good_only_if_it_says_so(message: Received, is_hard: bool) -> None:
     assert classify(message, OWN) is MailKind.BOUNCE
-    assert is_hard_bounce(message) is is_hard
+    assert is_hard_bounce(message, [HOME]) is (is_hard and "x-failed-recipients" in message.headers)
 
 
 @pytest.mark.parametrize("message", DELAYS.values(), ids=DELAYS)
@@ -84,7 +84,7 @@ def test_our_own_mail_is_ours_whatever_it_carries(sender: str) -> None:
 def test_a_report_is_what_its_action_says_whoever_sends_it(action: str, kind: MailKind) -> None:
     for sender in ("mailer-daemon@googlemail.com", "postmaster@example.org", HOME):
         message = received(**{"from": sender}, auto_submitted="auto-replied", in_reply_to=SENT_ID)
-        assert classify(replace(message, report=Report(action=action)), OWN) is kind
+        assert classify(replace(message, report=Report(fates=(Fate(action=action),))), OWN) is kind
 
 
 # Reports
@@ -115,8 +115,11 @@ STATUSES: dict[str, tuple[bool, str]] = {
 def test_an_address_is_dead_only_by_codes_about_the_address(status: str, is_hard: bool) -> None:
     found = read_report(report([group(status=status)]))
     assert found is not None
-    assert (found.action, found.status, found.is_hard, found.goes_on) == ("failed", status, is_hard, False)
-    assert is_hard_bounce(replace(received(), report=found)) is is_hard
+    assert found.fates == (Fate(action="failed", status=status, named=(HOME,), is_dead=is_hard),)
+    assert not found.goes_on
+    message = replace(received(), report=found)
+    assert is_hard_bounce(message, [HOME]) is is_hard
+    assert not is_hard_bounce(message, ["bob@example.org"]), "only an address that it names"
 
 
 @pytest.mark.parametrize(
@@ -134,14 +137,13 @@ def test_an_address_is_dead_only_by_codes_about_the_address(status: str, is_hard
 def test_the_servers_own_code_counts_where_the_status_says_nothing(status: str, diagnostic: str, expected: str) -> None:
     found = read_report(report([group(status=status, diagnostic=diagnostic)]))
     assert found is not None
-    assert found.status == expected
+    assert [fate.status for fate in found.fates] == [expected]
 
 
 def test_a_report_tells_of_whom_and_of_what() -> None:
     found = read_report(report([group()]))
-    assert found == Report(
-        action="failed", status="5.1.1", recipients=(HOME,), message_ids=(SENT_ID,), pitch_id=PITCH_ID
-    )
+    fate = Fate(action="failed", status="5.1.1", named=(HOME,), is_dead=True)
+    assert found == Report(fates=(fate,), message_ids=(SENT_ID,), pitch_id=PITCH_ID)
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -149,8 +151,11 @@ def test_of_several_recipients_a_failure_counts_more_than_a_delay(order: int) ->
     groups = [group("delayed", "4.4.1", "bob@example.org"), group("failed", "5.1.1")][::order]
     found = read_report(report(groups))
     assert found is not None
-    assert (found.action, found.status) == ("failed", "5.1.1")
+    assert not found.goes_on
     assert set(found.recipients) == {HOME, "bob@example.org"}
+    assert found.about(["bob@example.org"]).goes_on
+    assert not found.about([HOME]).goes_on
+    assert (found.is_hard_for([HOME]), found.is_hard_for(["bob@example.org"])) == (True, False)
 
 
 ORIGINALS: dict[str, tuple[bytes, tuple[str, ...], str]] = {
@@ -188,12 +193,8 @@ def test_what_was_sent_cannot_report_about_itself() -> None:
     inner = report([group("failed", "5.1.1", "bob@example.org")]).decode().replace('"b"', '"c"').replace("--b", "--c")
     found = read_report(report([group("delayed", "4.4.1")], original=f"Message-ID: {SENT_ID}\r\n{inner}"))
     assert found is not None
-    assert (found.action, found.status, found.recipients, found.message_ids) == (
-        "delayed",
-        "4.4.1",
-        (HOME,),
-        (SENT_ID,),
-    )
+    assert found.fates == (Fate(action="delayed", status="4.4.1", named=(HOME,)),)
+    assert found.message_ids == (SENT_ID,)
 
 
 NO_REPORTS: dict[str, bytes] = {
@@ -232,7 +233,7 @@ def test_only_what_may_be_a_report_is_read_whole(content_type: str, expected: bo
 
 def test_the_recipients_of_a_bounce_come_from_the_report_and_from_the_header() -> None:
     message = replace(
-        received(x_failed_recipients="Bob@example.org, carol@example.org"), report=Report(recipients=(HOME,))
+        received(x_failed_recipients="Bob@example.org, carol@example.org"), report=Report(fates=(Fate(named=(HOME,)),))
     )
     assert failed_recipients(message) == [HOME, "bob@example.org", "carol@example.org"]
     assert failed_recipients(received()) == []

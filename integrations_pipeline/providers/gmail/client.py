@@ -4,6 +4,7 @@ Belongs here: one method per endpoint. Does not: pitches, replies, retries (`pro
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,8 @@ from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule,
 
 Message = Mapping[str, Any]
 _USER = "gmail/v1/users/me"
+#: The id of no draft.
+_NO_DRAFT = "r-0"
 #: A send is asked once: what Gmail answers or fails to answer is looked into, never repeated.
 _ONCE = RetryPolicy(budget_seconds=0.0, unreachable_seconds=0.0)
 
@@ -51,10 +54,24 @@ class GmailClient:
         return list(body.get("sendAs", []))
 
     def create_draft(self, raw: bytes, thread_id: str | None) -> Message:
+        """One request, in a thread or none. `PermanentError` where Gmail refuses the message, or does not know the
+        thread; an answer that is about neither is an `InDoubtError`."""
         message: dict[str, Any] = {"raw": wire.encode(raw)}
         message |= {"threadId": thread_id} if thread_id else {}
         body = {"message": message}
-        return self._ask("drafts.create", "POST", f"{_USER}/drafts", json=body, is_repeatable=False)
+        try:
+            return self._ask("drafts.create", "POST", f"{_USER}/drafts", json=body, is_repeatable=False)
+        except PermanentError as error:
+            if error.code == wire.GONE and thread_id is None:
+                # There is nothing that could be gone: it is the way there that was not found.
+                raise InDoubtError("Gmail answered a new draft with 404") from error
+            raise
+
+    def require_writing(self) -> None:
+        """`NeedsAttentionError` if the grant does not allow drafts and sending: asked by a request that changes
+        nothing, to delete a draft that cannot exist. Gmail looks at the scopes first."""
+        with suppress(PermanentError):
+            self._ask("drafts.delete", "DELETE", f"{_USER}/drafts/{_NO_DRAFT}")
 
     def draft(self, draft_id: str) -> Message | None:
         path = f"{_USER}/drafts/{quote(draft_id, safe='')}"
@@ -62,7 +79,7 @@ class GmailClient:
         return None if found is None else _with(found, "id")
 
     def drafts(self, page_token: str = "") -> Message:
-        params = [("maxResults", "100"), *([("pageToken", page_token)] if page_token else [])]
+        params = [("maxResults", "500"), *([("pageToken", page_token)] if page_token else [])]
         return self._ask("drafts.list", "GET", f"{_USER}/drafts", params=params)
 
     def delete_draft(self, draft_id: str) -> bool:
@@ -86,13 +103,17 @@ class GmailClient:
 
     def messages(self, query: str, limit: int = 100) -> list[Message]:
         """Ids of messages that match, newest first, at most one page; also from the trash."""
-        params = [("q", query), ("maxResults", str(limit)), ("includeSpamTrash", "true")]
-        body = self._ask("messages.list", "GET", f"{_USER}/messages", params=params)
-        return list(body.get("messages", []))
+        return list(self.search(query, limit).get("messages") or [])
 
-    def newest(self, labels: Sequence[str] = (), page_token: str = "") -> Message:
+    def search(self, query: str, limit: int, page_token: str = "") -> Message:
+        """One page of the messages that match, newest first; also from the trash."""
+        params = [("q", query), ("maxResults", str(limit)), ("includeSpamTrash", "true")]
+        params += [("pageToken", page_token)] if page_token else []
+        return self._ask("messages.list", "GET", f"{_USER}/messages", params=params)
+
+    def newest(self, labels: Sequence[str] = (), page_token: str = "", size: int = 100) -> Message:
         """One page of all messages, newest first, told by the mailbox itself: its search learns of them late."""
-        params = [("maxResults", "100"), ("includeSpamTrash", "true"), *(("labelIds", label) for label in labels)]
+        params = [("maxResults", str(size)), ("includeSpamTrash", "true"), *(("labelIds", label) for label in labels)]
         params += [("pageToken", page_token)] if page_token else []
         return self._ask("messages.list", "GET", f"{_USER}/messages", params=params)
 
@@ -109,8 +130,10 @@ class GmailClient:
         return list((body or {}).get("messages", []))
 
     def history(self, start: str, page_token: str = "", label: str = "") -> Message | None:
-        """One page of what was added since a history id; None if that id is too old, or not this mailbox's."""
-        params = [("startHistoryId", start), ("historyTypes", "messageAdded"), ("maxResults", "500")]
+        """One page of what was added and deleted since a history id; None if that id is too old, or not this
+        mailbox's."""
+        params = [("startHistoryId", start), ("maxResults", "500")]
+        params += [("historyTypes", "messageAdded"), ("historyTypes", "messageDeleted")]
         params += [("pageToken", page_token)] if page_token else []
         params += [("labelId", label)] if label else []
         try:

@@ -5,15 +5,16 @@ what to send or what a message means.
 """
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from integrations_pipeline.errors import CursorExpiredError, InDoubtError, NeedsAttentionError, PermanentError
 from integrations_pipeline.mail.addresses import same_address, valid_recipient
-from integrations_pipeline.mail.classify import Received
+from integrations_pipeline.mail.classify import Received, may_be_notice
 from integrations_pipeline.mail.compose import PITCH_HEADER, Sender
-from integrations_pipeline.mail.reports import is_report, read_report
+from integrations_pipeline.mail.notices import read_bounce
+from integrations_pipeline.mail.reports import is_report
 from integrations_pipeline.model import clean_text
 from integrations_pipeline.providers.gmail import wire
 from integrations_pipeline.providers.gmail.client import GmailClient, Message
@@ -23,10 +24,19 @@ from integrations_pipeline.providers.mailbox import Account, Draft, MailChanges,
 SENT, DRAFT = "SENT", "DRAFT"
 #: Headers that tell a sent message.
 _SENT_HEADERS = ("Message-ID", PITCH_HEADER)
-#: Drafts looked through for one whose creation was not answered; each costs a request.
+#: Headers that tell whose a message is.
+_NAMING = (*_SENT_HEADERS, "From", "To", "Cc", "In-Reply-To", "References")
+#: Drafts looked through for one whose creation was not answered, where the history does not tell which are new;
+#: each costs a request.
 MOST_DRAFTS = 100
-#: Sent messages to one recipient that are looked through.
-MOST_SENT = 50
+#: Drafts whose ids are asked for, a page of 500 at a time.
+MOST_DRAFT_PAGES = 5
+#: Sent messages to one recipient that are looked through, and how many of them are read.
+MOST_SENT, MOST_READ = 200, 50
+#: Messages that a message answers and that are searched for.
+MOST_NAMED = 3
+#: Gmail's clock and the database's may differ so much.
+CLOCKS_APART = timedelta(minutes=5)
 
 
 class GmailMailbox:
@@ -40,6 +50,10 @@ class GmailMailbox:
         self._read: dict[str, StoredMessage | None] = {}
         #: Sent messages met while looking for one: they do not change.
         self._met: dict[str, Message | None] = {}
+        #: What a person should know about how far this run has read.
+        self.remark = ""
+        #: Threads read in this run for what a message in them answers.
+        self._threads: dict[str, list[Message]] = {}
 
     def account(self) -> Account:
         if self._account is None:
@@ -81,19 +95,53 @@ class GmailMailbox:
         # Somebody deleted the thread here; the recipient still has it, and the headers name it.
         return _draft(self._client.create_draft(raw, None))
 
-    def find_draft(self, pitch_id: str) -> Draft | None:
-        seen, token = 0, ""
-        while seen < MOST_DRAFTS:
+    def find_drafts(self, pitch_ids: Set[str], position: str, made_at: datetime) -> list[tuple[str, Draft]]:
+        found: dict[str, str] = {}
+        for message in self._new_drafts(position, made_at - CLOCKS_APART):
+            if DRAFT in (message.get("labelIds") or []) and _pitch_of(message) in pitch_ids:
+                found[str(message["id"])] = _pitch_of(message)
+        drafts: list[tuple[str, Draft]] = []
+        token = ""
+        while len(drafts) < len(found):
             page = self._client.drafts(token)
-            for each in page.get("drafts") or []:
-                seen += 1
-                message = self._client.message(str(each["message"]["id"]), _SENT_HEADERS)
-                if message is not None and _pitch_of(message) == pitch_id:
-                    return _draft(each)
+            drafts += [(found[_message_of(each)], _draft(each)) for each in _listed(page) if _message_of(each) in found]
             token = str(page.get("nextPageToken") or "")
             if not token:
-                return None
-        return None
+                break
+        return drafts
+
+    def _new_drafts(self, position: str, after: datetime) -> Iterator[Message]:
+        """The history tells exactly which drafts are new; without it they are read from the newest on, until one is
+        older."""
+        try:
+            pages = list(self.changes({"history_id": position}, label=DRAFT))
+        except CursorExpiredError:
+            yield from self._newest_drafts(after)
+            return
+        gone = frozenset().union(*(page.gone for page in pages))
+        for message_id in dict.fromkeys(key for page in pages for key, _ in page.added if key not in gone):
+            message = self._client.message(message_id, _SENT_HEADERS)
+            if message is not None:
+                yield message
+
+    def _newest_drafts(self, after: datetime) -> Iterator[Message]:
+        for each in (self._client.newest([DRAFT], size=MOST_DRAFTS)).get("messages") or []:
+            message = self._client.message(str(each["id"]), _SENT_HEADERS)
+            if message is not None and wire.internal_time(message) < after:
+                return
+            if message is not None:
+                yield message
+
+    def draft_messages(self) -> Set[str]:
+        found: set[str] = set()
+        token = ""
+        for _ in range(MOST_DRAFT_PAGES):
+            page = self._client.newest([DRAFT], token, 500)
+            found |= {str(each["id"]) for each in page.get("messages") or []}
+            token = str(page.get("nextPageToken") or "")
+            if not token:
+                break
+        return found
 
     def draft_exists(self, draft_id: str) -> bool:
         return self._client.draft(draft_id) is not None
@@ -108,13 +156,13 @@ class GmailMailbox:
         return SentMessage(message_id=str(answer["id"]), thread_id=str(answer.get("threadId") or ""))
 
     def find_sent(
-        self, pitch_id: str, recipient: str, thread_ids: Sequence[str], after: datetime
+        self, pitch_id: str, recipient: str, thread_ids: Sequence[str], known: Set[str]
     ) -> SentMessage | None:
         candidates = (each for thread_id in thread_ids for each in self._client.thread(thread_id, _SENT_HEADERS))
         found = next((each for each in candidates if _is_sent(each, pitch_id)), None)
         if found is None:
-            query = f'in:sent to:"{_quoted(recipient)}" after:{int(after.timestamp())}'
-            listed = (self._meet(str(each["id"])) for each in self._client.messages(query, MOST_SENT))
+            ids = [str(each["id"]) for each in self._client.messages(f'in:sent to:"{_quoted(recipient)}"', MOST_SENT)]
+            listed = (self._meet(each) for each in [each for each in ids if each not in known][:MOST_READ])
             found = next((each for each in listed if each is not None and _is_sent(each, pitch_id)), None)
         return None if found is None else _to_sent(found)
 
@@ -132,22 +180,21 @@ class GmailMailbox:
     def position(self) -> Mapping[str, str]:
         return {"history_id": str(self._client.profile()["historyId"])}
 
-    def changes(self, cursor: Mapping[str, str], *, is_sent_only: bool = False) -> Iterator[MailChanges]:
+    def changes(
+        self, cursor: Mapping[str, str], *, is_sent_only: bool = False, label: str = ""
+    ) -> Iterator[MailChanges]:
         # The end is the one of the first page: what comes in meanwhile is told again, never left out.
         end: Mapping[str, str] = cursor
         token = ""
+        start = str(cursor.get("history_id") or "")
         while True:
-            start = str(cursor.get("history_id") or "")
-            page = self._client.history(start, token, SENT if is_sent_only else "") if start else None
+            page = self._client.history(start, token, label or (SENT if is_sent_only else "")) if start else None
             if page is None:
                 raise CursorExpiredError("Gmail no longer knows the history id: the tracked threads are read again")
-            added = [
-                _pair(entry["message"])
-                for record in page.get("history") or []
-                for entry in record.get("messagesAdded") or []
-            ]
             end = {"history_id": str(page["historyId"])} if not token and page.get("historyId") else end
-            yield MailChanges(added=added, cursor=end)
+            added = [_pair(each) for each in _told(page, "messagesAdded") if label or not _is_draft(each)]
+            gone = frozenset(str(each["id"]) for each in _told(page, "messagesDeleted"))
+            yield MailChanges(added=added, cursor=end, gone=gone)
             token = str(page.get("nextPageToken") or "")
             if not token:
                 return
@@ -177,23 +224,36 @@ class GmailMailbox:
         message = self._client.message(message_id)
         if message is None:
             return None
-        received = Received(headers=wire.headers_of(message), snippet=html.unescape(str(message.get("snippet") or "")))
-        if is_report(" ".join(received.headers.get("content-type", ()))):
-            received = self._with_report(message_id, received)
-        return StoredMessage(
-            message_id=str(message["id"]),
-            thread_id=str(message.get("threadId") or ""),
-            received_at=wire.internal_time(message),
-            received=received,
-            labels=frozenset(map(str, message.get("labelIds") or [])),
-        )
+        found = _to_stored(message)
+        headers = found.received.headers
+        if is_report(" ".join(headers.get("content-type", ()))) or may_be_notice(headers):
+            found = replace(found, received=self._with_report(message_id, found.received))
+        return found
 
     def _with_report(self, message_id: str, received: Received) -> Received:
-        """Reports are parts of the body: the whole message is read for them."""
+        """What a mail system says of a delivery stands in the body: the whole message is read for it, once."""
         whole = self._client.message(message_id, form="raw")
         if whole is None or not whole.get("raw"):
             return received
-        return replace(received, report=read_report(wire.decode(str(whole["raw"]))))
+        return replace(received, report=read_bounce(wire.decode(str(whole["raw"]))))
+
+    def find_named(self, rfc822_ids: Sequence[str], thread_id: str) -> StoredMessage | None:
+        there = {_id_of(each): each for each in self._thread(thread_id) if DRAFT not in (each.get("labelIds") or [])}
+        for rfc822_id in rfc822_ids[:MOST_NAMED]:
+            found = there.get(rfc822_id) or self._search(rfc822_id)
+            if found is not None:
+                return _to_stored(found)
+        return None
+
+    def _thread(self, thread_id: str) -> list[Message]:
+        if thread_id not in self._threads:
+            self._threads[thread_id] = self._client.thread(thread_id, _NAMING) if thread_id else []
+        return self._threads[thread_id]
+
+    def _search(self, rfc822_id: str) -> Message | None:
+        listed = self._client.messages(f"rfc822msgid:{_quoted(rfc822_id.strip('<>'))}", 1)
+        message = self._client.message(str(listed[0]["id"]), _NAMING) if listed else None
+        return message if message is not None and _id_of(message) == rfc822_id else None
 
     def close(self) -> None:
         self._client.close()
@@ -216,6 +276,41 @@ def _pair(message: Message) -> tuple[str, str]:
     return str(message["id"]), str(message.get("threadId") or "")
 
 
+def _told(page: Message, kind: str) -> Iterator[Message]:
+    """The messages of one kind of change in a page of the history."""
+    for record in page.get("history") or []:
+        for entry in record.get(kind) or []:
+            yield entry["message"]
+
+
+def _is_draft(message: Message) -> bool:
+    """Whether the history says so: it tells labels now and then."""
+    return DRAFT in (message.get("labelIds") or [])
+
+
+def _listed(page: Message) -> list[Message]:
+    return list(page.get("drafts") or [])
+
+
+def _message_of(draft: Message) -> str:
+    return str((draft.get("message") or {}).get("id") or "")
+
+
+def _id_of(message: Message) -> str:
+    return (wire.headers_of(message).get("message-id") or [""])[0].strip()
+
+
+def _to_stored(message: Message) -> StoredMessage:
+    headers = wire.headers_of(message)
+    return StoredMessage(
+        message_id=str(message["id"]),
+        thread_id=str(message.get("threadId") or ""),
+        received_at=wire.internal_time(message),
+        received=Received(headers=headers, snippet=html.unescape(str(message.get("snippet") or ""))),
+        labels=frozenset(map(str, message.get("labelIds") or [])),
+    )
+
+
 def _is_sent(message: Message, pitch_id: str) -> bool:
     """Whether the message left the mailbox and is this pitch."""
     labels = message.get("labelIds") or []
@@ -226,7 +321,7 @@ def _to_sent(message: Message) -> SentMessage:
     return SentMessage(
         message_id=str(message["id"]),
         thread_id=str(message.get("threadId") or ""),
-        rfc822_id=(wire.headers_of(message).get("message-id") or [""])[0].strip(),
+        rfc822_id=_id_of(message),
         pitch_id=_pitch_of(message),
         sent_at=wire.internal_time(message),
     )

@@ -5,9 +5,11 @@ to them. Sending and replies go through `mailbox`. Does not: either's details.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from integrations_pipeline.errors import CursorExpiredError, PermanentError
+from integrations_pipeline.errors import CursorExpiredError, PermanentError, RateLimitedError
 from integrations_pipeline.mail.addresses import EVERYBODY, correspondents
 from integrations_pipeline.mail.classify import MailKind, classify
 from integrations_pipeline.model import Change, Outcome
@@ -19,14 +21,27 @@ from integrations_pipeline.providers.gmail.settings import GmailSettings
 from integrations_pipeline.providers.mailbox import StoredMessage
 
 API_URL = "INTEGRATIONS_GMAIL_API_URL"
-#: Messages looked at when correspondents are taken from a mailbox for the first time; each costs a request.
+#: How far back correspondents are looked for in a mailbox at first.
+HARVEST_DAYS = 90
+#: Messages of the past that one run looks at for that; each costs a request.
 MOST_MESSAGES = 500
+#: Later than any message.
+_END = 2**33
+
+
+@dataclass(slots=True)
+class _Reached:
+    """How far a stretch of the past was read: everything that came at `at` (Unix time) or later."""
+
+    at: int
+    count: int = 0
 
 
 class GmailProvider:
     """One mailbox; implements `providers.base.Provider` and has a `providers.mailbox.Mailbox`."""
 
-    def __init__(self, context: ProviderContext) -> None:
+    def __init__(self, context: ProviderContext, *, most_messages: int = MOST_MESSAGES) -> None:
+        self._most_messages = most_messages
         self._settings = GmailSettings.model_validate(dict(context.settings))
         self._mapping = tuple(context.mapping)
         self._client = GmailClient(context, api_url=context.addresses[API_URL])
@@ -39,6 +54,7 @@ class GmailProvider:
     def check(self) -> CheckReport:
         self.mailbox.account()
         self.mailbox.position()
+        self._client.require_writing()
         return CheckReport()
 
     def look(self) -> SchemaLook:
@@ -57,34 +73,82 @@ class GmailProvider:
         return False
 
     def read_all(self) -> Iterator[Page]:
-        people: dict[str, str] = {}
         if self._settings.harvest == "off":
             # Nobody is looked for; were it switched on, the mailbox would be read from the start.
-            yield self._page(people, {})
+            yield self._page({}, {})
             return
-        cursor = self.mailbox.position()
-        for each in self._client.messages("-in:chats -in:drafts -in:spam -in:trash newer_than:90d", MOST_MESSAGES):
-            self._meet(people, self.mailbox.read_message(str(each["id"])))
-        yield self._page(people, cursor)
+        people: dict[str, str] = {}
+        cursor = {**self.mailbox.position(), "older_than": _END}
+        yield self._page(people, self._read_back(people, cursor))
 
     def read_changes(self, cursor: Cursor) -> Iterator[Page]:
         people: dict[str, str] = {}
-        end = dict(cursor)
         if self._settings.harvest == "off":
             yield self._page(people, {})
             return
         if "history_id" not in cursor:
             raise CursorExpiredError("the last read left no history id: the mailbox is read again")
-        for page in self.mailbox.changes({"history_id": str(cursor["history_id"])}):
-            for message_id, _ in page.added:
-                self._meet(people, self.mailbox.read_message(message_id))
-            end = dict(page.cursor)
+        end = dict(cursor)
+        try:
+            for page in self.mailbox.changes({"history_id": str(cursor["history_id"])}):
+                for message_id, _ in page.added:
+                    self._meet(people, message_id)
+                last = dict(page.cursor)
+            end |= last
+        except RateLimitedError as error:
+            # Those met so far are kept; from the old position the next run meets the others.
+            self.mailbox.remark = f"{error}; the next run looks for the other correspondents"
+        else:
+            end = self._read_back(people, end)
         yield self._page(people, end)
 
-    def _meet(self, people: dict[str, str], message: StoredMessage | None) -> None:
-        """Note the people of a message whose kind `harvest` asks for."""
-        if message is None or "DRAFT" in message.labels or message.labels & {"SPAM", "TRASH"}:
-            return
+    def _read_back(self, people: dict[str, str], cursor: dict[str, Any]) -> dict[str, Any]:
+        """Read one more stretch of the mailbox's past, newest first, if any is left; the cursor after that. Its
+        `older_than` is where the next stretch begins, in seconds of Unix time."""
+        if not cursor.get("older_than"):
+            return cursor
+        reached, is_over = _Reached(int(cursor["older_than"])), False
+        try:
+            is_over = self._read_stretch(people, reached)
+        except RateLimitedError as error:
+            self.mailbox.remark = str(error)
+        if is_over:
+            return {name: value for name, value in cursor.items() if name != "older_than"}
+        told = datetime.fromtimestamp(reached.at, UTC)
+        where = "" if reached.at >= _END else f", back to {told:%Y-%m-%d %H:%M:%S} UTC"
+        self.mailbox.remark = (
+            f"{reached.count} messages of the last {HARVEST_DAYS} days were read for correspondents{where}; "
+            "the next run goes on from there"
+        )
+        return cursor | {"older_than": reached.at}
+
+    def _read_stretch(self, people: dict[str, str], reached: "_Reached") -> bool:
+        """Whether that was the last one."""
+        before = "" if reached.at >= _END else f" before:{reached.at}"
+        query = f"-in:chats -in:drafts -in:spam -in:trash newer_than:{HARVEST_DAYS}d{before}"
+        page, began_at = self._client.search(query, self._most_messages), reached.at
+        for each in page.get("messages") or []:
+            message = self._meet(people, str(each["id"]))
+            reached.count += 1
+            if message is not None:
+                # Of the same second there may be more, that the next stretch begins with.
+                reached.at = min(reached.at, int(message.received_at.timestamp()) + 1)
+        # A second with more mail than that is left behind.
+        reached.at -= reached.at == began_at < _END
+        return not page.get("nextPageToken")
+
+    def _meet(self, people: dict[str, str], message_id: str) -> StoredMessage | None:
+        """Note the people of a message whose kind `harvest` asks for. One that Gmail does not give away is passed
+        over: who wrote it writes again."""
+        try:
+            message = self.mailbox.read_message(message_id)
+        except PermanentError:
+            return None
+        if message is not None and not message.labels & {"DRAFT", "SPAM", "TRASH"}:
+            self._note(people, message)
+        return message
+
+    def _note(self, people: dict[str, str], message: StoredMessage) -> None:
         own, headers = self.mailbox.account().addresses, message.received.headers
         kind = classify(message.received, own)
         fields: Sequence[str] = ()

@@ -43,6 +43,8 @@ UNITS = {
 }
 PENALTY_SECONDS = 30.0
 GONE = "404"
+#: By these, with a reason in Google's form, Gmail speaks of the request itself, now and later.
+_REFUSALS = (400, 404, 422)
 _LIMITED = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "backendError", "concurrentRequestsExceeded"})
 _STOPPED = frozenset({"dailyLimitExceeded", "quotaExceeded"})
 _REASON = re.compile(r"[A-Za-z_]{1,60}")
@@ -65,6 +67,10 @@ def read_error(response: httpx.Response) -> IntegrationError:
         return _forbidden(reason)
     if status == 400 and reason == "failedPrecondition":
         return NeedsAttentionError("the account has no Gmail, or it is switched off")
+    if status != 413 and (status not in _REFUSALS or not reason):
+        # A redirect, a proxy's page, a route that is not found: nothing that Gmail says of this request. What is too
+        # large is refused before anybody looks at it, in any form.
+        return RetryableError(f"Gmail answered {status}", retry_after_seconds=retry_after(response))
     return PermanentError(f"Gmail refused the request ({reason or status})", code=str(status))
 
 
@@ -123,4 +129,7 @@ def headers_of(message: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def internal_time(message: Mapping[str, Any]) -> datetime:
     """When Gmail took the message in: the header `Date` is whatever its sender says."""
-    return datetime.fromtimestamp(int(message.get("internalDate") or 0) / 1000, UTC)
+    try:
+        return datetime.fromtimestamp(int(message.get("internalDate") or 0) / 1000, UTC)
+    except (ValueError, OverflowError, OSError, TypeError) as error:
+        raise RetryableError("Gmail's answer tells no time of a message") from error

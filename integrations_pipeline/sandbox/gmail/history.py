@@ -88,8 +88,8 @@ class History:
         self._move_on()
 
     def add(self, at: datetime, events: Iterable[Event]) -> int:
-        """The id of the new record."""
-        record = Record(self.current + self.gaps.randint(0, 3), at, tuple(events))
+        """The id of the new record: greater than any that was given out, or a reader who stored that would miss it."""
+        record = Record(self.current + self.gaps.randint(1, 4), at, tuple(events))
         self.records.append(record)
         self.current = record.id
         self._move_on()

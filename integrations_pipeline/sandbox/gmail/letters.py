@@ -14,13 +14,15 @@ from types import MappingProxyType
 from typing import Literal
 
 from integrations_pipeline.sandbox.gmail.model import Content
+from integrations_pipeline.sandbox.gmail.notices import NOTICE_KINDS, NoticeKind, notice
 from integrations_pipeline.sandbox.gmail.raw import RawMail, addresses, names_and_addresses
 
 #: Wide enough that no identifier is broken or encoded.
 SMTP = _SMTP.clone(max_line_length=990)
 #: How other mail systems mark that nobody wrote this answer: documented by their makers or seen in the wild.
 Vendor = Literal["gmail", "exchange", "vacation", "autorespond", "helpdesk", "silent"]
-BounceKind = Literal["hard", "full", "blocked", "delayed", "soft", "foreign"]
+BounceKind = Literal["hard", "full", "blocked", "delayed", "soft", "foreign"] | NoticeKind
+BOUNCE_KINDS: frozenset[str] = NOTICE_KINDS | {"hard", "full", "blocked", "delayed", "soft", "foreign"}
 
 _AWAY: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     {
@@ -149,8 +151,10 @@ def bounce(received: Received, kind: BounceKind) -> bytes:
 
     `hard`, `full` and `blocked` are permanent failures, `delayed` a notice that delivery is still being tried, all in
     Gmail's own form; `foreign` is the form of another server, without In-Reply-To; `soft` says in words only that a
-    mailbox is full for now.
+    mailbox is full for now. The other kinds are those of `notices`.
     """
+    if kind in NOTICE_KINDS:
+        return notice(received, kind, format_datetime(received.at))
     if kind == "soft":
         return _soft_bounce(received)
     action, status, answer = _FAILURES[kind]

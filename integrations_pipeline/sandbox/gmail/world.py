@@ -104,8 +104,8 @@ class MailWorld:
 
     def set_bouncing(self, address: str, kind: BounceKind | None, times: int = -1) -> None:
         """From now on mail to this address comes back like that, `times` times (-1: always); None ends it."""
-        if kind is not None and kind not in get_args(BounceKind):
-            raise ValueError(f"kind must be one of {', '.join(get_args(BounceKind))}")
+        if kind is not None and kind not in letters.BOUNCE_KINDS:
+            raise ValueError(f"kind must be one of {', '.join(sorted(letters.BOUNCE_KINDS))}")
         with self._stage.lock:
             self._bouncing.pop(address.lower(), None)
             if kind is not None:
@@ -132,8 +132,8 @@ class MailWorld:
 
     def bounce(self, delivery: Delivery, kind: BounceKind = "hard") -> Message:
         """Raises ValueError for an unknown kind."""
-        if kind not in get_args(BounceKind):
-            raise ValueError(f"kind must be one of {', '.join(get_args(BounceKind))}")
+        if kind not in letters.BOUNCE_KINDS:
+            raise ValueError(f"kind must be one of {', '.join(sorted(letters.BOUNCE_KINDS))}")
         with self._stage.lock:
             outcome = _OUTCOMES.get(kind, "bounced")
             where = next(n for n, each in enumerate(self._deliveries) if each.id == delivery.id)

@@ -7,8 +7,9 @@ from typing import Any, get_args
 import pytest
 
 from integrations_pipeline.sandbox import ReplyStyle
-from integrations_pipeline.sandbox.gmail.letters import BounceKind, Vendor
+from integrations_pipeline.sandbox.gmail.letters import BOUNCE_KINDS, BounceKind, Vendor
 from integrations_pipeline.sandbox.gmail.model import Message
+from integrations_pipeline.sandbox.gmail.notices import NOTICE_KINDS
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail
 
 CAROL = "carol@elsewhere.example"
@@ -143,7 +144,35 @@ def test_a_soft_bounce_says_it_in_words_only(post: Post) -> None:
     assert bounce["X-Failed-Recipients"] is None
 
 
-@pytest.mark.parametrize("kind", get_args(BounceKind))
+WORDS = {
+    "qmail": ("MAILER-DAEMON@elsewhere.example", "(#5.1.1)", "below this line is a copy"),
+    "yahoo": ("MAILER-DAEMON@yahoo.com", "doesn't have a yahoo.com account", "below this line is a copy"),
+    "exim": ("Mailer-Daemon@elsewhere.example", "550 5.1.1", "this is a copy of the message"),
+    "german": ("mailer-daemon@elsewhere.example", "existiert nicht", "ursprüngliche nachricht"),
+}
+
+
+@pytest.mark.parametrize(("kind", "told"), WORDS.items(), ids=WORDS)
+def test_a_notice_in_words_names_the_recipient_and_returns_the_mail_below(
+    post: Post, kind: BounceKind, told: tuple[str, str, str]
+) -> None:
+    delivery = post.pitch()
+    bounce = post.world.bounce(delivery, kind)
+    text = bounce.content.text
+    assert (parsed(bounce).get_content_type(), told[0] in parsed(bounce)["From"]) == ("text/plain", True)
+    assert text.index(BOB) < text.lower().index(told[2]) < text.index(delivery.header("Message-ID"))
+    assert told[1] in text
+    assert parsed(bounce)["X-Failed-Recipients"] == (BOB if kind == "exim" else None)
+
+
+def test_an_international_report_has_the_types_of_its_standard(post: Post) -> None:
+    bounce = parsed(post.world.bounce(post.pitch(), "global"))
+    assert bounce.get_param("report-type") == "delivery-status"
+    kinds = [part.get_content_type() for part in bounce.get_payload()]
+    assert kinds == ["text/plain", "message/global-delivery-status", "message/global-headers"]
+
+
+@pytest.mark.parametrize("kind", sorted(BOUNCE_KINDS))
 def test_an_address_that_bounces_answers_every_send_by_itself(post: Post, kind: BounceKind) -> None:
     post.gmail.create_mailbox(BOB)
     post.world.set_bouncing("Bob@Elsewhere.example", kind)
@@ -207,7 +236,7 @@ def test_somebody_who_is_away_answers_as_his_system_does(
 
 def test_every_vendor_is_in_the_table() -> None:
     assert {each[0] for each in AWAY} == set(get_args(Vendor))
-    assert {each[0] for each in REPORTS} | {"soft"} == set(get_args(BounceKind))
+    assert {each[0] for each in REPORTS} | {"soft"} | NOTICE_KINDS == BOUNCE_KINDS
 
 
 def test_an_automatic_answer_says_that_nobody_wrote_it(post: Post) -> None:

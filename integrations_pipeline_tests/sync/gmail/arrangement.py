@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -21,7 +21,7 @@ from sqlalchemy import text
 from integrations_pipeline.mail.compose import PITCH_HEADER
 from integrations_pipeline.providers.base import Provider, ProviderContext, ProviderSpec
 from integrations_pipeline.providers.gmail import PROVIDER, TOKEN_URL
-from integrations_pipeline.providers.gmail.provider import API_URL, GmailProvider
+from integrations_pipeline.providers.gmail.provider import API_URL, MOST_MESSAGES, GmailProvider
 from integrations_pipeline.providers.oauth import OAuthClient
 from integrations_pipeline.sandbox import DEFAULT_OAUTH_CLIENTS, Delivery, FaultRule, Gmail, MailWorld, SandboxServer
 from integrations_pipeline.sandbox.gmail.model import Message
@@ -70,10 +70,32 @@ class WatchedMailProvider(WatchedProvider):
         self.mailbox = inner.mailbox
 
 
+@dataclass(slots=True)
+class FaultyMailbox:
+    """A mailbox whose methods fail for good: as after minutes in which Gmail answered nothing better. `faults`: by
+    method, what to raise for these arguments, or None."""
+
+    inner: Any
+    faults: Mapping[str, Callable[..., Exception | None]]
+
+    def __getattr__(self, name: str) -> Any:
+        def act(*given: Any, **options: Any) -> Any:
+            error = self.faults[name](*given, **options) if name in self.faults else None
+            if error is not None:
+                raise error
+            return getattr(self.inner, name)(*given, **options)
+
+        return act if callable(getattr(self.inner, name)) else getattr(self.inner, name)
+
+
 class PostWorld(World):
     def __init__(self, *, server: SandboxServer, database: Database, clock: Clock) -> None:
         super().__init__(server=server, database=database)
         self.clock = clock
+        #: Messages of the past that one run harvests.
+        self.stretch = MOST_MESSAGES
+        #: See `FaultyMailbox`.
+        self.mailbox_faults: dict[str, Callable[..., Exception | None]] = {}
 
     @property
     def gmail(self) -> Gmail:
@@ -103,7 +125,10 @@ class PostWorld(World):
         )
 
     def _build(self, context: ProviderContext) -> Provider:
-        return WatchedMailProvider(GmailProvider(context), self.hooks)
+        provider = WatchedMailProvider(GmailProvider(context, most_messages=self.stretch), self.hooks)
+        if self.mailbox_faults:
+            provider.mailbox = FaultyMailbox(provider.mailbox, self.mailbox_faults)  # type: ignore[assignment]
+        return provider
 
     def agency(self, slug: str = "acme", *, address: str = OWN, mailbox: Any = None, **settings: Any) -> "Agency":
         """A workspace with a mailbox, which may be another one's too. `mailbox`: options of a new one."""
@@ -140,6 +165,7 @@ class PostWorld(World):
     def heal(self) -> None:
         """No faults from here on."""
         self.server.stage.faults.clear()
+        self.mailbox_faults = {}
 
     def deliveries(self) -> Counter[str]:
         """How often each pitch was delivered, to whomever."""
@@ -329,11 +355,21 @@ class Agency(Tenant):
         found = self.rows("select r.*, r.pitch_id::text from pitch_replies r order by received_at, gmail_message_id")
         return [row for row in found if kind in (None, row["kind"])]
 
-    def bounced_contacts(self) -> list[str]:
+    def barred(self) -> list[str]:
+        """Addresses to which nothing is sent any more because mail to them bounced for good."""
         return [
-            row["email"]
-            for row in self.rows("select email from workspace_contacts where email_bounced_at is not null order by 1")
+            row["identity_key"]
+            for row in self.rows("select identity_key from suppressions where reason = 'bounced' order by 1")
         ]
+
+    def bar(self, address: str, reason: str) -> None:
+        """What keeps an address from being mailed, whoever wrote it down."""
+        self.execute(
+            "insert into suppressions (workspace_id, identity_key, reason) values (:workspace_id, :address, :reason)",
+            workspace_id=self.workspace_id,
+            address=address,
+            reason=reason,
+        )
 
     # What must be true in the end
 

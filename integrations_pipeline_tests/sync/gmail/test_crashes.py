@@ -106,7 +106,7 @@ def outcome_of(agency: Agency) -> Outcome:
         sorted((row["to_email"], row["status"], row["error_message"]) for row in agency.pitches()),
         Counter(each.recipient for each in sent),
         sorted((row["from_email"], row["kind"]) for row in agency.replies()),
-        agency.bounced_contacts(),
+        agency.barred(),
         sorted(row["email"] for row in agency.local().values()),
         len(agency.drafts()),
     )

@@ -208,7 +208,7 @@ def test_pitches_go_to_harvested_people_too(world: PostWorld) -> None:
     agency = correspondence(world, harvest="replies")
     agency.sync()
     (contact_id,) = agency.local()
-    pitch_id = agency.pitch(ANN)
+    pitch_id = agency.pitch(ANN, subject="Another record")
     assert str(agency.row(pitch_id)["contact_id"]) == contact_id
     agency.sync()
     assert parseaddr(agency.delivery(pitch_id).header("To")) == ("Ann Lee", ANN)

@@ -92,7 +92,7 @@ def test_nothing_personal_is_told_by_logs_errors_metadata_or_activity(
     told = json.dumps([report.to_dict() for report in reports]) + caplog.text + repr(reports)
     for secret in ("@example.org", SECRET_SUBJECT, SECRET_BODY, "Secretive Ann", "ya29.", agency.token):
         assert secret not in told
-    assert agency.statuses()["failed"] == 3
+    assert agency.statuses()["failed"] == 2, "a refusal without one of Google's reasons is tried again"
 
 
 def test_a_database_that_fails_in_the_middle_tells_no_pitch(world: PostWorld, caplog: pytest.LogCaptureFixture) -> None:

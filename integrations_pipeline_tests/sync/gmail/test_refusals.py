@@ -112,9 +112,19 @@ UNWILLING: dict[str, tuple[Callable[[Agency], object], str]] = {
     "bounced": (
         lambda agency: (
             agency.add_local({"email": ANN}),
-            agency.execute("update workspace_contacts set email_bounced_at = now()"),
+            agency.bar(ANN, "bounced"),  # type: ignore[func-returns-value]
         ),
         BOUNCED,
+    ),
+    "bounced, without a contact": (lambda agency: agency.bar(ANN, "bounced"), BOUNCED),
+    "complained": (lambda agency: agency.bar(ANN, "complained"), "the person complained about mail"),
+    "suppressed by hand": (
+        lambda agency: agency.bar(ANN, "manual"),
+        "the address is suppressed: `integrations suppressions list` shows it",
+    ),
+    "bounced, and opted out": (
+        lambda agency: (agency.bar(ANN, "bounced"), agency.bar(ANN, "opted_out")),  # type: ignore[func-returns-value]
+        OUT,
     ),
 }  # fmt: skip
 
@@ -179,9 +189,8 @@ def test_a_new_address_of_a_contact_begins_anew(world: PostWorld) -> None:
     agency.sync()
     world.mail.bounce(agency.delivery(first))
     agency.sync()
-    assert agency.bounced_contacts() == [ANN]
+    assert agency.barred() == [ANN]
     agency.edit_local(contact_id, email="new@example.org")
-    assert agency.bounced_contacts() == []
     second = agency.pitch("new@example.org")
     agency.sync()
     assert agency.delivered(second) == 1
@@ -396,7 +405,7 @@ def test_a_mailbox_that_bounces_over_its_limit_bars_no_address(world: PostWorld)
     agency.sync()
     agency.sync()
     assert sorted(map(agency.status, ids)) == ["bounced", "sent"]
-    assert agency.bounced_contacts() == []
+    assert agency.barred() == []
     (lost,) = [each for each in ids if agency.status(each) == "bounced"]
     assert agency.delivered(lost) == 0
     world.clock.advance(90_000)
@@ -527,8 +536,8 @@ def test_one_pitch_that_gmail_never_answers_about_stops_no_other_but_three_are_g
     report = agency.sync()
     assert report.status is RunStatus.PARTIAL
     assert world.deliveries() == dict.fromkeys(good, 1)
-    assert agency.status(bad) == "sending"
-    agency.pitch_many(9)
+    assert (agency.status(bad), "tries again" in agency.reason(bad)) == ("queued", True)
+    agency.pitch_all(*({"to_email": f"person{number}@example.org"} for number in range(9)))
     world.refuse("backendError", path_regex="drafts$", method="POST", times=-1)
     agency.sync()
     report = agency.sync()

@@ -1,0 +1,17 @@
+"""Mail: bounces kept in one place, times that a pitch can have, the same mail twice only by a word."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+FILES = sorted((Path(__file__).parent / "0007").glob("*.sql"))
+
+
+def upgrade() -> None:
+    """Run every file; `no_parameters` keeps the driver from reading `%` in them as placeholders."""
+    connection = op.get_bind().execution_options(no_parameters=True)
+    for file in FILES:
+        connection.exec_driver_sql(file.read_text(encoding="utf-8"))
