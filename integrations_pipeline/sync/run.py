@@ -154,7 +154,7 @@ def _found(run: Run, request: SyncRequest, direction: Direction) -> tuple[Extrac
     extracted = extract(run, direction=direction, is_full=request.is_full)
     plan = plan_sync(extracted.world)
     is_something = extracted.has_absent or not plan.is_empty
-    if run.provider.looked is None and is_something and run.provider.look().is_news:
+    if run.provider.looked is None and is_something and (run.provider.look().is_news or extracted.has_absent):
         extracted = extract(run, direction=direction, is_full=request.is_full)
         plan = plan_sync(extracted.world)
     looked = run.provider.looked

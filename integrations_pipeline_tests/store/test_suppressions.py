@@ -381,7 +381,7 @@ def test_removing_a_bounce_says_nothing_of_the_persons_wish(connection: Connecti
     key, _ = insert(connection, workspace_id, email="ann@example.org", email_opt_out="true")
     suppress(connection, workspace_id, "ann@example.org", Reason.BOUNCED, age=timedelta(days=1))
     done = suppressions.remove(connection, workspace_id, "ann@example.org", [Reason.BOUNCED], "the mailbox is back")
-    assert (done.removed, done.is_opt_out_cleared) == ({Reason.BOUNCED}, False)
+    assert (done.removed, done.is_opt_out_cleared) == (frozenset({Reason.BOUNCED}), False)
     assert flag(connection, key)
 
 

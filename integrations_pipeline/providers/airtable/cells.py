@@ -25,8 +25,8 @@ from integrations_pipeline.model import (
 from integrations_pipeline.providers.airtable.schema import DATE_TYPES, NUMBER_TYPES, TEXT_TYPES, Column
 from integrations_pipeline.providers.answers import Taken, judge
 
-#: A cell in one of these forms holds no value but says that Airtable could not compute one.
-_FAULTS = ("error", "specialValue")
+#: Objects that stand for a value have one of these; any other (`error`, `specialValue`, what nobody knows yet) has none.
+_NAMED = ("name", "email")
 _LOOSE_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 #: A time without an offset counts in the column's own time zone, which is at most this far from UTC.
 WIDEST_OFFSET = timedelta(hours=14)
@@ -36,7 +36,7 @@ def is_fault(cell: Any) -> bool:
     """Whether a cell tells an error instead of a value: then the field is absent."""
     if isinstance(cell, list):
         return any(map(is_fault, cell))
-    return isinstance(cell, dict) and any(name in cell for name in _FAULTS)
+    return isinstance(cell, dict) and not any(name in cell for name in _NAMED)
 
 
 def to_value(cell: Any) -> str:

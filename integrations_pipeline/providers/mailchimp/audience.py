@@ -74,11 +74,16 @@ class AudienceFields:
         return [each.tag for each in self.fields.values() if each.is_required and each.tag not in mapped]
 
     def require_values(self, members: Sequence[Member]) -> None:
-        """Members come with every merge field of the audience, empty ones as "": an answer in which nobody has any is
-        no answer about their values."""
-        wanted = {tag for each in self.mapping for tag in tags_of(each)}
-        if wanted and members and not any(each.get("merge_fields") for each in members):
+        """Members come with every merge field of the audience, empty ones as "": an answer in which nobody has any, or
+        one that the audience has just been seen to have, is no answer about their values."""
+        wanted = [tag for each in self.mapping for tag in tags_of(each)]
+        held = [each.get("merge_fields") or {} for each in members]
+        if wanted and held and not any(held):
             raise RetryableError("Mailchimp told members without their merge fields")
+        known = [tag for tag in wanted if tag in self.fields] if held else []
+        for tag in known:
+            if not any(tag in values for values in held):
+                raise RetryableError(f"Mailchimp told members without the merge field {tag}, which the audience has")
 
     def _look_at(self) -> SchemaLook:
         present = [PresentColumn(id=each.id, name=each.tag, type=each.type) for each in self.fields.values()]

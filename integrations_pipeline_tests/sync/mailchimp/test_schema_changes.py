@@ -111,14 +111,17 @@ def test_members_without_merge_fields_are_a_fault_of_the_read(
     tenant.assert_in_sync()
 
 
-def test_a_tag_that_is_missing_in_an_answer_changes_nothing(world: MailchimpWorld) -> None:
+@pytest.mark.parametrize("is_full", [True, False], ids=["full", "incremental"])
+def test_a_tag_that_is_missing_in_an_answer_changes_nothing(world: MailchimpWorld, is_full: bool) -> None:
     tenant = synced(world)
     before = held(tenant, "company")
-    world.mailchimp.add_fault(FaultRule(action="blank_values", names=("COMPANY",), drops_key=True, times=-1))
+    world.mailchimp.add_fault(FaultRule(action="blank_values", names=("COMPANY",), times=-1))
     tenant.edit_remote(one_record(tenant), FNAME="Renamed")
     contact = next(key for key, row in tenant.local().items() if row["company"] == "Firm 4")
     tenant.edit_local(contact, company="Edited here")
-    tenant.sync(is_full=True)
+    report = tenant.sync(is_full=is_full)
+    assert report.status is RunStatus.FAILED
+    assert "without the merge field COMPANY" in report.error
     assert held(tenant, "company") - {"Edited here"} == before - {"Firm 4"}
     world.server.stage.faults.clear()
     tenant.sync(is_full=True)
