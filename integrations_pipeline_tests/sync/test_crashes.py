@@ -165,6 +165,15 @@ def with_tags(world: World) -> Tenant:
     return everything(world, with_contact_id=True, has_tags=True)
 
 
+def with_changed_columns(world: World) -> Tenant:
+    """An admin renamed a column and swapped the names of two; whoever typed in them typed under the new names."""
+    tenant = everything(world, with_contact_id=True, has_tags=False)
+    tenant.rename_column("Company", "Firm")
+    tenant.swap_columns("Phone", "Job Title")
+    tenant.edit_remote(sorted(tenant.remote())[0], phone="+99")
+    return tenant
+
+
 def first_sync(world: World) -> Tenant:
     tenant = world.tenant()
     tenant.add_local(person(1), person(2, phone="+2"), {"name": "Nameless"})
@@ -208,6 +217,11 @@ def enumerate_crashes(stage: Stage, scenario: Scenario) -> list[str]:
 @pytest.mark.parametrize("scenario", [with_key, without_key, first_sync], ids=lambda each: each.__name__)
 def test_a_run_killed_at_any_point_loses_and_doubles_nothing(stage: Stage, scenario: Scenario) -> None:
     assert not enumerate_crashes(stage, scenario)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_point_after_columns_changed_loses_and_doubles_nothing(stage: Stage) -> None:
+    assert not enumerate_crashes(stage, with_changed_columns)
 
 
 @pytest.mark.slow
