@@ -25,13 +25,15 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from integrations_pipeline.errors import ConfigurationError, UnavailableError
+from integrations_pipeline.store.roles import INSUFFICIENT_PRIVILEGE, PIPELINE_ROLE, close_to_web, ensure_roles
 
-PIPELINE_ROLE = "integrations_pipeline"
 APPLICATION_NAME = "integrations"
 #: Postgres cuts `application_name` at NAMEDATALEN - 1 bytes, and escapes what is not ASCII.
 HOLDER_BYTES = 63
 CONNECT_SECONDS = 10
 POOL_SIZE, POOL_OVERFLOW = 5, 10
+#: A workspace that does not exist: its transaction sees nothing.
+NOBODY = UUID(int=0)
 #: Any fixed number; it only has to differ from other applications' advisory locks in this database.
 MIGRATION_LOCK = 4_702_111_234_474_983_745
 
@@ -97,7 +99,8 @@ class Database:
         """Apply the migrations that are missing; returns their revisions, () when there was nothing to do.
 
         One transaction: all or nothing. Two processes at once: one works, the other waits and finds nothing
-        to do. ConfigurationError when rows of an adopted database contradict the new constraints.
+        to do. Ends with a trial of the pipeline's role. ConfigurationError when rows of an adopted database
+        contradict the new constraints, or when the connecting user may not do what is needed.
         """
         applied: list[str] = []
 
@@ -110,11 +113,16 @@ class Database:
             config = _alembic_config()
             config.attributes.update(connection=connection, on_version_apply=note)
             try:
+                ensure_roles(connection)
                 command.upgrade(config, "head")
+                if applied:
+                    close_to_web(connection)
             except DBAPIError as error:
                 if _is_unavailable(error):
                     raise
                 raise ConfigurationError(f"cannot upgrade the database: {_first_line(error)}") from error
+        with self.workspace(NOBODY) as connection:
+            connection.execute(text("select from workspaces limit 1"))
         return tuple(applied)
 
     def is_current(self) -> bool:
@@ -133,7 +141,7 @@ class Database:
     def workspace(self, workspace_id: UUID) -> Iterator[Connection]:
         """One transaction that sees and changes this workspace's rows only."""
         with self.admin() as connection:
-            connection.execute(_ENTER["true"], {"workspace_id": str(workspace_id)})
+            _enter(connection, "true", workspace_id)
             yield connection
 
     @contextmanager
@@ -145,7 +153,7 @@ class Database:
         """
         with self._reachable(), self._engine.connect() as connection:
             try:
-                connection.execute(_ENTER["false"], {"workspace_id": str(workspace_id)})
+                _enter(connection, "false", workspace_id)
                 connection.commit()
                 yield WorkspaceSession(self, connection, workspace_id)
             finally:
@@ -237,6 +245,18 @@ class WorkspaceSession:
         else:
             with self.begin():
                 yield
+
+
+def _enter(connection: Connection, is_local: str, workspace_id: UUID) -> None:
+    """Become the pipeline of one workspace."""
+    try:
+        connection.execute(_ENTER[is_local], {"workspace_id": str(workspace_id)})
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
+            raise
+        raise ConfigurationError(
+            f"the database's user may not take on the role {PIPELINE_ROLE}: run `integrations db upgrade`"
+        ) from error
 
 
 def _clean(connection: Connection) -> None:
