@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from integrations_pipeline.cli.connection_input import FileOption, known_settings, valid_settings
+from integrations_pipeline.cli.connection_input import FileOption, FrequencyOption, known_settings, valid_settings
 from integrations_pipeline.cli.loopback import PATH, PORT, WAIT_SECONDS, listening, open_browser
 from integrations_pipeline.cli.output import JsonOption, WorkspaceOption, find_workspace, print_json, say, warn, wired
 from integrations_pipeline.errors import ConfigurationError
@@ -21,7 +21,7 @@ def authorize(
     provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name, as `airtable`.")],
     workspace: WorkspaceOption,
     settings: Annotated[str | None, FileOption] = None,
-    frequency_minutes: Annotated[int | None, typer.Option(min=1, help="How often it is synced; 15 if new.")] = None,
+    frequency_minutes: FrequencyOption = None,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Print the address; paste where the browser ends up.")
     ] = False,

@@ -4,7 +4,7 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -15,6 +15,10 @@ from integrations_pipeline.store import connections
 from integrations_pipeline.sync.runtime import Runtime, parse_settings
 
 FileOption = typer.Option(help="JSON file, or - for stdin.")
+FrequencyOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=connections.MAX_FREQUENCY_MINUTES, help="How often it is synced; 15 if new."),
+]
 
 
 def known_settings(runtime: Runtime, workspace_id: UUID, provider: str, source: str | None) -> dict[str, Any]:

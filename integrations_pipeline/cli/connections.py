@@ -8,6 +8,7 @@ import typer
 from integrations_pipeline.cli.authorize import authorize
 from integrations_pipeline.cli.connection_input import (
     FileOption,
+    FrequencyOption,
     known_settings,
     read_json,
     valid_credentials,
@@ -44,7 +45,7 @@ def add(
     workspace: WorkspaceOption,
     credentials: Annotated[str, FileOption],
     settings: Annotated[str | None, FileOption] = None,
-    frequency_minutes: Annotated[int | None, typer.Option(min=1, help="How often it is synced; 15 if new.")] = None,
+    frequency_minutes: FrequencyOption = None,
     create_field: Annotated[
         bool, typer.Option("--create-field", help="Make the provider's key column where the token may.")
     ] = False,

@@ -105,7 +105,7 @@ class ConnectionSettings(BaseModel):
 
     conflict_policy: ConflictPolicy | None = None
     delete_policy: DeletePolicy = DeletePolicy.HOLD
-    delete_limit: int = Field(25, ge=0)
+    delete_limit: int = Field(25, ge=0, le=1_000_000_000)
     delete_limit_fraction: float = Field(0.2, ge=0, le=1)
     #: A record or contact edited less than this ago waits for the next run: it may be half typed.
     settle_seconds: int = Field(0, ge=0, le=86_400)
