@@ -15,6 +15,7 @@ import typer
 from integrations_pipeline.cli import connections, contacts, db, decisions, local, pitches, sync, workspaces
 from integrations_pipeline.cli.output import Exit, exit_code, print_json, warn
 from integrations_pipeline.errors import IntegrationError
+from integrations_pipeline.store.faults import words_of
 
 #: What typer makes of Ctrl-C, without a word.
 INTERRUPTED = 130
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         show = getattr(error, "format_message", None)
         if show is None:
             where = "".join(format_tb(error.__traceback__)[-1:]).strip()
-            _fail(f"unexpected {type(error).__name__}: please report it\n{where}", Exit.FAILED, is_json=is_json)
+            _fail(f"{words_of(error)}: please report it\n{where}", Exit.FAILED, is_json=is_json)
         _fail(f"{show()} (`integrations --help` shows the usage)", Exit.USAGE, is_json=is_json)
     if code == INTERRUPTED:
         _fail("stopped; what was acknowledged is kept, the next run finishes the work", Exit.FAILED, is_json=is_json)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.store.faults import sqlstate
 from integrations_pipeline.store.tables import METADATA
 
 PIPELINE_ROLE = "integrations_pipeline"
@@ -173,7 +174,7 @@ def _tried(connection: Connection, statement: str) -> bool:
         with connection.begin_nested():
             connection.exec_driver_sql(statement)
     except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) not in (INSUFFICIENT_PRIVILEGE, "0LP01", "42710", "23505"):
+        if sqlstate(error) not in (INSUFFICIENT_PRIVILEGE, "0LP01", "42710", "23505"):
             raise
         return False
     return True
