@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from integrations_pipeline.cli import connections, contacts, db, decisions, local, pitches, sync, workspaces
-from integrations_pipeline.cli.output import Exit, exit_code, print_json, warn
+from integrations_pipeline.cli.output import Exit, VisibleFormatter, exit_code, print_json, warn
 from integrations_pipeline.errors import IntegrationError
 from integrations_pipeline.store.faults import words_of
 
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _fail(message: str, code: Exit, *, is_json: bool) -> NoReturn:
     if is_json:
         print_json({"error": message, "exit_code": int(code)})
-    for line in message.splitlines():
+    for line in message.split("\n"):
         warn(f"error: {line}")
     sys.exit(code)
 
@@ -77,6 +77,8 @@ def entry() -> None:
     def stop(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(VisibleFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     signal.signal(signal.SIGTERM, stop)
     main()

@@ -80,7 +80,7 @@ def _save(runtime: Runtime, workspace_id: Any, new: NewConnection) -> Connection
 
 def _from_browser(oauth: OAuthSpec, consent: Consent, port: int, wait_seconds: float) -> str:
     with listening(port, consent) as server:
-        warn(f"opening {oauth.title} in the browser; if nothing opens, go to:\n{server.start_address}")
+        warn(f"opening {oauth.title} in the browser; if nothing opens, go to:", server.start_address)
         open_browser(server.start_address)
         answer = server.wait(wait_seconds)
     if answer is None:
@@ -94,7 +94,8 @@ def _from_browser(oauth: OAuthSpec, consent: Consent, port: int, wait_seconds: f
 def _pasted(oauth: OAuthSpec, consent: Consent) -> str:
     warn(
         f"open this address, give {oauth.title} your consent, and paste the address that the browser ends up at "
-        f"(it begins with {consent.redirect_uri} and may show an error page):\n{consent.address}"
+        f"(it begins with {consent.redirect_uri} and may show an error page):",
+        consent.address,
     )
     pasted = sys.stdin.readline().strip()
     if not pasted:

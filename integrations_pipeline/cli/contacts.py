@@ -1,6 +1,5 @@
 """`integrations contacts`: the workspace's own contacts."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -19,6 +18,7 @@ from integrations_pipeline.cli.output import (
     JsonOption,
     WorkspaceOption,
     find_workspace,
+    print_file,
     print_json,
     print_rows,
     say,
@@ -77,7 +77,7 @@ def export(
         return
     text = write_csv(rows, columns)
     if output is None:
-        sys.stdout.write(text)
+        print_file(text)
     else:
         output.write_text(text, encoding="utf-8")
         warn(f"{len(rows)} contacts written to {output}")
