@@ -1,12 +1,10 @@
 """Who may come for the start address, and whose account may be stored: what another user of the machine could try."""
 
-import http.client
 import os
 import pty
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,6 +21,7 @@ from integrations_pipeline_tests.oauth.processes import (
     environment,
     free_port,
 )
+from integrations_pipeline_tests.oauth.visitor import get
 
 QUESTION = "https://provider.example/authorize?state=s"
 
@@ -33,20 +32,6 @@ def server() -> Iterator[LoopbackServer]:
     consent = Consent(address=QUESTION, redirect_uri=f"http://localhost:{port}/callback", state="s", verifier="")
     with listening(port, consent) as server:
         yield server
-
-
-def get(server: LoopbackServer, address: str, *hosts: str) -> tuple[int, str]:
-    """Status and where it leads; `hosts` in place of the right Host header."""
-    parts = urlsplit(address)
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
-    connection.putrequest("GET", f"{parts.path}?{parts.query}".rstrip("?"), skip_host=True)
-    for host in hosts or (parts.netloc,):
-        connection.putheader("Host", host)
-    connection.endheaders()
-    answer = connection.getresponse()
-    answer.read()
-    connection.close()
-    return answer.status, answer.headers.get("Location", "")
 
 
 @pytest.mark.parametrize("first", ["browser_address", "start_address"])
