@@ -11,6 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.store.faults import said
 
 #: What keeps an address from being mailed, asked anew before every step that leads to a send. Opt-outs of
 #: deleted contacts count too: the person did not take it back.
@@ -191,7 +195,8 @@ def pitch_of_header(connection: Connection, pitch_id: UUID) -> str | None:
 
 def add_pitches(connection: Connection, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Insert pitches (`to_email`, `subject`, `body`, `status`, optional `scheduled_at`,
-    `in_reply_to_pitch_id`); the contact is found by its e-mail. Returns their ids in order."""
+    `in_reply_to_pitch_id`); the contact is found by its e-mail. Returns their ids in order. `ConfigurationError`,
+    with nothing inserted, for one that the table refuses."""
     statement = text(
         "insert into pitches (workspace_id, contact_id, to_email, subject, body, status, scheduled_at, "
         "in_reply_to_pitch_id) values (:workspace_id, "
@@ -201,9 +206,21 @@ def add_pitches(connection: Connection, workspace_id: UUID, rows: Sequence[Mappi
         "cast(:in_reply_to_pitch_id as uuid)) returning id::text"
     )
     blank = {"subject": "", "body": "", "status": "queued", "scheduled_at": None, "in_reply_to_pitch_id": None}
-    return [
-        str(connection.execute(statement, {**blank, **row, "workspace_id": workspace_id}).scalar_one()) for row in rows
-    ]
+    ids = []
+    for number, row in enumerate(rows, 1):
+        try:
+            made = connection.execute(statement, {**blank, **row, "workspace_id": workspace_id}).scalar_one()
+        except IntegrityError as error:
+            raise ConfigurationError(f"pitch {number} of {len(rows)}: {_refusal(error)}; none was queued") from error
+        ids.append(str(made))
+    return ids
+
+
+def _refusal(error: IntegrityError) -> str:
+    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    if constraint == "pitches_in_reply_to":
+        return "in_reply_to_pitch_id is none of this workspace's pitches"
+    return "scheduled_at is not between 1900 and 9999" if constraint == "pitches_times" else said(error)
 
 
 def list_pitches(
