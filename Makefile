@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup lint check test exhaustive demo dev bench properties mutations lock clean
+.PHONY: setup lint check test exhaustive demo dev bench properties mutations hostile lock clean
 
 setup: $(STAMP)
 
@@ -45,6 +45,10 @@ properties: setup
 # Breaks a copy of the product on purpose, one way at a time, and shows which test notices.
 mutations: setup
 	$(BIN)/python -m integrations_pipeline_tests.mutations
+
+# What an attacker would try, on servers of its own: HELD or BROKEN for each attempt.
+hostile: setup
+	$(BIN)/python -m integrations_pipeline_tests.hostile
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -22,6 +23,8 @@ import yaml  # type: ignore[import-untyped]  # Dagster's own YAML library, witho
 from integrations_pipeline import settings
 from integrations_pipeline.orchestration.storage import PooledPostgresStorage
 from integrations_pipeline.providers.registry import provider_specs
+from integrations_pipeline.store.database import Database
+from integrations_pipeline_tests import servers
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -30,7 +33,8 @@ UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 HOMES = sorted(DEPLOY.rglob("dagster.yaml"))
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 CONTAINERFILE = (DEPLOY / "container" / "Containerfile").read_text(encoding="utf-8")
-COMPOSE = DEPLOY / "container" / "compose.yaml"
+CONTAINER = DEPLOY / "container"
+COMPOSE = CONTAINER / "compose.yaml"
 VALUES = DEPLOY / "kubernetes" / "values.yaml"
 BIN = Path(sys.executable).parent
 
@@ -116,6 +120,65 @@ def test_the_example_environment_has_every_variable_and_no_other() -> None:
     ours = {name for name in given if name.startswith("INTEGRATIONS_")}
     assert ours == {settings.DATABASE_URL, settings.ENCRYPTION_KEYS, "INTEGRATIONS_WORKER_PROCESSES"}
     assert len(clients & given) >= 4
+
+
+def test_the_containers_databases_belong_to_owners_who_are_no_superusers_and_upgrade() -> None:
+    """The script that the container of Postgres runs once, with the passwords that it is given."""
+    passwords = {"CONTACTS_PASSWORD": 'it\'s \\ "odd"', "DAGSTER_PASSWORD": "d"}
+    with servers.running(18) as server:
+        programs = servers.binaries(18)
+        assert programs is not None
+        environment = {
+            **passwords,
+            "PATH": f"{programs}:/usr/bin:/bin",
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(server.port),
+        }
+        subprocess.run([CONTAINER / "databases.sh"], env=environment, check=True, capture_output=True)
+        with server.connected() as cursor:
+            cursor.execute("select rolname from pg_roles where rolsuper")
+            assert cursor.fetchall() == [("postgres",)]
+            cursor.execute("select has_database_privilege('dagster', 'integrations', 'connect')")
+            assert cursor.fetchall() == [(False,)]
+            cursor.execute("select rolname, rolpassword is not null from pg_authid where rolcanlogin order by 1")
+            assert cursor.fetchall() == [("dagster", True), ("integrations", True), ("postgres", False)]
+        with closing(Database(server.url("integrations", "integrations"))) as database:
+            assert database.upgrade()
+            with database.workspace(uuid4()) as connection:
+                assert connection.exec_driver_sql("select count(*) from workspaces").scalar() == 0
+
+
+def test_the_containers_of_others_get_no_keys_and_no_program_of_ours_is_a_superuser() -> None:
+    services = read(COMPOSE)["services"]
+    ours = {name for name, service in services.items() if "build" in service}
+    assert {name: service.get("env_file") for name, service in services.items() if name not in ours} == {
+        "postgres": "postgres.environment",
+        "redis": None,
+    }
+    given = (CONTAINER / "environment.example").read_text(encoding="utf-8")
+    of_postgres = (CONTAINER / "postgres.environment.example").read_text(encoding="utf-8")
+    names = re.compile(r"^([A-Z_]+)=", re.MULTILINE)
+    assert set(names.findall(of_postgres)) == {"POSTGRES_PASSWORD", "CONTACTS_PASSWORD", "DAGSTER_PASSWORD"}
+    assert set(names.findall(of_postgres)).isdisjoint(names.findall(given))
+    users = dict(re.findall(r"^([A-Z_]+)=postgresql\S*://([a-z]+):", given, re.MULTILINE))
+    assert users == {"INTEGRATIONS_DATABASE_URL": "integrations", "DAGSTER_POSTGRES_URL": "dagster"}
+
+
+def test_every_container_that_stays_tells_whether_it_is_well() -> None:
+    services = read(COMPOSE)["services"]
+    assert {name for name, service in services.items() if "healthcheck" not in service} == {"migrate"}
+    programs = {service["healthcheck"]["test"][1] for service in services.values() if "healthcheck" in service}
+    assert programs == {"pg_isready", "redis-cli", "python", "dagster-daemon", "/opt/deploy/celery/worker-alive.sh"}
+    for script in (*CONTAINER.glob("*.sh"), *(DEPLOY / "celery").glob("*.sh")):
+        assert os.access(script, os.X_OK)
+        subprocess.run(["sh", "-n", str(script)], check=True)
+
+
+def test_on_kubernetes_only_what_runs_our_code_gets_keys() -> None:
+    values = read(VALUES)
+    assert "envSecrets" not in values["dagsterWebserver"]
+    assert "envSecrets" not in values["dagsterDaemon"]
+    assert all(each["envSecrets"] for each in values["dagster-user-deployments"]["deployments"])
 
 
 def test_everything_that_the_image_copies_exists_and_it_runs_without_privileges() -> None:

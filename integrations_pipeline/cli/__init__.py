@@ -23,8 +23,9 @@ from integrations_pipeline.cli import (
     sync,
     workspaces,
 )
-from integrations_pipeline.cli.output import Exit, exit_code, print_json, warn
+from integrations_pipeline.cli.output import Exit, VisibleFormatter, exit_code, print_json, warn
 from integrations_pipeline.errors import IntegrationError
+from integrations_pipeline.store.faults import words_of
 
 #: What typer makes of Ctrl-C, without a word.
 INTERRUPTED = 130
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         show = getattr(error, "format_message", None)
         if show is None:
             where = "".join(format_tb(error.__traceback__)[-1:]).strip()
-            _fail(f"unexpected {type(error).__name__}: please report it\n{where}", Exit.FAILED, is_json=is_json)
+            _fail(f"{words_of(error)}: please report it\n{where}", Exit.FAILED, is_json=is_json)
         _fail(f"{show()} (`integrations --help` shows the usage)", Exit.USAGE, is_json=is_json)
     if code == INTERRUPTED:
         _fail("stopped; what was acknowledged is kept, the next run finishes the work", Exit.FAILED, is_json=is_json)
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _fail(message: str, code: Exit, *, is_json: bool) -> NoReturn:
     if is_json:
         print_json({"error": message, "exit_code": int(code)})
-    for line in message.splitlines():
+    for line in message.split("\n"):
         warn(f"error: {line}")
     sys.exit(code)
 
@@ -87,6 +88,8 @@ def entry() -> None:
     def stop(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(VisibleFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     signal.signal(signal.SIGTERM, stop)
     main()

@@ -1,14 +1,25 @@
 """`integrations connections authorize`: a person gives access in the browser, the tokens are stored encrypted."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from integrations_pipeline.cli.connection_input import FileOption, known_settings, valid_settings
+from integrations_pipeline.cli.connection_input import FileOption, FrequencyOption, known_settings, valid_settings
 from integrations_pipeline.cli.loopback import PATH, PORT, WAIT_SECONDS, listening, open_browser
-from integrations_pipeline.cli.output import JsonOption, WorkspaceOption, find_workspace, print_json, say, warn, wired
+from integrations_pipeline.cli.output import (
+    JsonOption,
+    WorkspaceOption,
+    find_workspace,
+    print_json,
+    say,
+    visible,
+    warn,
+    wired,
+)
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.providers.oauth import Consent, OAuthSpec, Tokens
 from integrations_pipeline.store import connections, sync_log
@@ -21,17 +32,22 @@ def authorize(
     provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name, as `airtable`.")],
     workspace: WorkspaceOption,
     settings: Annotated[str | None, FileOption] = None,
-    frequency_minutes: Annotated[int | None, typer.Option(min=1, help="How often it is synced; 15 if new.")] = None,
+    frequency_minutes: FrequencyOption = None,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Print the address; paste where the browser ends up.")
     ] = False,
     port: Annotated[int, typer.Option(min=1024, max=65535, help="Port of the redirect address.")] = PORT,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for an answer in the browser.")] = WAIT_SECONDS,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Store it whosever account was connected; needed without a terminal.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Connect a provider by OAuth: new, or again after its authorisation was lost. Nothing is forgotten."""
     if no_browser and settings == "-":
         raise ConfigurationError("--no-browser reads the pasted address from stdin: give --settings a file")
+    if not (yes or (sys.stdin and sys.stdin.isatty())):
+        raise ConfigurationError("without a terminal nobody can say whose account it should be: give --yes")
     with wired() as wiring:
         runtime = wiring.runtime
         spec = runtime.spec(provider)
@@ -41,8 +57,9 @@ def authorize(
         wanted = valid_settings(spec, known_settings(runtime, workspace_id, provider, settings))
         exchange = oauth_exchange(runtime, spec.oauth)
         consent = exchange.ask(f"http://{spec.oauth.redirect_host}:{port}{PATH}")
-        answer = _pasted(spec.oauth, consent) if no_browser else _from_browser(spec.oauth, consent, port, wait)
-        tokens, beside = exchange.accept(consent, answer)
+        with _answered(spec.oauth, consent, None if no_browser else _Browser(port=port, wait_seconds=wait)) as answer:
+            tokens, beside = exchange.accept(consent, answer)
+            _agree(spec.oauth, workspace, exchange.account(tokens), is_agreed=yes)
         grant = _Grant(oauth=spec.oauth, tokens=tokens, beside=beside)
         row = _save(runtime, workspace_id, _new(runtime, provider, wanted, grant, frequency_minutes))
     if as_json:
@@ -78,23 +95,48 @@ def _save(runtime: Runtime, workspace_id: Any, new: NewConnection) -> Connection
     return row
 
 
-def _from_browser(oauth: OAuthSpec, consent: Consent, port: int, wait_seconds: float) -> str:
-    with listening(port, consent) as server:
-        warn(f"opening {oauth.title} in the browser; if nothing opens, go to:\n{server.start_address}")
-        open_browser(server.start_address)
-        answer = server.wait(wait_seconds)
-    if answer is None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Browser:
+    port: int
+    wait_seconds: float
+
+
+@contextmanager
+def _answered(oauth: OAuthSpec, consent: Consent, browser: _Browser | None) -> Iterator[str]:
+    """The address that the browser ended up at; at the end of the block nobody else may have come for it."""
+    if browser is None:
+        yield _pasted(oauth, consent)
+        return
+    with listening(browser.port, consent) as server:
+        warn(f"opening {oauth.title} in the browser; if nothing opens, go to:", server.start_address)
+        open_browser(server.browser_address)
+        answer = server.wait(browser.wait_seconds)
+        if answer is None:
+            raise ConfigurationError(
+                f"nobody answered in the browser: run the command again, or with --no-browser; if {oauth.title} showed "
+                f"an error page, it knows no client {oauth.client}_CLIENT_ID with the redirect address "
+                f"{consent.redirect_uri}"
+            )
+        yield answer
+        server.require_one_visitor()
+
+
+def _agree(oauth: OAuthSpec, workspace: str, account: str, *, is_agreed: bool) -> None:
+    """Whose account it is, before anything is stored: whoever answered may not be who was meant to."""
+    if not account:
+        return
+    warn(f"connected: {account} at {oauth.title}")
+    if not is_agreed and not typer.confirm(visible(f"Is that the account for {workspace}?"), err=True):
         raise ConfigurationError(
-            f"nobody answered in the browser: run the command again, or with --no-browser; if {oauth.title} showed an "
-            f"error page, it knows no client {oauth.client}_CLIENT_ID with the redirect address {consent.redirect_uri}"
+            f"not stored; to take the access back, remove it in the account's settings at {oauth.title}"
         )
-    return answer
 
 
 def _pasted(oauth: OAuthSpec, consent: Consent) -> str:
     warn(
         f"open this address, give {oauth.title} your consent, and paste the address that the browser ends up at "
-        f"(it begins with {consent.redirect_uri} and may show an error page):\n{consent.address}"
+        f"(it begins with {consent.redirect_uri} and may show an error page):",
+        consent.address,
     )
     pasted = sys.stdin.readline().strip()
     if not pasted:

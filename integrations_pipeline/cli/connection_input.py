@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -18,6 +18,10 @@ from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline.sync.runtime import Runtime, effective_mapping, parse_settings
 
 FileOption = typer.Option(help="JSON file, or - for stdin.")
+FrequencyOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=connections.MAX_FREQUENCY_MINUTES, help="How often it is synced; 15 if new."),
+]
 
 
 def known_settings(runtime: Runtime, workspace_id: UUID, provider: str, source: str | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 from integrations_pipeline.cli.authorize import authorize
 from integrations_pipeline.cli.connection_input import (
     FileOption,
+    FrequencyOption,
     known_settings,
     read_json,
     tried_provider,
@@ -47,7 +48,7 @@ def add(
     workspace: WorkspaceOption,
     credentials: Annotated[str, FileOption],
     settings: Annotated[str | None, FileOption] = None,
-    frequency_minutes: Annotated[int | None, typer.Option(min=1, help="How often it is synced; 15 if new.")] = None,
+    frequency_minutes: FrequencyOption = None,
     create_field: Annotated[
         bool, typer.Option("--create-field", help="Make the provider's key column where the token may.")
     ] = False,
@@ -185,7 +186,7 @@ def _checked(runtime: Runtime, row: ConnectionRow) -> CheckReport:
         provider = _provider(runtime, row)
         try:
             told = tuple(
-                f"workspace {slug} syncs the same place: each gets the other's contacts"
+                f"shared with another workspace: {slug} syncs the same place, and each gets the other's contacts"
                 for slug, settings in _elsewhere(runtime, row.workspace_id, row.integration_type)
                 if provider.is_place_of(settings)
             )

@@ -1,6 +1,5 @@
 """`integrations contacts`: the workspace's own contacts."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +21,7 @@ from integrations_pipeline.cli.output import (
     JsonOption,
     WorkspaceOption,
     find_workspace,
+    print_file,
     print_json,
     print_rows,
     say,
@@ -166,7 +166,7 @@ def export(
         return
     text = write_csv(rows, columns)
     if output is None:
-        sys.stdout.write(text)
+        print_file(text)
     else:
         try:
             output.write_text(text, encoding="utf-8")

@@ -1,9 +1,12 @@
 """What every command shares: options, the program's wiring, tables for people, JSON for programs.
 
-Belongs here: printing and exit codes. Does not: any command.
+Belongs here: printing and exit codes. Does not: any command. Nothing else in the command line writes to a stream, so
+that no name, workspace or message can move a cursor, set a title or hide a word: see `visible`.
 """
 
 import json
+import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -70,24 +73,53 @@ def find_workspace(runtime: Runtime, slug: str) -> UUID:
         return workspaces.find_workspace(connection, slug).id
 
 
+#: Control characters (C0, C1), separators of lines, marks that turn the direction of writing, and halves of
+#: characters, which no stream takes.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """The text with every character that a terminal would obey instead of show written as `\\x1b` or `\\u202e`."""
+    return _UNSEEN.sub(lambda found: _spelled(found[0], "\\x{:02x}"), text)
+
+
+def _spelled(character: str, short: str) -> str:
+    return short.format(ord(character)) if character <= "\xff" else f"\\u{ord(character):04x}"
+
+
 def print_json(document: Any) -> None:
-    """The one document of `--json`."""
-    json.dump(document, sys.stdout, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write("\n")
+    """The one document of `--json`; what a terminal would obey is spelled out in it, as JSON has it."""
+    text = json.dumps(document, ensure_ascii=False, indent=2, default=str)
+    lines = (_UNSEEN.sub(lambda found: _spelled(found[0], "\\u{:04x}"), line) for line in text.split("\n"))
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
-def say(text: str) -> None:
-    """A line for a person; plain text, never read as markup."""
-    stdout.print(text, markup=False, highlight=False, soft_wrap=True)
+def print_file(text: str) -> None:
+    """A file's text on stdout: as it is for another program, line by line for a person at a terminal."""
+    sys.stdout.write("\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text)
 
 
-def warn(text: str) -> None:
-    stderr.print(text, markup=False, highlight=False, soft_wrap=True)
+def say(*lines: str) -> None:
+    """Lines for a person; plain text, never read as markup."""
+    for line in lines:
+        stdout.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(*lines: str) -> None:
+    for line in lines:
+        stderr.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+
+
+class VisibleFormatter(logging.Formatter):
+    """Log lines with what they quote made visible; a traceback keeps its lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(visible, super().format(record).split("\n")))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table as wide as its content; cells are plain text."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table = Table(title=Text(visible(title)), title_justify="left", title_style="bold", header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -102,7 +134,7 @@ def _cell(value: Any) -> Any:
         return Text("yes" if value else "no")
     if hasattr(value, "strftime"):
         return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
-    return Text(str(value))
+    return Text(visible(str(value)))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: str, as_json: bool) -> None:

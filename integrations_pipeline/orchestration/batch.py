@@ -17,6 +17,7 @@ from traceback import format_tb
 from integrations_pipeline.errors import BusyError, IntegrationError, UnavailableError
 from integrations_pipeline.model import Direction, RunStatus
 from integrations_pipeline.store import connections, fleet
+from integrations_pipeline.store.faults import words_of
 from integrations_pipeline.store.fleet import Candidate
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
@@ -112,8 +113,8 @@ class Batch:
             return self._failed(slug, str(error))
         except Exception as error:  # noqa: BLE001 - a defect in one workspace's data must not stop the others
             # Where it happened, but not its message: that may hold somebody's data.
-            _log.error("%s: unexpected %s\n%s", slug, type(error).__name__, "".join(format_tb(error.__traceback__)))
-            return self._failed(slug, f"unexpected {type(error).__name__}; see the run's stderr")
+            _log.error("%s: %s\n%s", slug, words_of(error), "".join(format_tb(error.__traceback__)))
+            return self._failed(slug, f"{words_of(error)}; see the run's stderr")
 
     def _outcome(self, slug: str) -> WorkspaceOutcome:
         if self._is_stopped.is_set():

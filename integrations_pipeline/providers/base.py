@@ -3,12 +3,13 @@
 Belongs here: the protocol and its values. Does not: HTTP (`http`), any provider.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from integrations_pipeline.model import Change, ConflictPolicy, DeletePolicy, Direction, MappedField, Outcome
 from integrations_pipeline.providers.columns import KnownColumn, SchemaLook
@@ -95,6 +96,28 @@ class Capabilities:
     tells_new_only: bool = False
 
 
+#: Control characters, and halves of characters, which cannot be sent.
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def _id_of_address(value: str) -> str:
+    if not (value.isascii() and value.replace("_", "").replace("-", "").isalnum()):
+        raise ValueError("is no id: it holds letters and digits only, as the provider's own address shows it")
+    return value
+
+
+def _part_of_address(value: str) -> str:
+    if value in ("", ".", "..") or _UNFIT.search(value):
+        raise ValueError("is neither an id nor a name")
+    return value
+
+
+#: An id that becomes a part of a request's path: a dot would lead to another path, and quoting leaves it as it is.
+PathId = Annotated[str, AfterValidator(_id_of_address)]
+#: The same where a name may stand, too: quoted, everything but `.` and `..` stays a part.
+PathName = Annotated[str, AfterValidator(_part_of_address)]
+
+
 class ConnectionSettings(BaseModel):
     """Settings that every connection has; providers add theirs. Times in seconds."""
 
@@ -105,7 +128,7 @@ class ConnectionSettings(BaseModel):
 
     conflict_policy: ConflictPolicy | None = None
     delete_policy: DeletePolicy = DeletePolicy.HOLD
-    delete_limit: int = Field(25, ge=0)
+    delete_limit: int = Field(25, ge=0, le=1_000_000_000)
     delete_limit_fraction: float = Field(0.2, ge=0, le=1)
     #: A record or contact edited less than this ago waits for the next run: it may be half typed.
     settle_seconds: int = Field(0, ge=0, le=86_400)

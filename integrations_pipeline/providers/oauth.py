@@ -34,6 +34,7 @@ ATTEMPTS = 3
 #: A pause that the endpoint asks for is made on the spot up to this; whoever needs the token waits out a longer one.
 LONGEST_PAUSE_SECONDS = 10.0
 VERIFIER_LENGTH = 64
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,15 @@ Describe = Callable[[httpx.Client, str, str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """How a provider tells whose account a token is for: a GET of `place`, an environment name and what follows its
+    address, and the name in its answer, "" where there is none."""
+
+    place: tuple[str, str]
+    name: Callable[[Mapping[str, Any]], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthSpec:
     """One provider's OAuth. `authorize` and `token` are an environment name and what follows its address.
 
@@ -98,6 +108,7 @@ class OAuthSpec:
     #: Whether access tokens expire and come with a refresh token.
     is_refreshable: bool = True
     describe: Describe | None = None
+    whose: Whose | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +174,19 @@ class OAuthExchange:
                 return tokens, {}
             address = self._addresses[self._spec.token[0]]
             return tokens, dict(self._spec.describe(session.session.http, address, tokens.access_token))
+
+    def account(self, tokens: Tokens) -> str:
+        """Whose account was connected, in the provider's words; "" where it does not tell. For people only."""
+        whose = self._spec.whose
+        if whose is None:
+            return ""
+        headers = {"Authorization": f"Bearer {tokens.access_token}"}
+        try:
+            with _Http(self._spec, self._transport).http as http:
+                told = http.get(self._address(whose.place), headers=headers).raise_for_status().json()
+            return str(whose.name(told) or "")[:LONGEST_NAME]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
+            return ""  # the tokens are good; a run will say what is wrong with the rest
 
     def refresh(self, refresh_token: str) -> Tokens:
         """New tokens for a refresh token, which may be spent by it.

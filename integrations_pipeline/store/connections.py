@@ -20,6 +20,8 @@ from integrations_pipeline.store.tokens import lock_tokens
 
 #: The original's rule: this many failed runs in a row set status `error`.
 MAX_FAILURES = 3
+#: A month; the table refuses more, too.
+MAX_FREQUENCY_MINUTES = 31 * 24 * 60
 #: A failing connection is tried again after its frequency times 2, 4, 8 … up to this.
 MAX_BACKOFF_MINUTES = 24 * 60
 #: Connections that ran together do not come due together: each by a share of its own, always the same
@@ -96,7 +98,9 @@ def save_connection(connection: Connection, workspace_id: UUID, new: NewConnecti
 
     Replacing resets the status and keeps links, journal and cursor: nothing that was synced is forgotten.
     A frequency of None keeps the one there is (15 minutes if new); a disabled connection stays disabled.
+    `ConfigurationError` for one that is out of bounds.
     """
+    _require_frequency(new.frequency_minutes)
     existing = get_connection(connection, workspace_id, new.integration_type)
     connection_id = existing.id if existing else uuid4()
     # A renewal under way would otherwise put the old grant's tokens over these.
@@ -127,6 +131,11 @@ def save_connection(connection: Connection, workspace_id: UUID, new: NewConnecti
         },
     ).one()
     return ConnectionRow(**row._mapping)
+
+
+def _require_frequency(minutes: int | None) -> None:
+    if minutes is not None and not 1 <= minutes <= MAX_FREQUENCY_MINUTES:
+        raise ConfigurationError(f"the frequency is 1 to {MAX_FREQUENCY_MINUTES} minutes (31 days), not {minutes}")
 
 
 def get_connection(connection: Connection, workspace_id: UUID, integration_type: str) -> ConnectionRow | None:

@@ -4,34 +4,40 @@ Row-level security decides what a workspace's transaction sees: it runs as the r
 with `app.workspace_id` set, so a query that forgets its `where` still cannot cross workspaces. Belongs here:
 connections, transactions, locks, applying migrations. Does not: what is read or written.
 
-Locks are session-level advisory locks; a pooler in transaction mode (pgbouncer, Supabase's port 6543) hands
-a session to several clients and breaks them: connect directly or to a pooler in session mode.
+Locks are session-level advisory locks, and role and workspace are a session's; a pooler in transaction mode
+(pgbouncer, Supabase's port 6543) hands a session to several clients and is refused before anything is read.
 """
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg2
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, create_engine, event, make_url, text
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - the rest of the program takes it from here
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from integrations_pipeline.errors import ConfigurationError, UnavailableError
+from integrations_pipeline.store.faults import said, sqlstate
+from integrations_pipeline.store.pooler import NoSecondConnectionError, is_shared
+from integrations_pipeline.store.roles import INSUFFICIENT_PRIVILEGE, PIPELINE_ROLE, close_to_web, ensure_roles
 
-PIPELINE_ROLE = "integrations_pipeline"
 APPLICATION_NAME = "integrations"
 #: Postgres cuts `application_name` at NAMEDATALEN - 1 bytes, and escapes what is not ASCII.
 HOLDER_BYTES = 63
 CONNECT_SECONDS = 10
 POOL_SIZE, POOL_OVERFLOW = 5, 10
+#: A workspace that does not exist: its transaction sees nothing.
+NOBODY = UUID(int=0)
 #: Any fixed number; it only has to differ from other applications' advisory locks in this database.
 MIGRATION_LOCK = 4_702_111_234_474_983_745
 
@@ -46,6 +52,14 @@ TROUBLES = {
 #: SQLSTATE classes and codes that mean "no database to talk to": connection exceptions, an operator's
 #: shutdown, too many connections; and those above.
 UNAVAILABLE_STATES = ("08", "57P", "53300", *TROUBLES)
+
+#: Why a pooler's connection is refused, and what to do.
+SHARED_SESSION = (
+    "is reached through a pooler that shares sessions between clients (transaction or statement mode), which breaks "
+    "locks and hands out other workspaces' rows: INTEGRATIONS_DATABASE_URL must name the server itself or a pooler in "
+    "session mode (on Supabase port 5432, not 6543)"
+)
+SMALL_POOL = "is reached through a pooler that gave no second connection: let it give each process at least 15"
 
 #: A host that vanishes keeps its locks until Postgres notices: in two minutes, not after the two hours that are
 #: usual. On a Unix socket these settings do nothing.
@@ -92,12 +106,15 @@ class Database:
             hide_parameters=True,  # errors are logged; parameters are contacts and credentials
             connect_args=_connect_arguments(self._url),
         )
+        self._is_proven = False
+        event.listen(self._engine, "do_connect", self._connect)
 
     def upgrade(self) -> tuple[str, ...]:
         """Apply the migrations that are missing; returns their revisions, () when there was nothing to do.
 
         One transaction: all or nothing. Two processes at once: one works, the other waits and finds nothing
-        to do. ConfigurationError when rows of an adopted database contradict the new constraints.
+        to do. Ends with a trial of the pipeline's role. ConfigurationError when rows of an adopted database
+        contradict the new constraints, or when the connecting user may not do what is needed.
         """
         applied: list[str] = []
 
@@ -110,11 +127,16 @@ class Database:
             config = _alembic_config()
             config.attributes.update(connection=connection, on_version_apply=note)
             try:
+                ensure_roles(connection)
                 command.upgrade(config, "head")
+                if applied:
+                    close_to_web(connection)
             except DBAPIError as error:
                 if _is_unavailable(error):
                     raise
-                raise ConfigurationError(f"cannot upgrade the database: {_first_line(error)}") from error
+                raise ConfigurationError(f"cannot upgrade the database ({said(error)})") from error
+        with self.workspace(NOBODY) as connection:
+            connection.execute(text("select from workspaces limit 1"))
         return tuple(applied)
 
     def is_current(self) -> bool:
@@ -133,7 +155,7 @@ class Database:
     def workspace(self, workspace_id: UUID) -> Iterator[Connection]:
         """One transaction that sees and changes this workspace's rows only."""
         with self.admin() as connection:
-            connection.execute(_ENTER["true"], {"workspace_id": str(workspace_id)})
+            _enter(connection, "true", workspace_id)
             yield connection
 
     @contextmanager
@@ -145,7 +167,7 @@ class Database:
         """
         with self._reachable(), self._engine.connect() as connection:
             try:
-                connection.execute(_ENTER["false"], {"workspace_id": str(workspace_id)})
+                _enter(connection, "false", workspace_id)
                 connection.commit()
                 yield WorkspaceSession(self, connection, workspace_id)
             finally:
@@ -166,6 +188,21 @@ class Database:
     def close(self) -> None:
         """Close the pooled connections; those in use close when they are given back."""
         self._engine.dispose()
+
+    def _connect(self, _dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> Any:
+        """A new connection; the first one proves, before anything else is done, that its session is its own."""
+        opened = psycopg2.connect(**options)
+        try:
+            if not self._is_proven and is_shared(opened, partial(psycopg2.connect, **options)):
+                raise ConfigurationError(f"{self._place} {SHARED_SESSION}")
+        except NoSecondConnectionError as error:
+            opened.close()
+            raise ConfigurationError(f"{self._place} {SMALL_POOL}") from error
+        except BaseException:
+            opened.close()
+            raise
+        self._is_proven = True
+        return opened
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
@@ -239,6 +276,18 @@ class WorkspaceSession:
                 yield
 
 
+def _enter(connection: Connection, is_local: str, workspace_id: UUID) -> None:
+    """Become the pipeline of one workspace."""
+    try:
+        connection.execute(_ENTER[is_local], {"workspace_id": str(workspace_id)})
+    except DBAPIError as error:
+        if sqlstate(error) != INSUFFICIENT_PRIVILEGE:
+            raise
+        raise ConfigurationError(
+            f"the database's user may not take on the role {PIPELINE_ROLE}: run `integrations db upgrade`"
+        ) from error
+
+
 def _clean(connection: Connection) -> None:
     """Take back role, settings, name and locks, so that nothing of a session reaches the next user."""
     try:
@@ -282,33 +331,26 @@ def _place(url: URL) -> str:
 
 
 def _is_unavailable(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "pgcode", None)
-    if error.connection_invalidated or (state or "").startswith(UNAVAILABLE_STATES):
+    state = sqlstate(error)
+    if error.connection_invalidated or state.startswith(UNAVAILABLE_STATES):
         return True
-    return state is None and type(error.orig).__name__ in ("OperationalError", "InterfaceError")
+    return not state and type(error.orig).__name__ in ("OperationalError", "InterfaceError")
 
 
 def _reason(error: DBAPIError) -> str:
-    """Why, in our own words: the driver's text is several lines long."""
-    said = str(error.orig)
-    trouble = TROUBLES.get(getattr(error.orig, "pgcode", None) or "")
-    if trouble:
-        return trouble
-    return f"{_refusal(said)}; check INTEGRATIONS_DATABASE_URL"
+    """Why, in our own words, with what the server or the driver said: its text is several lines long."""
+    trouble = TROUBLES.get(sqlstate(error)) or f"{_refusal(str(error.orig))}; check INTEGRATIONS_DATABASE_URL"
+    return f"{trouble} ({said(error)})"
 
 
-def _refusal(said: str) -> str:
-    if "authentication failed" in said or "no password supplied" in said:
+def _refusal(text: str) -> str:
+    if "authentication failed" in text or "no password supplied" in text:
         return "refuses the user or the password"
-    if "does not exist" in said:
+    if "does not exist" in text:
         return "does not exist, or its user does not"
-    if "too many" in said or "remaining connection slots" in said:
+    if "too many" in text or "remaining connection slots" in text:
         return "has no free connection"
     return "cannot be reached"
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().splitlines()[0]
 
 
 def _session_name(text: str) -> str:

@@ -21,7 +21,6 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -34,9 +33,11 @@ from psycopg2 import sql
 
 from integrations_pipeline.errors import ConfigurationError, UnavailableError
 from integrations_pipeline.store.embedded_files import (
+    POLL_SECONDS,
     binary,
-    command_line,
+    end,
     exists,
+    first_number,
     give_to_server,
     make_base,
     make_private,
@@ -44,6 +45,7 @@ from integrations_pipeline.store.embedded_files import (
     run_in_background,
     server_account,
     server_uid,
+    serves,
 )
 
 #: `integrations` last: that it exists tells the fast path that everything before it is done.
@@ -55,7 +57,6 @@ SOCKET_PATH_BYTES = 103
 START_SECONDS = 60
 #: Backends of a killed server hold its shared memory until they notice that their parent is gone.
 ORPHAN_SECONDS = 15
-POLL_SECONDS = 0.02
 IMPOSSIBLE_PID = 2**31 - 1
 LOG_BYTES = 10 * 1024 * 1024
 #: `/var/tmp` second: systemd may clear files from it that were not touched for 30 days.
@@ -102,11 +103,15 @@ class EmbeddedPostgres:
         return True
 
     def stop(self) -> None:
-        """Fast shutdown: open transactions are rolled back. Does nothing when no server runs."""
+        """Fast shutdown: open transactions are rolled back. Does nothing when no server runs.
+
+        Only a Postgres that serves this very home's data is ended, whatever a pid file says.
+        """
         if not self._is_made():
             return
         with self._locked():
-            if self._is_alive() and self._pg_ctl_stop().returncode:
+            pid = self._server()
+            if pid and not end(pid, START_SECONDS):
                 raise UnavailableError(f"embedded Postgres: the server did not stop; see {self._log()}")
 
     def remove(self) -> None:
@@ -217,7 +222,7 @@ class EmbeddedPostgres:
         if not self._is_made():
             self._initialise()
         self._settle_socket()
-        if not self._is_alive():
+        if not self._server():
             self._forget_dead_server()
             self._configure()
             self._launch()
@@ -286,16 +291,14 @@ class EmbeddedPostgres:
             with contextlib.closing(connection):
                 return _create_databases(connection)
 
-    def _pid(self) -> int:
-        """The number in the pid file, 0 without one."""
-        try:
-            return int(self._pid_file().read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
-            return 0
+    def _server(self) -> int:
+        """The process that serves our data, 0 if there is none.
 
-    def _is_alive(self) -> bool:
-        """Whether the pid file's process is a Postgres; its number may be a stranger's or a zombie's now."""
-        return "postgres" in command_line(self._pid())
+        A pid file may be left over, or copied from another home: its number is somebody else's then, perhaps
+        another home's server. So the process is asked where its data are; the socket's lock is a second witness.
+        """
+        witnesses = (self._pid_file(), self._socket() / f".s.PGSQL.{PORT}.lock")
+        return next((pid for pid in map(first_number, witnesses) if serves(pid, self._data())), 0)
 
     def _forget_dead_server(self) -> None:
         """Make Postgres believe that the server is dead even if its number lives on as something else.
@@ -303,17 +306,13 @@ class EmbeddedPostgres:
         The pid file stays, with a number that no process can have: its other lines are how Postgres notices
         backends of the dead server that still write. The socket's lock has no such use, and only we are here.
         """
-        if self._pid():
+        if first_number(self._pid_file()):
             _, _, rest = self._pid_file().read_text().partition("\n")
             self._pid_file().write_text(f"{IMPOSSIBLE_PID}\n{rest}")
         else:
             self._pid_file().unlink(missing_ok=True)
         for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
             (self._socket() / name).unlink(missing_ok=True)
-
-    def _pg_ctl_stop(self) -> subprocess.CompletedProcess[str]:
-        options = ["-s", "-w", "-t", str(START_SECONDS), "-m", "fast"]
-        return run_as_server([binary("pg_ctl", self._base()), "stop", "-D", self._data(), *options])
 
 
 def _fits_socket(folder: Path) -> bool:

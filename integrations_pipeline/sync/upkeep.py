@@ -18,6 +18,7 @@ from integrations_pipeline.errors import (
     UnavailableError,
 )
 from integrations_pipeline.store import connections, tokens, workspaces
+from integrations_pipeline.store.faults import words_of
 from integrations_pipeline.store.tokens import StaleToken
 from integrations_pipeline.sync.runtime import Runtime, token_source
 from integrations_pipeline.sync.tokens import TokenKeeper
@@ -121,7 +122,7 @@ def _keep(runtime: Runtime, stale: StaleToken, failures: Counter[str]) -> Kept:
         return _kept(stale, "failed", str(error))
     except Exception as error:  # noqa: BLE001 - a defect met in one connection must not let the others lapse
         # Not its message: that may hold somebody's data.
-        return _kept(stale, "failed", f"unexpected {type(error).__name__}")
+        return _kept(stale, "failed", words_of(error))
     failures[provider] = 0
     return _kept(stale, "renewed")
 

@@ -2,8 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -137,3 +140,22 @@ def test_a_run_that_is_terminated_stops_its_syncs_in_order(cluster: Cluster, tab
         f"select distinct status, errors ->> 0 from integration_sync_logs where dagster_run_id = '{run_id}'"
     )
     assert said == [("failed", "stopped by a person")]
+
+
+def test_a_workers_health_is_told_by_the_worker_itself(cluster: Cluster) -> None:
+    """What a container asks: an answer while it lives, none when it is gone."""
+    script = Path(__file__).parents[2] / "deploy" / "celery" / "worker-alive.sh"
+    variables = {
+        **os.environ,
+        **cluster.variables,
+        "INTEGRATIONS_WORKER_NAME": "w",
+        "INTEGRATIONS_PYTHON": sys.executable,
+    }
+
+    def is_well() -> bool:
+        return subprocess.run([script], env=variables, capture_output=True, check=False).returncode == 0
+
+    with cluster.worker("w") as process:
+        wait(is_well, 120)
+        kill_group(process)
+    assert not is_well()

@@ -32,7 +32,7 @@ def test_a_table_that_another_workspace_syncs_is_refused_unless_it_is_meant(
     assert add(tmp_path, "airtable", "two", DEFAULT_TOKEN, dict(settings), "--shared").code == 0
     checked = run("connections", "check", "--workspace", "one", "--json")
     assert checked.code == 0
-    assert "workspace two syncs the same place" in checked.json["airtable"]["notes"][0]
+    assert "shared with another workspace: two" in checked.json["airtable"]["notes"][0]
 
 
 def test_another_table_of_the_same_base_is_another_place(environment: Environment, tmp_path: Path) -> None:

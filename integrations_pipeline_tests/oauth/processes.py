@@ -200,7 +200,7 @@ def authorize_here(
 
 def _command(provider: str, arguments: Sequence[str]) -> tuple[str, ...]:
     port = () if "--port" in arguments else ("--port", str(free_port()))
-    return ("connections", "authorize", provider, "-w", "acme", *port, *arguments)
+    return ("connections", "authorize", provider, "-w", "acme", "--yes", *port, *arguments)
 
 
 def _consent(place: Place, provider: str) -> None:

@@ -229,8 +229,8 @@ def test_whatever_else_knocks_on_the_port_changes_nothing(place: Place, tmp_path
     ran = _checked(place, authorize(place, tmp_path, "airtable", "--wait", "30", lines=lines))
 
     assert ran.code == 0, ran.err
-    # One line and the address: nothing of what knocked.
-    assert len(ran.err.splitlines()) == 2
+    # One line, the address and the account: nothing of what knocked.
+    assert len(ran.err.splitlines()) == 3
     assert place.credentials(row)["access_token"] != before["access_token"]
     assert place.works("airtable", place.credentials(row)["access_token"])
 
@@ -253,7 +253,9 @@ def test_a_machine_without_a_browser_tells_the_address_and_waits(place: Place) -
     place.sandbox.oauth.set_options(auto_consent="allow")
     port = str(free_port())
 
-    process = start(place, "connections", "authorize", "airtable", "-w", "acme", "--port", port, BROWSER="/nonexistent")
+    process = start(
+        place, "connections", "authorize", "airtable", "-w", "acme", "--yes", "--port", port, BROWSER="/nonexistent"
+    )
     assert process.stderr is not None
     first = process.stderr.readline() + process.stderr.readline()
     address = first.split()[-1]
@@ -281,7 +283,16 @@ def test_stopping_the_wait_stores_nothing(place: Place) -> None:
     row = place.authorised()
     before = place.credentials(row)
     process = start(
-        place, "connections", "authorize", "airtable", "-w", "acme", "--port", str(free_port()), BROWSER="/nonexistent"
+        place,
+        "connections",
+        "authorize",
+        "airtable",
+        "-w",
+        "acme",
+        "--yes",
+        "--port",
+        str(free_port()),
+        BROWSER="/nonexistent",
     )
     assert process.stderr is not None
     process.stderr.readline()
@@ -300,7 +311,7 @@ def test_stopping_the_wait_stores_nothing(place: Place) -> None:
 def _paste(place: Place, change: Callable[[str], str], *arguments: str, provider: str = "airtable") -> Ran:
     """`--no-browser`: open the printed address elsewhere, and paste where it led, changed."""
     place.sandbox.oauth.set_options(auto_consent="allow")
-    command = ("connections", "authorize", provider, "-w", "acme", "--no-browser", *arguments)
+    command = ("connections", "authorize", provider, "-w", "acme", "--yes", "--no-browser", *arguments)
     process = start(place, *command)
     assert process.stderr is not None
     told = process.stderr.readline() + process.stderr.readline()

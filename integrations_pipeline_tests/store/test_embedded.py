@@ -122,6 +122,59 @@ def test_a_pid_file_that_names_a_strangers_process_is_not_believed(embedded: Emb
     assert ask(embedded.ensure_running(), "select 1") == 1
 
 
+@pytest.fixture
+def other(folder: Path) -> Iterator[EmbeddedPostgres]:
+    """Another home's server beside it."""
+    other = EmbeddedPostgres(folder / "other", fsync=False)
+    yield other
+    other.remove()
+
+
+def test_a_stale_pid_file_that_names_another_homes_server_does_not_end_that(
+    embedded: EmbeddedPostgres, other: EmbeddedPostgres
+) -> None:
+    embedded.ensure_running()
+    content = embedded._pid_file().read_text().split("\n")
+    embedded.stop()
+    other.ensure_running()
+    embedded._pid_file().write_text("\n".join([str(postmaster(other)), *content[1:]]))
+    embedded.stop()
+    assert other.is_running()
+    assert ask(embedded.ensure_running(), "select 1") == 1
+    assert other.is_running()
+    assert postmaster(embedded) != postmaster(other)
+
+
+@pytest.mark.parametrize("how", ["whole files", "numbers"])
+def test_homes_whose_pid_files_are_crossed_each_end_their_own_server(
+    embedded: EmbeddedPostgres, other: EmbeddedPostgres, how: str
+) -> None:
+    embedded.ensure_running()
+    other.ensure_running()
+    one, two = embedded._pid_file().read_text(), other._pid_file().read_text()
+    if how == "numbers":
+        (first, _, mine), (second, _, theirs) = one.partition("\n"), two.partition("\n")
+        one, two = f"{first}\n{theirs}", f"{second}\n{mine}"
+    embedded._pid_file().write_text(two)
+    other._pid_file().write_text(one)
+
+    embedded.stop()
+    assert not embedded.is_running()
+    assert other.is_running()
+    other.stop()
+    assert not other.is_running()
+    for each in (embedded, other):
+        assert ask(each.ensure_running(), "select 1") == 1
+
+
+def test_a_home_copied_while_its_server_runs_leaves_that_alone(embedded: EmbeddedPostgres, folder: Path) -> None:
+    embedded.ensure_running()
+    subprocess.run(["cp", "-a", folder / "home", folder / "copy"], check=True)
+    copy = EmbeddedPostgres(folder / "copy", fsync=False)
+    copy.stop()
+    assert embedded.is_running()
+
+
 def test_a_half_finished_initdb_is_done_again(embedded: EmbeddedPostgres, folder: Path) -> None:
     half = folder / "home/postgres/data-0123"
     (half / "base").mkdir(parents=True)

@@ -1,20 +1,25 @@
 """Stored credentials: envelopes, keys and the key file."""
 
 import base64
+import json
 import multiprocessing
 import os
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from integrations_pipeline.errors import ConfigurationError, CredentialsError
+from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.encryption import (
     Cipher,
     generate_key_text,
     is_encrypted,
     load_or_create_key_file,
 )
+from integrations_pipeline.store.tokens import encrypt_plain_credentials, rotate_keys
+from integrations_pipeline_tests.store.rows import add_connection, insert, query
 
 CONNECTION = UUID(int=1)
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
@@ -76,7 +81,45 @@ def test_plain_credentials_of_the_original_are_told_from_envelopes() -> None:
     cipher = Cipher([NEW])
     assert not is_encrypted({"api_key": "pat"})
     assert not is_encrypted({})
+    assert not is_encrypted({"access_token": "t", "refresh_token": "r", "dc": "us1", "v": 1})
     assert is_encrypted(cipher.encrypt({}, connection_id=CONNECTION))
+
+
+@pytest.mark.parametrize(
+    ("change", "opens"),
+    [
+        pytest.param({"note": "a further key"}, True, id="further key"),
+        pytest.param({"api_key": "planted"}, True, id="a credential planted beside it"),
+        pytest.param({"v": 2}, False, id="a later version"),
+        pytest.param({"v": None}, False, id="no version"),
+        pytest.param({"nonce": ...}, False, id="a part is missing"),
+        pytest.param({"kid": ...}, False, id="its key is not named"),
+        pytest.param({"nonce": {}}, False, id="a part of another type"),
+    ],
+)
+def test_an_envelope_that_was_changed_is_never_taken_for_plain_credentials(change: dict[str, Any], opens: bool) -> None:
+    cipher = Cipher([NEW])
+    changed = {**cipher.encrypt(CREDENTIALS, connection_id=CONNECTION), **change}
+    envelope = {name: value for name, value in changed.items() if value is not ...}
+    assert is_encrypted(envelope)
+    if opens:
+        assert cipher.decrypt(envelope, connection_id=CONNECTION) == CREDENTIALS
+        return
+    with pytest.raises(CredentialsError, match="authorise it again"):
+        cipher.decrypt(envelope, connection_id=CONNECTION)
+
+
+def test_an_upgrade_encrypts_plain_credentials_and_leaves_odd_envelopes_as_they_are(database: Database) -> None:
+    cipher = Cipher([NEW])
+    odd = {**cipher.encrypt(CREDENTIALS, connection_id=CONNECTION), "note": "x"}
+    with database.admin() as connection:
+        for slug, value in (("odd", odd), ("later", {**odd, "v": 2}), ("plain", CREDENTIALS)):
+            workspace_id = insert(connection, "workspaces", name=slug, slug=slug)
+            add_connection(connection, workspace_id, "airtable", credentials=json.dumps(value))
+        assert encrypt_plain_credentials(connection, cipher) == 1
+        assert rotate_keys(connection, cipher).rotated == 0
+        stored = query(connection, "select credentials from integration_connections where credentials ? 'note'")
+    assert sorted((row[0] for row in stored), key=str) == sorted([odd, {**odd, "v": 2}], key=str)
     assert cipher.needs_rotation({"api_key": "pat"})
     with pytest.raises(CredentialsError, match="not encrypted"):
         cipher.decrypt({"api_key": "pat"}, connection_id=CONNECTION)

@@ -93,7 +93,7 @@ def test_after_a_success_the_next_sync_is_a_frequency_away_give_or_take_the_spre
         (2, 15, 120),
         (20, 15, MAX_BACKOFF_MINUTES),
         (0, 1440, MAX_BACKOFF_MINUTES),
-        (5, 1_000_000, MAX_BACKOFF_MINUTES),
+        (5, 44_640, MAX_BACKOFF_MINUTES),
     ],
 )
 def test_after_failures_the_wait_doubles_up_to_a_day_and_is_spread(

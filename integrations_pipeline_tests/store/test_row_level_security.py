@@ -191,6 +191,61 @@ def test_a_row_cannot_name_a_connection_of_another_workspace(tenants: Fixture, t
         execute(connection, f"update {table} set connection_id = :c{distinct}", c=tenants.theirs.connection_id)
 
 
+@pytest.mark.parametrize("who", ["pipeline", "member", "program"])
+@pytest.mark.parametrize("column", ["contact_id", "in_reply_to_pitch_id"])
+def test_a_pitch_names_no_row_of_another_workspace(tenants: Fixture, column: str, who: str) -> None:
+    mine, theirs = tenants.mine, tenants.theirs
+    strangers = theirs.contact_id if column == "contact_id" else theirs.pitch_id
+    entrances = {
+        "pipeline": lambda: tenants.database.workspace(mine.workspace_id),
+        "member": lambda: tenants.as_user(mine.member_id),
+        "program": tenants.database.admin,
+    }
+    for values in ({column: strangers}, {column: uuid4()}):
+        with pytest.raises(IntegrityError, match=r"foreign key|one of its workspace"), entrances[who]() as connection:
+            insert(connection, "pitches", workspace_id=mine.workspace_id, to_email="x@example.org", **values)
+        with pytest.raises(IntegrityError, match=r"foreign key|one of its workspace"), entrances[who]() as connection:
+            execute(connection, f"update pitches set {column} = :id where id = :p", id=values[column], p=mine.pitch_id)
+
+
+def test_a_reply_names_no_pitch_of_another_workspace(tenants: Fixture) -> None:
+    with (
+        pytest.raises(IntegrityError, match="foreign key"),
+        tenants.database.workspace(tenants.mine.workspace_id) as connection,
+    ):
+        execute(connection, "update pitch_replies set pitch_id = :p", p=tenants.theirs.pitch_id)
+
+
+@pytest.mark.parametrize("table", ["workspace_contacts", "pitches"])
+def test_a_member_of_two_workspaces_moves_nothing_between_them(tenants: Fixture, table: str) -> None:
+    mine, theirs = tenants.mine, tenants.theirs
+    with tenants.database.admin() as connection:
+        joined = "insert into workspace_members values (:w, :u, 'admin')"
+        execute(connection, joined, w=theirs.workspace_id, u=mine.member_id)
+    with tenants.as_user(mine.member_id) as connection:
+        own = mine.contact_id if table == "workspace_contacts" else mine.pitch_id
+        assert refused(
+            connection, f"update {table} set workspace_id = :w where id = :id", w=theirs.workspace_id, id=own
+        )
+
+
+def test_deleting_a_contact_or_pitch_still_frees_those_that_name_it(tenants: Fixture) -> None:
+    mine = tenants.mine
+    with tenants.database.workspace(mine.workspace_id) as connection:
+        answer = insert(
+            connection,
+            "pitches",
+            workspace_id=mine.workspace_id,
+            to_email="x@example.org",
+            in_reply_to_pitch_id=mine.pitch_id,
+            contact_id=mine.contact_id,
+        )
+        execute(connection, "delete from pitches where id = :id", id=mine.pitch_id)
+        execute(connection, "delete from workspace_contacts")
+        left = query(connection, "select id, workspace_id, contact_id, in_reply_to_pitch_id from pitches")
+    assert left == [(answer, mine.workspace_id, None, None)]
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -6,7 +6,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.store import connections
 from integrations_pipeline.store.database import Database
+from integrations_pipeline.store.encryption import Cipher
 from integrations_pipeline_tests.store.rows import Tenant, add_connection, add_tenant, execute, insert, query
 
 
@@ -97,6 +100,13 @@ def test_a_workspace_has_one_connection_per_provider(database: Database, tenant:
         add_connection(connection, tenant.workspace_id, "gmail")
 
 
+#: Those that members may write, and whose value no trigger replaces.
+TIMES = {
+    "workspace_contacts": ("created_at", "email_opt_out_at", "email_bounced_at", "deleted_at"),
+    "pitches": ("created_at", "scheduled_at", "sent_at", "replied_at"),
+}
+
+
 @pytest.mark.parametrize(
     ("table", "change"),
     [
@@ -104,6 +114,17 @@ def test_a_workspace_has_one_connection_per_provider(database: Database, tenant:
         ("integration_connections", "status = 'fine'"),
         ("integration_connections", "integration_type = ''"),
         ("integration_connections", "sync_frequency_minutes = 0"),
+        ("integration_connections", "sync_frequency_minutes = 44641"),
+        ("integration_connections", "sync_frequency_minutes = 2147483647"),
+        ("integration_activity", "records_affected = -1"),
+        ("integration_activity", "created_at = 'infinity'"),
+        ("integration_field_mappings", "created_at = '-infinity'"),
+        *(
+            (table, f"{column} = {value}")
+            for table, columns in TIMES.items()
+            for column in columns
+            for value in ("'infinity'", "'-infinity'", "'10000-01-01'", "'0044-03-15 BC'")
+        ),
         ("integration_field_mappings", "sync_direction = 'up'"),
         ("integration_sync_logs", "direction = 'up'"),
         ("integration_sync_logs", "status = 'fine'"),
@@ -117,6 +138,47 @@ def test_a_workspace_has_one_connection_per_provider(database: Database, tenant:
 def test_values_outside_the_vocabulary_are_refused(database: Database, tenant: Tenant, table: str, change: str) -> None:
     with pytest.raises(IntegrityError, match="check constraint"), database.admin() as connection:
         assert execute(connection, f"update {table} set {change}")
+
+
+@pytest.mark.parametrize("version", [-(2**63), 0, 10**15 + 1, 2**62 + 1, 2**63 - 1])
+def test_a_new_contact_leaves_room_for_its_edits(database: Database, tenant: Tenant, version: int) -> None:
+    with pytest.raises(IntegrityError, match=r"check constraint|out of bounds"), database.admin() as connection:
+        insert(connection, "workspace_contacts", workspace_id=tenant.workspace_id, name="N", version=version)
+
+
+def test_the_greatest_version_that_a_new_contact_may_have_can_be_edited(database: Database, tenant: Tenant) -> None:
+    with database.admin() as connection:
+        made = insert(connection, "workspace_contacts", workspace_id=tenant.workspace_id, name="N", version=10**15)
+        execute(connection, "update workspace_contacts set name = 'M' where id = :id", id=made)
+        assert query(connection, "select version from workspace_contacts where id = :id", id=made) == [(10**15 + 1,)]
+
+
+@pytest.mark.parametrize("days", [-(2**31), -1, 0, 2**31 - 1])
+def test_any_number_of_days_is_answered(database: Database, tenant: Tenant, days: int) -> None:
+    summary = "select * from get_integration_activity_summary(:w, 'gmail', :days)"
+    with database.admin() as connection:
+        query(connection, summary, w=tenant.workspace_id, days=days)
+
+
+def test_the_longest_frequency_breaks_no_question_about_the_fleet(database: Database, tenant: Tenant) -> None:
+    with database.admin() as connection:
+        execute(connection, "update integration_connections set sync_frequency_minutes = 44640")
+        for statement in (
+            "select * from integrations_findings('gmail', now())",
+            "select * from integrations_due_connections(now(), 10)",
+        ):
+            query(connection, statement)
+        connections.record_success(connection, tenant.connection_id, is_due_again=False)
+        for _ in range(20):
+            connections.record_failure(connection, tenant.connection_id, "x")
+            connections.postpone(connection, tenant.connection_id)
+
+
+@pytest.mark.parametrize("minutes", [0, -1, connections.MAX_FREQUENCY_MINUTES + 1, 2**31, 10**30])
+def test_a_frequency_out_of_bounds_is_refused_in_words(database: Database, tenant: Tenant, minutes: int) -> None:
+    new = connections.NewConnection(integration_type="airtable", credentials={}, frequency_minutes=minutes)
+    with pytest.raises(ConfigurationError, match="1 to 44640"), database.admin() as connection:
+        connections.save_connection(connection, tenant.workspace_id, new, Cipher([b"k" * 32]))
 
 
 @pytest.mark.parametrize("by", ["contact_id", "external_id"])

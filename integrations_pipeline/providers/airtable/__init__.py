@@ -3,7 +3,7 @@
 from integrations_pipeline.providers.airtable.provider import API_URL, AirtableProvider, AirtableSettings
 from integrations_pipeline.providers.airtable.wire import PAGE_SIZE, WRITE_BATCH
 from integrations_pipeline.providers.base import Capabilities, ProviderSpec
-from integrations_pipeline.providers.oauth import OAuthSpec
+from integrations_pipeline.providers.oauth import OAuthSpec, Whose
 
 OAUTH_URL = "INTEGRATIONS_AIRTABLE_OAUTH_URL"
 
@@ -39,5 +39,7 @@ PROVIDER = ProviderSpec(
         scopes=("data.records:read", "data.records:write", "schema.bases:read", "webhook:manage"),
         uses_basic=True,
         redirect_host="localhost",
+        # The address only with a scope that nothing else needs.
+        whose=Whose(place=(API_URL, "/v0/meta/whoami"), name=lambda told: told.get("email") or told["id"]),
     ),
 )

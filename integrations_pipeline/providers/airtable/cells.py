@@ -25,7 +25,7 @@ from integrations_pipeline.model import (
 from integrations_pipeline.providers.airtable.schema import DATE_TYPES, NUMBER_TYPES, TEXT_TYPES, Column
 from integrations_pipeline.providers.answers import Taken, judge
 
-#: Objects that stand for a value have one of these; any other (`error`, `specialValue`, what nobody knows yet) has none.
+#: Objects that stand for a value have one of these; any other (`error`, `specialValue`, what nobody knows) has none.
 _NAMED = ("name", "email")
 _LOOSE_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 #: A time without an offset counts in the column's own time zone, which is at most this far from UTC.

@@ -21,6 +21,8 @@ from integrations_pipeline.providers.base import (
     ConnectionSettings,
     Cursor,
     Page,
+    PathId,
+    PathName,
     ProviderContext,
     RemoteRecord,
 )
@@ -36,8 +38,8 @@ SMALL_TABLE = 2 * wire.PAGE_SIZE
 class AirtableSettings(ConnectionSettings):
     """`table_id`: the table's id or name; `external_id_field`: the column that makes creates repeatable."""
 
-    base_id: str = Field(min_length=1)
-    table_id: str = Field(min_length=1)
+    base_id: PathId
+    table_id: PathName
     external_id_field: str = Field("Contact ID", min_length=1)
     typecast: bool = True
     settle_seconds: int = Field(30, ge=0, le=86_400)

@@ -4,7 +4,7 @@ from integrations_pipeline.model import Direction
 from integrations_pipeline.providers.base import Capabilities, ProviderSpec
 from integrations_pipeline.providers.gmail.provider import API_URL, GmailProvider
 from integrations_pipeline.providers.gmail.settings import GmailSettings
-from integrations_pipeline.providers.oauth import OAuthSpec
+from integrations_pipeline.providers.oauth import OAuthSpec, Whose
 
 TOKEN_URL = "INTEGRATIONS_GOOGLE_TOKEN_URL"  # noqa: S105 - the name of a variable
 AUTH_URL = "INTEGRATIONS_GOOGLE_AUTH_URL"
@@ -36,6 +36,7 @@ PROVIDER = ProviderSpec(
         authorize=(AUTH_URL, ""),
         token=(TOKEN_URL, ""),
         scopes=(f"{_SCOPES}compose", f"{_SCOPES}readonly"),
+        whose=Whose(place=(API_URL, "/gmail/v1/users/me/profile"), name=lambda told: told["emailAddress"]),
         parameters={"access_type": "offline", "prompt": "consent", "include_granted_scopes": "true"},
     ),
     has_mailbox=True,

@@ -23,7 +23,7 @@ class GmailSettings(ConnectionSettings):
 
     send_as: str = ""
     signature: str = ""
-    daily_send_limit: int = Field(400, ge=0)
+    daily_send_limit: int = Field(400, ge=0, le=1_000_000)
     harvest: Literal["off", "replies", "all"] = "off"
     list_unsubscribe: str = Field("", max_length=900)
 

@@ -10,7 +10,7 @@ from integrations_pipeline.providers.base import Capabilities, ProviderSpec
 from integrations_pipeline.providers.mailchimp.fields import FIXED
 from integrations_pipeline.providers.mailchimp.provider import API_URL, MailchimpProvider, MailchimpSettings
 from integrations_pipeline.providers.mailchimp.wire import CONCURRENCY, WRITE_BATCH
-from integrations_pipeline.providers.oauth import OAuthSpec
+from integrations_pipeline.providers.oauth import OAuthSpec, Whose
 
 OAUTH_URL = "INTEGRATIONS_MAILCHIMP_OAUTH_URL"
 
@@ -22,6 +22,11 @@ def data_centre(http: httpx.Client, address: str, access_token: str) -> Mapping[
         return {"dc": str(answer.raise_for_status().json()["dc"])}
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise RetryableError("Mailchimp did not tell the account's data centre: run the command again") from error
+
+
+def account_name(told: Mapping[str, Any]) -> str:
+    """The account, and who logged in to it."""
+    return f"{told['accountname']} ({told['login']['email']})"
 
 
 PROVIDER = ProviderSpec(
@@ -53,5 +58,6 @@ PROVIDER = ProviderSpec(
         uses_pkce=False,
         is_refreshable=False,
         describe=data_centre,
+        whose=Whose(place=(OAUTH_URL, "/metadata"), name=account_name),
     ),
 )

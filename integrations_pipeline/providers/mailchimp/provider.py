@@ -10,8 +10,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
 from integrations_pipeline.errors import ConfigurationError, CursorExpiredError
 from integrations_pipeline.model import Change, MappedField, Outcome
 from integrations_pipeline.providers.base import (
@@ -19,6 +17,7 @@ from integrations_pipeline.providers.base import (
     ConnectionSettings,
     Cursor,
     Page,
+    PathId,
     ProviderContext,
     RemoteRecord,
 )
@@ -52,7 +51,7 @@ class MailchimpSettings(ConnectionSettings):
 
     manners: ClassVar[frozenset[str]] = frozenset({"status_if_new", "skip_merge_validation"})
 
-    list_id: str = Field(min_length=1)
+    list_id: PathId
     status_if_new: Literal["transactional", "subscribed", "unsubscribed", "pending"] = "transactional"
     skip_merge_validation: bool = True
 

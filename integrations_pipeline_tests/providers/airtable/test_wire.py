@@ -27,6 +27,10 @@ def usual(kind: str, message: str = "ann@example.org is wrong") -> dict[str, Any
     return {"error": {"type": kind, "message": message}}
 
 
+#: What would leave a request's path, or the line that it is told in.
+ODD_IDS = ("..", ".", "app/../..", "app%2F", "app X", "app?x=1", "app#", "app\x1b[2J", "äpp", "app\n")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
@@ -131,7 +135,8 @@ def test_a_literal_matches_only_its_own_text(hostile_table: Any, text: str, colu
     [
         ({"table_id": "T"}, "base_id"),
         ({"base_id": "", "table_id": "T"}, "base_id"),
-        ({"base_id": "appX", "table_id": ""}, "table_id"),
+        *(({"base_id": bad, "table_id": "T"}, "base_id") for bad in ODD_IDS),
+        *(({"base_id": "appX", "table_id": bad}, "table_id") for bad in ("", ".", "..", "a\x1b[2J", "a\nb", "\ud800")),
         ({"base_id": "appX", "table_id": "T", "conflict_policy": "mine"}, "conflict_policy"),
         ({"base_id": "appX", "table_id": "T", "delete_policy": "all"}, "delete_policy"),
         ({"base_id": "appX", "table_id": "T", "delete_limit": -1}, "delete_limit"),

@@ -3,9 +3,11 @@
 from email import message_from_bytes
 from email.policy import compat32
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.mail.compose import PITCH_HEADER
 from integrations_pipeline.model import Direction, RunStatus
 from integrations_pipeline.sandbox import SendAs
@@ -163,10 +165,13 @@ def test_a_pitch_cannot_answer_one_of_another_workspace(world: PostWorld) -> Non
     foreign = other.pitch("bob@example.org")
     other.sync()
     agency = world.agency()
-    pitch_id = agency.pitch("ann@example.org", in_reply_to_pitch_id=foreign)
+    for values in ({"in_reply_to_pitch_id": foreign}, {"in_reply_to_pitch_id": str(uuid4())}):
+        with pytest.raises(ConfigurationError, match="none of this workspace"):
+            agency.pitch("ann@example.org", **values)
+    with pytest.raises(ConfigurationError, match="between 1900 and 9999"):
+        agency.pitch("ann@example.org", scheduled_at="1066-10-14T00:00:00Z")
     agency.sync()
-    assert agency.status(pitch_id) == "failed"
-    assert "none of this workspace" in agency.reason(pitch_id)
+    assert len(world.deliveries()) == 1  # the other agency's own
 
 
 ALIAS = SendAs(address="desk@agency.org", display_name="The Desk")
