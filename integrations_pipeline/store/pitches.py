@@ -227,8 +227,7 @@ def _refusal(error: IntegrityError) -> str:
     constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
     if constraint == "pitches_in_reply_to":
         return "in_reply_to_pitch_id is none of this workspace's pitches"
-    is_time = constraint in ("pitches_times", "pitches_scheduled_at")
-    return "scheduled_at is not between 1900 and 9999" if is_time else said(error)
+    return "scheduled_at is not between the years 2 and 9999" if constraint == "pitches_scheduled_at" else said(error)
 
 
 def _contacts_of(connection: Connection, workspace_id: UUID, emails: Sequence[str]) -> dict[str, str]:

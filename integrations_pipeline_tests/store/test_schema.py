@@ -102,7 +102,7 @@ def test_a_workspace_has_one_connection_per_provider(database: Database, tenant:
 
 #: Those that members may write, and whose value no trigger replaces.
 TIMES = {
-    "workspace_contacts": ("created_at", "email_opt_out_at", "email_bounced_at", "deleted_at"),
+    "workspace_contacts": ("created_at", "email_opt_out_at", "deleted_at"),
     "pitches": ("created_at", "scheduled_at", "sent_at", "replied_at"),
 }
 

@@ -24,8 +24,7 @@ alter table workspace_contacts disable trigger zz_integrations_touch;
 alter table pitches disable trigger zz_integrations_touch;
 
 select pg_temp.bring_back('workspace_contacts',
-    'created_at', 'updated_at', 'email_opt_out_at', 'email_bounced_at', 'deleted_at');
-select pg_temp.bring_back('pitches', 'created_at', 'updated_at', 'scheduled_at', 'sent_at', 'replied_at');
+    'created_at', 'updated_at', 'email_opt_out_at', 'deleted_at');
 select pg_temp.bring_back('integration_activity', 'created_at');
 select pg_temp.bring_back('integration_field_mappings', 'created_at');
 
