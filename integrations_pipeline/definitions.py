@@ -10,7 +10,8 @@ import dagster as dg
 
 from integrations_pipeline.orchestration.assets import build_provider_assets, registry
 from integrations_pipeline.orchestration.checks import build_connections, build_health_checks
-from integrations_pipeline.orchestration.jobs import build_all_job, build_health_job, build_provider_job
+from integrations_pipeline.orchestration.everything import build_all_job
+from integrations_pipeline.orchestration.jobs import build_health_job, build_provider_job
 from integrations_pipeline.orchestration.lost_runs import lost_runs_sensor
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.orchestration.retention import retention_job, retention_schedule
@@ -23,7 +24,6 @@ from integrations_pipeline.providers.registry import provider_specs
 def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Everything Dagster knows of, for every installed provider; `resources` override the default ones."""
     specs = list(provider_specs().values())
-    names = [spec.name for spec in specs]
     return dg.Definitions(
         assets=[
             registry,
@@ -33,7 +33,7 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
         asset_checks=[build_health_checks(spec) for spec in specs],
         jobs=[
             *(build_provider_job(spec) for spec in specs),
-            build_all_job(names),
+            build_all_job(specs),
             build_health_job(specs),
             retention_job,
             upkeep_job,

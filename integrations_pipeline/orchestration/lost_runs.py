@@ -24,6 +24,7 @@ from datetime import datetime
 import dagster as dg
 
 from integrations_pipeline.orchestration.assets import step_name
+from integrations_pipeline.orchestration.everything import all_step
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.store import fleet
@@ -107,7 +108,7 @@ def lost_dagster_runs(instance: dg.DagsterInstance, living: Collection[str], now
 
 def _is_syncing(instance: dg.DagsterInstance, run_id: str) -> bool:
     """Whether a sync's step began and did not end. Before it, and in other steps, a run has no session."""
-    syncs = {step_name(name) for name in provider_specs()}
+    syncs = {step(name) for name in provider_specs() for step in (step_name, all_step)}
     began = _steps(instance, run_id, {dg.DagsterEventType.STEP_START}) & syncs
     return bool(began - _steps(instance, run_id, {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}))
 

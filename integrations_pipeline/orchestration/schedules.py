@@ -7,7 +7,7 @@ import dagster as dg
 
 from integrations_pipeline.orchestration.batch import FULL
 from integrations_pipeline.orchestration.jobs import HEALTH_JOB, job_name
-from integrations_pipeline.orchestration.partitions import WORKSPACES_NAME, range_tags, shards
+from integrations_pipeline.orchestration.partitions import range_tags, set_name, shards
 from integrations_pipeline.providers.base import ProviderSpec
 
 #: Every ten minutes from one to five, UTC: each time the next slice of the fleet.
@@ -38,7 +38,7 @@ def build_reconciliation(spec: ProviderSpec) -> dg.ScheduleDefinition:
         description=f"Compares every {spec.title} contact with the base, each workspace once a night.",
     )
     def reconciliation(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-        partitions = context.instance.get_dynamic_partitions(WORKSPACES_NAME)
+        partitions = context.instance.get_dynamic_partitions(set_name(spec.name))
         requests = reconciliation_requests(spec.name, partitions, context.scheduled_execution_time)
         return requests or dg.SkipReason("no workspaces in this slice of the night")
 

@@ -1,4 +1,4 @@
-"""The sensors that start work: partitions follow the workspaces table; due connections start runs.
+"""The sensors that start work: partitions follow the connections; due connections start runs.
 
 Belongs here: what a tick asks for, in Dagster's terms. Does not: the decision (`due`), syncing.
 """
@@ -9,14 +9,14 @@ import dagster as dg
 
 from integrations_pipeline.orchestration.batch import ONLY_DUE
 from integrations_pipeline.orchestration.due import PendingRun, due_ranges
-from integrations_pipeline.orchestration.jobs import ALL_JOB, job_name
+from integrations_pipeline.orchestration.jobs import job_name
 from integrations_pipeline.orchestration.partitions import (
     RANGE_END,
     RANGE_START,
     SINGLE,
-    WORKSPACES_NAME,
-    follow_workspaces,
+    follow_connections,
     range_tags,
+    set_name,
 )
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.providers.base import ProviderSpec
@@ -38,10 +38,10 @@ _UNFINISHED = [
     name="workspace_partitions",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Keeps one partition per row of the table `workspaces`.",
+    description="Keeps, per provider, one partition per workspace that has a connection of it.",
 )
 def workspace_partitions_sensor(context: dg.SensorEvaluationContext, sync: SyncResource) -> dg.SkipReason:
-    added, removed = follow_workspaces(context.instance, sync.workspace_slugs())
+    added, removed = follow_connections(context.instance, sync.connected_workspaces())
     return dg.SkipReason(f"{added} partitions added, {removed} removed")
 
 
@@ -59,7 +59,7 @@ def build_due_sensor(spec: ProviderSpec) -> dg.SensorDefinition:
         with sync.runtime() as runtime, runtime.database.admin() as connection:
             now = runtime.clock()
             due = fleet.due_connections(connection, now, MAX_DUE, spec.name)
-        partitions = context.instance.get_dynamic_partitions(WORKSPACES_NAME) if due else []
+        partitions = context.instance.get_dynamic_partitions(set_name(spec.name)) if due else []
         pending = pending_runs(context.instance, spec.name) if due else []
         chosen = due_ranges(partitions, due, pending, now)
         if not chosen:
@@ -86,6 +86,9 @@ def pending_runs(instance: dg.DagsterInstance, provider: str) -> list[PendingRun
 
 
 def _is_of(run: dg.DagsterRun, provider: str) -> bool:
-    """By its job, or, for what a person starts in the asset pages, by its assets."""
+    """By its job, or, for what a person starts in the asset pages, by its assets.
+
+    The job for all providers has no range: it takes who is free, and the lock keeps order.
+    """
     selected = run.asset_selection or frozenset()
-    return run.job_name in (job_name(provider), ALL_JOB) or any(key.path[0] == provider for key in selected)
+    return run.job_name == job_name(provider) or any(key.path[0] == provider for key in selected)

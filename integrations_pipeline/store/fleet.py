@@ -51,6 +51,18 @@ def due_connections(
     ]
 
 
+def connected_workspaces(connection: Connection) -> dict[str, list[str]]:
+    """Provider → slugs of the workspaces that have a connection of it, enabled or not."""
+    statement = text(
+        "select c.integration_type, w.slug from integration_connections c join workspaces w on w.id = c.workspace_id "
+        "order by w.slug"
+    )
+    found: dict[str, dict[str, None]] = {}
+    for integration_type, slug in connection.execute(statement):
+        found.setdefault(integration_type, {})[slug] = None
+    return {integration_type: list(slugs) for integration_type, slugs in found.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A workspace that is to be synced, and its connection as it is now; without one the rest is None."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from integrations_pipeline.orchestration.instance import write_instance
-from integrations_pipeline.orchestration.partitions import follow_workspaces
+from integrations_pipeline.orchestration.partitions import follow_connections
 from integrations_pipeline.orchestration.storage import BATCH_SIZE, BATCH_VARIABLE
 from integrations_pipeline.store import connections
 from integrations_pipeline.store.connections import NewConnection
@@ -100,7 +100,7 @@ def dagster_server(
     with postgres_server.new_database() as url:
         home = write_instance(tmp_path / "dagster", url)
         with dg.DagsterInstance.from_config(str(home)) as instance:
-            follow_workspaces(instance, SLUGS)
+            follow_connections(instance, {"airtable": SLUGS})
         with dagster_dev(home, artefacts / "dagster.log") as server:
             yield server
 

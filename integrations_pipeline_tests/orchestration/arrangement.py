@@ -127,7 +127,7 @@ def materialized(instance: dg.DagsterInstance, name: str) -> set[str]:
 
 def states(instance: dg.DagsterInstance, name: str, slugs: Sequence[str]) -> dict[str, str]:
     """What Dagster's pages show per workspace: MATERIALIZED, FAILED, IN_PROGRESS or MISSING."""
-    found = instance.get_status_by_partition(dg.AssetKey([PROVIDER, name]), slugs, workspace_partitions)
+    found = instance.get_status_by_partition(dg.AssetKey([PROVIDER, name]), slugs, workspace_partitions(PROVIDER))
     assert found is not None
     return {slug: state.value if state else "MISSING" for slug, state in found.items()}
 

@@ -4,17 +4,11 @@ from collections.abc import Sequence
 
 import dagster as dg
 import pytest
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill  # nobody else can make one
 
 from integrations_pipeline.definitions import build_definitions
 from integrations_pipeline.orchestration.assets import grouped
 from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE
-from integrations_pipeline.orchestration.partitions import (
-    MAX_DELETES_PER_TICK,
-    RANGE_START,
-    WORKSPACES_NAME,
-    follow_workspaces,
-)
+from integrations_pipeline.orchestration.partitions import RANGE_START, follow_connections
 from integrations_pipeline.orchestration.shapes import REGISTRY_KEY
 from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.environment import Environment
@@ -38,7 +32,7 @@ def _fleet(environment: Environment, instance: dg.DagsterInstance, slugs: Sequen
     for slug in slugs:
         workspace_id = environment.add_workspace(slug, people=people)
         environment.connect(workspace_id, **(BROKEN if slug.startswith("broken") else {}))
-    follow_workspaces(instance, slugs)
+    follow_connections(instance, {PROVIDER: slugs})
 
 
 def test_a_run_over_several_workspaces_records_each_by_itself(
@@ -77,7 +71,7 @@ def test_one_failing_workspace_is_named_and_the_others_are_done(
     _fleet(environment, instance, ["alpha", "broken", "gamma"])
     environment.add_workspace("unconnected")
     slugs = ["alpha", "broken", "gamma", "unconnected"]
-    follow_workspaces(instance, slugs)
+    follow_connections(instance, {PROVIDER: slugs})
 
     result = run(instance, slugs)
 
@@ -137,7 +131,7 @@ def test_a_successful_run_writes_no_event_for_whom_it_skips(
     _fleet(environment, instance, ["alpha", "beta"])
     environment.add_workspace("lonely")
     slugs = ["alpha", "beta", "lonely"]
-    follow_workspaces(instance, slugs)
+    follow_connections(instance, {PROVIDER: slugs})
     run(instance, ["alpha"])
 
     result = run(instance, slugs, tags={ONLY_DUE: "true"})
@@ -260,40 +254,6 @@ def test_the_reconciliation_tag_reads_everything(environment: Environment, insta
 
     reads = log_rows(environment, "metadata ->> 'read'")
     assert {row[0] for row in reads[-2:]} == {"complete"}
-
-
-def test_partitions_follow_the_workspaces(environment: Environment, instance: dg.DagsterInstance) -> None:
-    assert follow_workspaces(instance, ["a", "b"]) == (2, 0)
-    assert follow_workspaces(instance, ["b", "c"]) == (1, 1)
-    assert set(instance.get_dynamic_partitions(WORKSPACES_NAME)) == {"b", "c"}
-    assert follow_workspaces(instance, []) == (0, 0)  # more likely a fault than the end of everybody
-
-
-def test_partitions_are_added_all_at_once_and_removed_a_few_hundred_at_a_time(instance: dg.DagsterInstance) -> None:
-    """Dagster removes them one by one, and would keep the sensor for minutes."""
-    many = [f"w{i}" for i in range(MAX_DELETES_PER_TICK + 20)]
-
-    assert follow_workspaces(instance, [*many, "kept"]) == (len(many) + 1, 0)
-    assert follow_workspaces(instance, ["kept"]) == (0, MAX_DELETES_PER_TICK)
-    assert follow_workspaces(instance, ["kept"]) == (0, 20)
-
-
-@pytest.mark.parametrize(
-    ("status", "is_removed"),
-    [(BulkActionStatus.REQUESTED, False), (BulkActionStatus.CANCELING, False), (BulkActionStatus.COMPLETED, True)],
-)
-def test_no_partition_goes_while_a_backfill_is_under_way(
-    environment: Environment, instance: dg.DagsterInstance, status: BulkActionStatus, is_removed: bool
-) -> None:
-    """Dagster would end the whole backfill for it."""
-    follow_workspaces(instance, ["a", "b"])
-    backfill = PartitionBackfill(
-        backfill_id="x", status=status, from_failure=False, tags={}, backfill_timestamp=0.0, asset_backfill_data=None
-    )
-    instance.add_backfill(backfill)
-
-    assert follow_workspaces(instance, ["b", "c"]) == (1, int(is_removed))
-    assert ("a" in instance.get_dynamic_partitions(WORKSPACES_NAME)) is not is_removed
 
 
 def test_the_due_sensor_asks_for_a_range_once_the_partition_sensor_has_made_it(
