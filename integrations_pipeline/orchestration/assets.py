@@ -13,12 +13,12 @@ import dagster as dg
 
 from integrations_pipeline.model import Direction
 from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE, Batch, BatchRequest, WorkspaceOutcome
+from integrations_pipeline.orchestration.failures import FailureBoard, failure_metadata
 from integrations_pipeline.orchestration.partitions import run_partitions, workspace_partitions
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.orchestration.shapes import REGISTRY_KEY, dependencies, direction_of, key_of, shapes
 from integrations_pipeline.providers.base import ProviderSpec
 from integrations_pipeline.store.fleet import RUN_PREFIX
-from integrations_pipeline.sync.report import SyncReport
 
 OWNER = "team:data"
 #: Partitions of one run of a backfill.
@@ -59,10 +59,10 @@ def build_provider_assets(spec: ProviderSpec) -> dg.AssetsDefinition:
             with closing(Batch(runtime, request).outcomes()) as found:
                 for outcome in found:
                     outcomes.append(outcome)
-                    if outcome.report:
-                        yield from materializations(spec, outcome.slug, outcome.report, context.selected_asset_keys)
+                    if outcome.is_done:
+                        yield from materializations(spec, outcome, context.selected_asset_keys)
         observe_registry(context.op_execution_context, outcomes)
-        yield from _end(context, outcomes)
+        yield from _end(context, spec, outcomes)
 
     return provider_sync
 
@@ -96,37 +96,60 @@ def _batch_request(context: dg.AssetExecutionContext, spec: ProviderSpec) -> Bat
 
 
 def materializations(
-    spec: ProviderSpec, slug: str, report: SyncReport, selected: AbstractSet[dg.AssetKey]
+    spec: ProviderSpec, outcome: WorkspaceOutcome, selected: AbstractSet[dg.AssetKey]
 ) -> Iterator[dg.AssetMaterialization]:
-    """The workspace's own materializations of the selected assets."""
-    for shape in shapes(spec):
+    """The workspace's own materializations of the selected assets, if its sync came to an end."""
+    for shape in shapes(spec) if outcome.told else ():
         key = key_of(spec, shape.name)
-        if key in selected:
-            yield dg.AssetMaterialization(asset_key=key, partition=slug, metadata=shape.show(report))
+        if key in selected and outcome.told:
+            yield dg.AssetMaterialization(asset_key=key, partition=outcome.slug, metadata=shape.show(outcome.told))
 
 
 def observe_registry(context: dg.OpExecutionContext, outcomes: Sequence[WorkspaceOutcome]) -> None:
     """One observation of the workspaces' contacts, if any of them were looked at."""
     compared = [
-        int(outcome.report.plan.considered.get(Direction.TO_EXTERNAL, 0)) for outcome in outcomes if outcome.report
+        int(outcome.told.report.plan.considered.get(Direction.TO_EXTERNAL, 0))
+        for outcome in outcomes
+        if outcome.told and outcome.is_done
     ]
     if any(compared):
         metadata = {"workspaces": sum(map(bool, compared)), "contacts_compared": sum(compared)}
         context.log_event(dg.AssetObservation(asset_key=REGISTRY_KEY, metadata=metadata))
 
 
-def _end(context: dg.AssetExecutionContext, outcomes: Sequence[WorkspaceOutcome]) -> Iterator[dg.AssetMaterialization]:
+def _end(
+    context: dg.AssetExecutionContext, spec: ProviderSpec, outcomes: Sequence[WorkspaceOutcome]
+) -> Iterator[dg.AssetMaterialization]:
     """One line about those skipped; then failure, if any failed, naming them.
 
     In a run that fails, Dagster shows every partition without an event as failed. So there the skipped ones
     get one, except those in trouble: they shall go on being shown, and be among the failed to launch again.
     """
     if any(outcome.failed for outcome in outcomes):
+        board = FailureBoard(context.instance, context.run.run_id)
         for outcome in outcomes:
-            for key in sorted(context.selected_asset_keys) if outcome.skipped and not outcome.is_in_trouble else ():
-                metadata = {"status": "skipped", "reason": outcome.skipped}
-                yield dg.AssetMaterialization(asset_key=key, partition=outcome.slug, metadata=metadata)
+            if outcome.failed or outcome.trouble:
+                _show_failure(context, spec, board, outcome)
+            elif outcome.skipped:
+                yield from _skipped(context, outcome)
     raise_failed(context.op_execution_context, outcomes)
+
+
+def _show_failure(
+    context: dg.AssetExecutionContext, spec: ProviderSpec, board: FailureBoard, outcome: WorkspaceOutcome
+) -> None:
+    """Those that were only skipped can be a whole range, when a provider is down."""
+    show = board.show if outcome.failed else board.observe
+    for shape in shapes(spec):
+        key = key_of(spec, shape.name)
+        if key in context.selected_asset_keys:
+            show(key, outcome.slug, failure_metadata(shape, spec.name, outcome))
+
+
+def _skipped(context: dg.AssetExecutionContext, outcome: WorkspaceOutcome) -> Iterator[dg.AssetMaterialization]:
+    for key in sorted(context.selected_asset_keys):
+        metadata = {"status": "skipped", "reason": outcome.skipped}
+        yield dg.AssetMaterialization(asset_key=key, partition=outcome.slug, metadata=metadata)
 
 
 def raise_failed(context: dg.OpExecutionContext, outcomes: Sequence[WorkspaceOutcome]) -> None:

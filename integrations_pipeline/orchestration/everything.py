@@ -65,7 +65,7 @@ def _build_step(spec: ProviderSpec) -> dg.OpDefinition:
         ):
             for outcome in found:
                 outcomes.append(outcome)
-                for event in materializations(spec, outcome.slug, outcome.report, keys) if outcome.report else ():
+                for event in materializations(spec, outcome, keys) if outcome.is_done else ():
                     context.log_event(event)
         observe_registry(context, outcomes)
         raise_failed(context, outcomes)

@@ -5,6 +5,7 @@ the database, listed in migration 0002. Does not: when they are asked (`orchestr
 (`health`), what may go (`retention`).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -73,17 +74,29 @@ class Candidate:
     sync_enabled: bool | None
     error_count: int | None
     next_sync_at: datetime | None
+    error_message: str | None = None
 
 
 def read_candidate(connection: Connection, slug: str, integration_type: str) -> Candidate | None:
     """The workspace with this slug, or None if there is none (any more)."""
     statement = text(
-        "select w.id as workspace_id, c.id as connection_id, c.status, c.sync_enabled, c.error_count, c.next_sync_at "
+        "select w.id as workspace_id, c.id as connection_id, c.status, c.sync_enabled, c.error_count, c.next_sync_at, "
+        "c.error_message "
         "from workspaces w left join integration_connections c "
         "on c.workspace_id = w.id and c.integration_type = :type where w.slug = :slug"
     )
     row = connection.execute(statement, {"slug": slug, "type": integration_type}).one_or_none()
     return Candidate(**row._mapping) if row else None
+
+
+def emails_of(connection: Connection, contact_ids: Collection[str]) -> dict[str, str]:
+    """Contact id → e-mail, of those that have one, deleted contacts too; to be masked before it is shown."""
+    statement = text(
+        "select id::text, email from workspace_contacts where id = any(cast(:ids as uuid[])) and email <> ''"
+    )
+    return (
+        {row[0]: row[1] for row in connection.execute(statement, {"ids": sorted(contact_ids)})} if contact_ids else {}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

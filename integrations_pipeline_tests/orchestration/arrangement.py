@@ -121,8 +121,9 @@ def tick(
 
 
 def materialized(instance: dg.DagsterInstance, name: str) -> set[str]:
-    """Workspaces with a materialization of this asset of the provider."""
-    return set(instance.get_materialized_partitions(dg.AssetKey([PROVIDER, name])))
+    """Workspaces that are shown as materialised: one whose first sync failed has an event that says so, and is not."""
+    found = set(instance.get_materialized_partitions(dg.AssetKey([PROVIDER, name])))
+    return {slug for slug in found if states(instance, name, [slug])[slug] == "MATERIALIZED"}
 
 
 def states(instance: dg.DagsterInstance, name: str, slugs: Sequence[str]) -> dict[str, str]:
