@@ -15,7 +15,7 @@ from integrations_pipeline.orchestration.jobs import build_health_job, build_pro
 from integrations_pipeline.orchestration.lost_runs import lost_runs_sensor
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.orchestration.retention import retention_job, retention_schedule
-from integrations_pipeline.orchestration.schedules import build_reconciliation, health_schedule
+from integrations_pipeline.orchestration.schedules import health_schedule
 from integrations_pipeline.orchestration.sensors import build_due_sensor, workspace_partitions_sensor
 from integrations_pipeline.orchestration.upkeep import upkeep_job, upkeep_schedule
 from integrations_pipeline.providers.registry import provider_specs
@@ -40,7 +40,6 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
         ],
         sensors=[workspace_partitions_sensor, lost_runs_sensor, *(build_due_sensor(spec) for spec in specs)],
         schedules=[
-            *(build_reconciliation(spec) for spec in specs),
             health_schedule,
             retention_schedule,
             upkeep_schedule,

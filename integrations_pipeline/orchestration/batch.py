@@ -19,6 +19,7 @@ from integrations_pipeline.model import Direction, RunStatus
 from integrations_pipeline.orchestration.metadata import Told
 from integrations_pipeline.store import connections, fleet
 from integrations_pipeline.store.fleet import Candidate
+from integrations_pipeline.sync.full_reads import is_full_read_due
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
 from integrations_pipeline.sync.runtime import Runtime
@@ -132,7 +133,7 @@ class Batch:
         if self._breaker.is_open:
             self._postpone(candidate)
             return WorkspaceOutcome(slug=slug, skipped=self._breaker.reason, trouble=self._breaker.reason)
-        told = self._told(candidate, self._sync(slug))
+        told = self._told(candidate, self._sync(slug, candidate))
         if told.report.status is RunStatus.FAILED:
             return self._failed(slug, told.report.error, told)
         self._breaker.note(has_failed=False)
@@ -163,12 +164,20 @@ class Batch:
             with self._runtime.database.workspace(candidate.workspace_id) as connection:
                 connections.postpone(connection, candidate.connection_id)
 
-    def _sync(self, slug: str) -> SyncReport:
+    def _is_full(self, candidate: Candidate) -> bool:
+        """A person's run takes what it is asked for, and what is overdue by then (`sync.run`)."""
+        if self._request.is_full or not self._request.is_only_due:
+            return self._request.is_full
+        capabilities = self._runtime.spec(self._request.provider).capabilities
+        share = 1.0 if candidate.share is None else candidate.share
+        return is_full_read_due(candidate.last_full_at, self._runtime.clock(), capabilities, share=share)
+
+    def _sync(self, slug: str, candidate: Candidate) -> SyncReport:
         request = SyncRequest(
             workspace=slug,
             provider=self._request.provider,
             direction=self._request.direction or Direction.BIDIRECTIONAL,
-            is_full=self._request.is_full,
+            is_full=self._is_full(candidate),
             dagster_run_id=self._request.dagster_run_id,
         )
         run = plan_only if self._request.direction is None else run_sync

@@ -17,7 +17,7 @@ from integrations_pipeline.store.dagster_log import DagsterRetention
 from integrations_pipeline.store.database import Database
 
 RETENTION_JOB = "retention"
-#: Every day after the night's reconciliation, UTC.
+#: Every day, UTC.
 DAILY = "30 5 * * *"
 KEEP_OF_DAGSTER = DagsterRetention()
 
@@ -46,7 +46,7 @@ retention_schedule = dg.ScheduleDefinition(
     cron_schedule=DAILY,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Once a day, after the night's reconciliation.",
+    description="Once a day.",
 )
 
 

@@ -7,7 +7,7 @@ from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.sync.upkeep import keep_tokens_alive
 
 UPKEEP_JOB = "token_upkeep"
-#: Every day between the night's reconciliation and the retention, UTC.
+#: Every day before the retention, UTC.
 DAILY = "10 5 * * *"
 
 

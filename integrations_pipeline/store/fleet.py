@@ -66,7 +66,10 @@ def connected_workspaces(connection: Connection) -> dict[str, list[str]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A workspace that is to be synced, and its connection as it is now; without one the rest is None."""
+    """A workspace that is to be synced, and its connection as it is now; without one the rest is None.
+
+    `share`: the connection's own number in [0, 1), always the same (`integrations_spread`).
+    """
 
     workspace_id: UUID
     connection_id: UUID | None
@@ -75,13 +78,15 @@ class Candidate:
     error_count: int | None
     next_sync_at: datetime | None
     error_message: str | None = None
+    last_full_at: datetime | None = None
+    share: float | None = None
 
 
 def read_candidate(connection: Connection, slug: str, integration_type: str) -> Candidate | None:
     """The workspace with this slug, or None if there is none (any more)."""
     statement = text(
         "select w.id as workspace_id, c.id as connection_id, c.status, c.sync_enabled, c.error_count, c.next_sync_at, "
-        "c.error_message "
+        "c.error_message, c.last_full_at, integrations_spread(c.id) as share "
         "from workspaces w left join integration_connections c "
         "on c.workspace_id = w.id and c.integration_type = :type where w.slug = :slug"
     )

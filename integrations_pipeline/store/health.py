@@ -1,7 +1,7 @@
 """How the fleet is: what is not as it should be, per workspace, read at once for all of them.
 
 Belongs here: the question behind the asset checks. Does not: how bad a finding is (`orchestration.checks`).
-The statement is the function `integrations_findings` of migration 0002; it tells slugs and amounts, no data.
+Most of it is told by the function `integrations_findings` of migration 0002: slugs and amounts, no data.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import Connection, text
+
+from integrations_pipeline.store.connections import FULL_READ_EVERY
 
 
 class Finding(StrEnum):
@@ -22,6 +24,8 @@ class Finding(StrEnum):
     STOPPED = "stopped"  # failed runs of a connection in status error or disconnected
     FAILING = "failing"  # failed runs of a connection that is tried again
     STALE = "stale"  # minutes since the last sync, where that is more than twice the frequency
+    UNREAD = "unread"  # hours since everything was read, where a run should have done it again
+    STOPPED_FIELDS = "stopped_fields"  # fields that neither side gets, because of the provider's columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,30 @@ class Health:
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
+#: A connection that was just made or enabled has its next run before it.
+_READS = text(
+    """
+    with mine as (
+        select w.slug, c.status, c.cursor, c.sync_frequency_minutes,
+            case when c.next_sync_at is null then greatest(c.updated_at, c.last_full_at)
+                else coalesce(c.last_full_at, c.created_at) end as read_at
+        from integration_connections c
+        join workspaces w on w.id = c.workspace_id
+        where c.integration_type = :type and c.sync_enabled and c.status = 'active'
+    )
+    select 'unread', slug, (extract(epoch from cast(:now as timestamptz) - read_at) / 3600)::bigint
+    from mine
+    where read_at < cast(:now as timestamptz) - cast(:every as interval)
+        - make_interval(mins => 2 * sync_frequency_minutes)
+    union all
+    select 'stopped_fields', slug, jsonb_array_length(cursor -> 'stopped')
+    from mine
+    where jsonb_typeof(cursor -> 'stopped') = 'array' and jsonb_array_length(cursor -> 'stopped') > 0
+    """
+)
+_BOUND = {"every": FULL_READ_EVERY}
+
+
 def read_health(connection: Connection, integration_type: str, now: datetime) -> Health:
     statement = text("select finding, workspace_slug, amount from integrations_findings(:type, :now)")
     checked = 0
@@ -46,4 +74,6 @@ def read_health(connection: Connection, integration_type: str, now: datetime) ->
             checked = amount
         else:
             findings.setdefault(Finding(finding), {})[slug] = amount
+    for finding, slug, amount in connection.execute(_READS, {"type": integration_type, "now": now, **_BOUND}):
+        findings.setdefault(Finding(finding), {})[slug] = amount
     return Health(checked=checked, findings=findings)

@@ -10,7 +10,6 @@ import pytest
 from integrations_pipeline.orchestration.batch import BREAKER_FAILURES, WORKERS
 from integrations_pipeline.orchestration.due import MAX_PENDING_RUNS, PendingRun, due_ranges
 from integrations_pipeline.orchestration.partitions import LARGEST_SHARD, SMALLEST_SHARD, shards
-from integrations_pipeline.orchestration.schedules import SLICES, reconciliation_requests
 from integrations_pipeline.store.connections import BACKOFF_SPREAD, MAX_BACKOFF_MINUTES, MAX_FAILURES, SPREAD
 from integrations_pipeline.store.fleet import DueConnection
 
@@ -86,32 +85,6 @@ def test_shards_cover_everything_once_and_are_equal(count: int, expected: int) -
     assert not sizes or max(sizes) - min(sizes) <= 1
     assert max(sizes, default=0) <= LARGEST_SHARD
     assert count <= SMALLEST_SHARD or min(sizes) >= SMALLEST_SHARD / 2
-
-
-@pytest.mark.parametrize("count", [1, 2, 23, 24, 101, 1000, 10_000])
-def test_the_nightly_reconciliation_takes_everybody_once_spread_over_the_night(count: int) -> None:
-    fleet = [f"w{i}" for i in range(count)]
-    positions = {slug: i for i, slug in enumerate(fleet)}
-    taken: list[str] = []
-    sizes = []
-    for slot in range(SLICES):
-        when = NOW.replace(hour=1 + slot // 6, minute=slot % 6 * 10)
-        requests = reconciliation_requests("airtable", fleet, when)
-        assert [request.run_key for request in requests] == [
-            f"airtable:{when:%Y%m%dT%H%M}:{i}" for i in range(len(requests))
-        ]
-        ends = [
-            (
-                positions[request.tags["dagster/asset_partition_range_start"]],
-                positions[request.tags["dagster/asset_partition_range_end"]],
-            )
-            for request in requests
-        ]
-        sizes.append(sum(last - first + 1 for first, last in ends))
-        taken += [slug for first, last in ends for slug in fleet[first : last + 1]]
-        assert {request.tags["integrations/full"] for request in requests} <= {"true"}
-    assert taken == fleet
-    assert max(sizes) - min(sizes) <= 1
 
 
 class Simulation:

@@ -189,7 +189,9 @@ def test_materialising_one_direction_syncs_one_way(
     assert environment.rows("select count(*) from integration_links") == [(int(direction == "to_external"),)]
 
 
-def test_metadata_has_counts_that_plot_and_no_whole_address(environment: Environment, instance: dg.DagsterInstance) -> None:
+def test_metadata_has_counts_that_plot_and_no_whole_address(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
     _fleet(environment, instance, ["alpha"], people=3)
     run(instance, ["alpha"])
 
