@@ -24,7 +24,7 @@ from integrations_pipeline.demo.data import make_data
 from integrations_pipeline.demo.mailing import tell_of_mail
 from integrations_pipeline.errors import IntegrationError
 from integrations_pipeline.model import ChangeState
-from integrations_pipeline.orchestration.instance import write_instance
+from integrations_pipeline.orchestration.instance import ENVIRONMENT, write_instance
 from integrations_pipeline.orchestration.jobs import job_name
 from integrations_pipeline.orchestration.partitions import follow_connections, range_tags
 from integrations_pipeline.sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
@@ -279,7 +279,8 @@ def _serve(sandbox: SandboxServer, port: int) -> None:
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
     location = ["-w", str(Path(os.environ["DAGSTER_HOME"]) / "workspace.yaml")]
     # A session of its own: Ctrl-C reaches it once, from us, and its children are stopped by it in order.
-    process = subprocess.Popen([*command, *location], start_new_session=True)  # noqa: S603 - our own command
+    environment = {**ENVIRONMENT, **os.environ}
+    process = subprocess.Popen([*command, *location], env=environment, start_new_session=True)  # noqa: S603 - our own command
     try:
         process.wait()
     except KeyboardInterrupt:

@@ -13,6 +13,8 @@ from integrations_pipeline.orchestration.checks import checks_of, connections_ke
 from integrations_pipeline.providers.base import ProviderSpec
 
 HEALTH_JOB = "fleet_health"
+#: On every run that a sensor or schedule asks for. What a person launches has priority 0 and leaves the queue first.
+AUTOMATIC = {"dagster/priority": "-1"}
 
 
 def job_name(provider: str) -> str:

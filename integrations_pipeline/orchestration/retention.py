@@ -11,6 +11,7 @@ from uuid import UUID
 
 import dagster as dg
 
+from integrations_pipeline.orchestration.jobs import AUTOMATIC
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.store import dagster_log, retention
 from integrations_pipeline.store.dagster_log import DagsterRetention
@@ -45,6 +46,7 @@ retention_schedule = dg.ScheduleDefinition(
     job=retention_job,
     cron_schedule=DAILY,
     execution_timezone="UTC",
+    tags=AUTOMATIC,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Once a day.",
 )

@@ -3,7 +3,7 @@ modules; full reads, which are due by connection (`sync.full_reads`)."""
 
 import dagster as dg
 
-from integrations_pipeline.orchestration.jobs import HEALTH_JOB
+from integrations_pipeline.orchestration.jobs import AUTOMATIC, HEALTH_JOB
 
 HEALTH = "5-59/10 * * * *"
 
@@ -12,6 +12,7 @@ health_schedule = dg.ScheduleDefinition(
     job_name=HEALTH_JOB,
     cron_schedule=HEALTH,
     execution_timezone="UTC",
+    tags=AUTOMATIC,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Looks at all connections every ten minutes.",
 )

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from integrations_pipeline.orchestration.batch import ONLY_DUE
-from integrations_pipeline.orchestration.due import PendingRun, due_ranges
-from integrations_pipeline.orchestration.jobs import job_name
+from integrations_pipeline.orchestration.due import LAUNCHES_SINCE, FailedLaunch, PendingRun, due_ranges
+from integrations_pipeline.orchestration.jobs import AUTOMATIC, job_name
 from integrations_pipeline.orchestration.partitions import (
     RANGE_END,
     RANGE_START,
@@ -61,11 +61,13 @@ def build_due_sensor(spec: ProviderSpec) -> dg.SensorDefinition:
             due = fleet.due_connections(connection, now, MAX_DUE, spec.name)
         partitions = context.instance.get_dynamic_partitions(set_name(spec.name)) if due else []
         pending = pending_runs(context.instance, spec.name) if due else []
-        chosen = due_ranges(partitions, due, pending, now)
+        failed = failed_launches(context.instance, spec.name, now) if due else []
+        chosen = due_ranges(partitions, due, pending, now, failed)
         if not chosen:
-            return dg.SkipReason(f"{len(due)} connections due, {len(pending)} runs pending, none to start")
+            tried = f", {len(failed)} launches failed lately" if failed else ""
+            return dg.SkipReason(f"{len(due)} connections due, {len(pending)} runs pending{tried}, none to start")
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(tags={**range_tags(shard), ONLY_DUE: "true"}) for shard in chosen]
+            run_requests=[dg.RunRequest(tags={**range_tags(shard), ONLY_DUE: "true", **AUTOMATIC}) for shard in chosen]
         )
 
     return due_sensor
@@ -76,13 +78,40 @@ def pending_runs(instance: dg.DagsterInstance, provider: str) -> list[PendingRun
     records = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
     return [
         PendingRun(
-            first=run.tags.get(RANGE_START) or run.tags.get(SINGLE, ""),
-            last=run.tags.get(RANGE_END) or run.tags.get(SINGLE, ""),
+            first=_ends(record)[0],
+            last=_ends(record)[1],
             began_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None,
         )
         for record in records
-        if _is_of(run := record.dagster_run, provider)
+        if _is_of(record.dagster_run, provider)
     ]
+
+
+def failed_launches(instance: dg.DagsterInstance, provider: str, now: datetime) -> list[FailedLaunch]:
+    """Runs of the provider's job that ended before they began: their process could not be started, or not in time."""
+    records = instance.get_run_records(
+        dg.RunsFilter(
+            job_name=job_name(provider),
+            statuses=[dg.DagsterRunStatus.FAILURE],
+            updated_after=now - LAUNCHES_SINCE,
+        )
+    )
+    return [
+        FailedLaunch(
+            first=_ends(record)[0],
+            last=_ends(record)[1],
+            at=datetime.fromtimestamp(record.end_time or record.create_timestamp.timestamp(), UTC),
+        )
+        for record in records
+        if not record.start_time
+    ]
+
+
+def _ends(record: dg.RunRecord) -> tuple[str, str]:
+    """The first and last partition of a run."""
+    tags = record.dagster_run.tags
+    single = tags.get(SINGLE, "")
+    return tags.get(RANGE_START) or single, tags.get(RANGE_END) or single
 
 
 def _is_of(run: dg.DagsterRun, provider: str) -> bool:

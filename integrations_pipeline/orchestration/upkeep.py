@@ -3,6 +3,7 @@ whose turn it is (`sync.upkeep`)."""
 
 import dagster as dg
 
+from integrations_pipeline.orchestration.jobs import AUTOMATIC
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.sync.upkeep import keep_tokens_alive
 
@@ -34,6 +35,7 @@ upkeep_schedule = dg.ScheduleDefinition(
     job=upkeep_job,
     cron_schedule=DAILY,
     execution_timezone="UTC",
+    tags=AUTOMATIC,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Once a day: tokens unused for 20 days.",
 )

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from integrations_pipeline.orchestration.instance import ENVIRONMENT
+
 #: It is up in about 10 seconds; a machine with other work takes several times as long.
 START_SECONDS, STOP_SECONDS = 120, 60
 #: The daemon that works on backfills looks every 30 seconds.
@@ -129,7 +131,7 @@ def dagster_dev(home: Path, log: Path) -> Iterator[DagsterServer]:
         process = subprocess.Popen(
             [*command, "-w", str(home / "workspace.yaml")],
             cwd=home,
-            env={**os.environ, "DAGSTER_HOME": str(home)},
+            env={**os.environ, **ENVIRONMENT, "DAGSTER_HOME": str(home)},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

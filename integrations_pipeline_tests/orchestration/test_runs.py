@@ -1,6 +1,7 @@
 """Real Dagster runs over real workspaces: isolation, previews, what Dagster's pages show, sensors."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from integrations_pipeline.definitions import build_definitions
 from integrations_pipeline.orchestration.assets import grouped
 from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE
+from integrations_pipeline.orchestration.jobs import job_name
 from integrations_pipeline.orchestration.partitions import RANGE_START, follow_connections
 from integrations_pipeline.orchestration.shapes import REGISTRY_KEY
 from integrations_pipeline.sandbox import FaultRule
@@ -15,6 +17,7 @@ from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.orchestration.arrangement import (
     ASSETS,
     PROVIDER,
+    SyncLater,
     failure_text,
     log_rows,
     materialized,
@@ -293,6 +296,45 @@ def test_the_due_sensor_asks_for_nobody_who_is_being_synced(
     )
 
     assert "0 connections due" in tick(f"{PROVIDER}_due", instance).skip_message
+
+
+def test_a_launch_that_failed_is_not_asked_for_again_every_minute(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    _fleet(environment, instance, ["alpha", "beta"])
+    environment.rows("update integration_connections set next_sync_at = now() - interval '10 minutes' returning id")
+    job = build_definitions().resolve_job_def(job_name(PROVIDER))
+
+    def fail_launch() -> None:
+        """As the daemon tells it when the code server does not answer in time: the run never began."""
+        (request,) = tick(f"{PROVIDER}_due", instance).run_requests
+        instance.report_run_failed(instance.create_run_for_job(job, tags=request.tags))
+
+    fail_launch()
+    assert "1 launches failed lately, none to start" in tick(f"{PROVIDER}_due", instance).skip_message
+    later = tick(f"{PROVIDER}_due", instance, sync=SyncLater(seconds=150))
+    assert [request.tags[RANGE_START] for request in later.run_requests] == ["alpha"]
+
+    assert run(instance, ["alpha", "beta"]).success
+    environment.rows("update integration_connections set next_sync_at = now(), updated_at = now() returning id")
+    assert tick(f"{PROVIDER}_due", instance, sync=SyncLater(seconds=90)).run_requests, "synced since: all is forgotten"
+
+
+def test_what_sensors_and_schedules_ask_for_leaves_the_queue_after_what_a_person_launches(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    _fleet(environment, instance, ["alpha"])
+    definitions = build_definitions()
+    tags = [dict(request.tags) for request in tick(f"{PROVIDER}_due", instance).run_requests]
+    for schedule in definitions.schedules or ():
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime.now(UTC))
+        requests = definitions.resolve_schedule_def(schedule.name).evaluate_tick(context).run_requests
+        tags += [dict(request.tags) for request in requests or ()]
+
+    assert len(tags) == 4
+    assert {int(each["dagster/priority"]) for each in tags} == {-1}
+    jobs = [definitions.resolve_job_def(job.name) for job in definitions.jobs or ()]
+    assert not any("dagster/priority" in job.tags for job in jobs), "a person's launch of them has none"
 
 
 def _queue(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
