@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from integrations_pipeline.cli import connections, contacts, db, decisions, local, pitches, sync, workspaces
+from integrations_pipeline.cli import connections, contacts, db, decisions, local, pitches, status, sync, workspaces
 from integrations_pipeline.cli.output import Exit, exit_code, print_json, warn
 from integrations_pipeline.errors import IntegrationError
 
@@ -34,6 +34,7 @@ app.add_typer(pitches.app, name="pitches")
 app.add_typer(decisions.conflicts_app, name="conflicts")
 app.add_typer(decisions.deletes_app, name="deletes")
 sync.register(app)
+status.register(app)
 local.register(app)
 
 
