@@ -27,7 +27,8 @@ def failure_metadata(shape: AssetShape, provider: str, outcome: WorkspaceOutcome
     message = outcome.failed or outcome.trouble
     told = outcome.told or _nothing_done(provider, outcome.slug, message)
     why = {"skipped": outcome.skipped} if outcome.skipped else {}
-    return {**shape.show(told), "status": RunStatus.FAILED.value, "error": message, **why}
+    first = {"status": RunStatus.FAILED.value, "error": message, **why}
+    return {**first, **shape.show(told), **first}
 
 
 def _nothing_done(provider: str, slug: str, message: str) -> Told:
@@ -59,7 +60,8 @@ class FailureBoard:
         newest = self._instance.fetch_materializations(wanted, limit=1).records
         shown = newest[0].asset_materialization if newest else None
         if shown is not None:
-            self.observe(key, slug, {**{label: dg.MetadataValue.null() for label in shown.metadata}, **metadata})
+            blank = {label: dg.MetadataValue.null() for label in shown.metadata if label not in metadata}
+            self.observe(key, slug, {**metadata, **blank})
         elif planned := self._planned.get((key, slug)):
             first = dg.AssetMaterialization(asset_key=key, partition=slug, metadata=metadata)
             self._instance.report_runless_asset_event(first)
