@@ -148,7 +148,8 @@ def _show_table(rows: Sequence[dict[str, Any]], now: datetime) -> None:
             "provider": row["provider"],
             "status": row["status"],
             "last success": _ago(row["last_sync_age_seconds"]),
-            "full read": _ago(row["last_full_age_seconds"]),
+            # Gmail is never read whole; of others that never were, the problem tells.
+            "full read": "–" if row["last_full_at"] is None else _ago(row["last_full_age_seconds"]),
             "next": _until(now, row["next_sync_at"]),
             "waiting": row["waiting"] if row["waiting"] != "nothing" else "",
             "problem": _problem(row),
