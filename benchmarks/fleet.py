@@ -11,7 +11,7 @@ import dagster as dg
 from benchmarks.fleet_world import Fleet, Usage, fleet, metered, most_connections, start_cpu_seconds
 from benchmarks.home import PROVIDER
 from benchmarks.measure import print_table, timed
-from integrations_pipeline.orchestration.partitions import follow_workspaces, range_tags, workspace_partitions
+from integrations_pipeline.orchestration.partitions import follow_connections, range_tags, workspace_partitions
 from integrations_pipeline.store.health import read_health
 
 WORKSPACES = 1_000
@@ -27,7 +27,7 @@ def run(count: int = WORKSPACES) -> None:
     """All parts; CPU is per workspace, in milliseconds."""
     start = start_cpu_seconds()
     with fleet(count) as world:
-        follow_workspaces(world.instance, world.slugs)
+        follow_connections(world.instance, {PROVIDER: world.slugs})
         with most_connections(world) as most:
             rows = [_row("first sync", *_pass(world), count, start)]
             for i in range(IDLE_PASSES):
@@ -83,7 +83,8 @@ def _one_failure(world: Fleet) -> None:
         f"where w.id = c.workspace_id and w.slug = '{broken}' returning w.id"
     )
     result, seconds = timed(lambda: world.execute(range_tags(slugs)))
-    states = world.instance.get_status_by_partition(dg.AssetKey([PROVIDER, "plan"]), slugs, workspace_partitions)
+    partitions = workspace_partitions(PROVIDER)
+    states = world.instance.get_status_by_partition(dg.AssetKey([PROVIDER, "plan"]), slugs, partitions)
     failed = [slug for slug, state in (states or {}).items() if state is not dg.AssetPartitionStatus.MATERIALIZED]
     logged = world.rows(
         f"select status, count(*) from integration_sync_logs where dagster_run_id = '{result.run_id}' group by 1"

@@ -10,11 +10,12 @@ import dagster as dg
 
 from integrations_pipeline.orchestration.assets import build_provider_assets, registry
 from integrations_pipeline.orchestration.checks import build_connections, build_health_checks
-from integrations_pipeline.orchestration.jobs import build_all_job, build_health_job, build_provider_job
+from integrations_pipeline.orchestration.everything import build_all_job
+from integrations_pipeline.orchestration.jobs import build_health_job, build_provider_job
 from integrations_pipeline.orchestration.lost_runs import lost_runs_sensor
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.orchestration.retention import retention_job, retention_schedule
-from integrations_pipeline.orchestration.schedules import build_reconciliation, health_schedule
+from integrations_pipeline.orchestration.schedules import health_schedule
 from integrations_pipeline.orchestration.sensors import build_due_sensor, workspace_partitions_sensor
 from integrations_pipeline.orchestration.upkeep import upkeep_job, upkeep_schedule
 from integrations_pipeline.providers.registry import provider_specs
@@ -23,7 +24,6 @@ from integrations_pipeline.providers.registry import provider_specs
 def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Everything Dagster knows of, for every installed provider; `resources` override the default ones."""
     specs = list(provider_specs().values())
-    names = [spec.name for spec in specs]
     return dg.Definitions(
         assets=[
             registry,
@@ -33,14 +33,13 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
         asset_checks=[build_health_checks(spec) for spec in specs],
         jobs=[
             *(build_provider_job(spec) for spec in specs),
-            build_all_job(names),
+            build_all_job(specs),
             build_health_job(specs),
             retention_job,
             upkeep_job,
         ],
         sensors=[workspace_partitions_sensor, lost_runs_sensor, *(build_due_sensor(spec) for spec in specs)],
         schedules=[
-            *(build_reconciliation(spec) for spec in specs),
             health_schedule,
             retention_schedule,
             upkeep_schedule,

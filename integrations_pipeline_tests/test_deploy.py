@@ -19,8 +19,10 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 import yaml  # type: ignore[import-untyped]  # Dagster's own YAML library, without types
+from dagster._grpc import utils as grpc_utils  # only it knows the names of its variables
 
 from integrations_pipeline import settings
+from integrations_pipeline.orchestration.instance import ENVIRONMENT
 from integrations_pipeline.orchestration.storage import PooledPostgresStorage
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.store.database import Database
@@ -200,6 +202,38 @@ def test_the_commands_of_services_and_units_exist() -> None:
     assert all((BIN / name).exists() for name in scripts - {"worker.sh"})
     assert os.access(DEPLOY / "celery" / "worker.sh", os.X_OK)
     subprocess.run(["sh", "-n", str(DEPLOY / "celery" / "worker.sh")], check=True)
+
+
+def test_whatever_runs_dagster_has_its_environment() -> None:
+    services, values = read(COMPOSE)["services"], read(VALUES)
+    given = [services[name]["environment"] for name in ("webserver", "daemon", "worker")]
+    pods = [values["dagsterWebserver"], values["dagsterDaemon"], *values["dagster-user-deployments"]["deployments"]]
+    given += [{each["name"]: each["value"] for each in pod["env"]} for pod in pods]
+    given += [dict(re.findall(r"(DAGSTER_\w+)=(\S+)", unit.read_text(encoding="utf-8"))) for unit in UNITS]
+
+    assert len(given) == 9
+    assert [found for found in given if not found.items() >= ENVIRONMENT.items()] == []
+    for page in ("README.md", "docs/operations.md", "docs/deploy.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert f"DAGSTER_GRPC_TIMEOUT_SECONDS={ENVIRONMENT['DAGSTER_GRPC_TIMEOUT_SECONDS']}" in text
+
+
+def test_dagster_takes_these_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    assert grpc_utils.default_grpc_timeout() == 300
+    assert grpc_utils.default_sensor_grpc_timeout() == grpc_utils.default_schedule_grpc_timeout() == 300
+    assert grpc_utils.default_grpc_server_shutdown_grace_period() == 60  # type: ignore[no-untyped-call]  # it has none
+
+
+def test_only_what_opens_credentials_has_the_key_and_everything_long_lived_is_asked_how_it_is() -> None:
+    services, values = read(COMPOSE)["services"], read(VALUES)
+    assert services["webserver"]["environment"]["INTEGRATIONS_ENCRYPTION_KEYS"] == ""
+    assert [name for name, each in services.items() if "healthcheck" not in each] == ["migrate"]
+    assert not any("envSecrets" in values[name] for name in ("dagsterWebserver", "dagsterDaemon"))
+    assert "livenessProbe" in values["dagsterDaemon"]
+    web = next(unit for unit in UNITS if "webserver" in unit.name).read_text(encoding="utf-8")
+    assert "UnsetEnvironment=INTEGRATIONS_ENCRYPTION_KEYS" in web
 
 
 def test_all_ways_name_the_version_that_is_here() -> None:

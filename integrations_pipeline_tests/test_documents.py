@@ -81,7 +81,7 @@ def test_there_is_something_to_look_for() -> None:
     assert {"airtable/plan", "workspace/contacts"} <= set(ASSETS)
     assert {"INTEGRATIONS_HOME", "INTEGRATIONS_AIRTABLE_API_URL"} <= set(VARIABLES)
     assert ("airtable", "base_id") in PROVIDER_SETTINGS
-    assert {"airtable_due", "airtable_sync_job", "airtable_reconciliation"} <= set(DAGSTER_NAMES)
+    assert {"airtable_due", "airtable_sync_job", "fleet_health"} <= set(DAGSTER_NAMES)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

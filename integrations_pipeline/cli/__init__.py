@@ -19,6 +19,7 @@ from integrations_pipeline.cli import (
     decisions,
     local,
     pitches,
+    status,
     suppressions,
     sync,
     workspaces,
@@ -46,6 +47,7 @@ app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(decisions.conflicts_app, name="conflicts")
 app.add_typer(decisions.deletes_app, name="deletes")
 sync.register(app)
+status.register(app)
 local.register(app)
 
 

@@ -1,4 +1,4 @@
-"""`integrations plan | sync | status | logs`: run a sync and see what syncs did."""
+"""`integrations plan | sync | logs`: run a sync and see what syncs did."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ from integrations_pipeline.cli.output import (
 )
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import COUNT_NAMES, Change, Direction, RunStatus
-from integrations_pipeline.store import connections, decisions, sync_log, workspaces
+from integrations_pipeline.store import sync_log
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
 
@@ -33,7 +33,7 @@ _LOG_COLUMNS = ("started", "provider", "direction", "status", "records", "calls"
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the root."""
-    for command in (plan, sync, status, logs):
+    for command in (plan, sync, logs):
         app.command()(command)
 
 
@@ -185,53 +185,6 @@ def _plan_id(text: str | None) -> UUID | None:
         return UUID(text) if text else None
     except ValueError:
         raise ConfigurationError(f"--plan {text!r} is no plan id: `integrations plan` prints one") from None
-
-
-def status(
-    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="One workspace; all if absent.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """How every connection is: last and next sync, errors, and what waits for a person."""
-    with wired() as wiring:
-        database = wiring.runtime.database
-        with database.admin() as connection:
-            if workspace:
-                chosen: Sequence[workspaces.Workspace] = [workspaces.find_workspace(connection, workspace)]
-            else:
-                chosen = workspaces.list_workspaces(connection)
-        rows: list[dict[str, Any]] = []
-        for each in chosen:
-            with database.workspace(each.id) as connection:
-                counts = decisions.count_open(connection, each.id)
-                rows += [
-                    _status(each.slug, row, counts.get(str(row.id), decisions.NOTHING_OPEN))
-                    for row in connections.list_connections(connection, each.id)
-                ]
-    columns = (
-        "workspace",
-        "provider",
-        "status",
-        "last_sync_at",
-        "next_sync_at",
-        "held",
-        "conflicts",
-        "failed",
-    )
-    print_rows(rows, (*columns, "error_message"), title="Connections", as_json=as_json)
-
-
-def _status(slug: str, row: connections.ConnectionRow, open_counts: Mapping[str, int]) -> dict[str, Any]:
-    return {
-        "workspace": slug,
-        "provider": row.integration_type,
-        "status": row.status if row.sync_enabled else "disabled",
-        "last_sync_at": row.last_sync_at,
-        "next_sync_at": row.next_sync_at,
-        **open_counts,
-        "waiting": ", ".join(f"{n} {name}" for name, n in open_counts.items() if n) or "nothing",
-        "error_count": row.error_count,
-        "error_message": row.error_message,
-    }
 
 
 def logs(

@@ -24,9 +24,9 @@ from integrations_pipeline.demo.data import make_data
 from integrations_pipeline.demo.mailing import tell_of_mail
 from integrations_pipeline.errors import IntegrationError
 from integrations_pipeline.model import ChangeState
-from integrations_pipeline.orchestration.instance import write_instance
+from integrations_pipeline.orchestration.instance import ENVIRONMENT, write_instance
 from integrations_pipeline.orchestration.jobs import job_name
-from integrations_pipeline.orchestration.partitions import follow_workspaces, range_tags
+from integrations_pipeline.orchestration.partitions import follow_connections, range_tags
 from integrations_pipeline.sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
 from integrations_pipeline.store import connections, contacts, decisions, sync_log, workspaces
 from integrations_pipeline.store.connections import NewConnection
@@ -104,7 +104,7 @@ class Story:
         show.heading("Two workspaces, 500 contacts in Postgres and 500 in Airtable each")
         for seed, slug in enumerate(SLUGS):
             self._fill(slug, seed)
-        follow_workspaces(self._instance, SLUGS)
+        follow_connections(self._instance, {"airtable": SLUGS})
         self._sync("First run: one Dagster run over both partitions")
         show.heading("Edits on both sides of blue-note")
         self._edit(SLUGS[0])
@@ -148,6 +148,7 @@ class Story:
         """Give the first workspace another connection."""
         with self.runtime.database.workspace(self.first_id) as connection:
             connections.save_connection(connection, self.first_id, new, self.runtime.cipher)
+        follow_connections(self._instance, {new.integration_type: SLUGS[:1]})
 
     @property
     def first_id(self) -> UUID:
@@ -278,7 +279,8 @@ def _serve(sandbox: SandboxServer, port: int) -> None:
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
     location = ["-w", str(Path(os.environ["DAGSTER_HOME"]) / "workspace.yaml")]
     # A session of its own: Ctrl-C reaches it once, from us, and its children are stopped by it in order.
-    process = subprocess.Popen([*command, *location], start_new_session=True)  # noqa: S603 - our own command
+    environment = {**ENVIRONMENT, **os.environ}
+    process = subprocess.Popen([*command, *location], env=environment, start_new_session=True)  # noqa: S603 - our own command
     try:
         process.wait()
     except KeyboardInterrupt:

@@ -6,18 +6,19 @@ that yields one materialization per asset and workspace, and fails at the end na
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 
 import dagster as dg
 
 from integrations_pipeline.model import Direction
 from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE, Batch, BatchRequest, WorkspaceOutcome
+from integrations_pipeline.orchestration.failures import FailureBoard, failure_metadata
 from integrations_pipeline.orchestration.partitions import run_partitions, workspace_partitions
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.orchestration.shapes import REGISTRY_KEY, dependencies, direction_of, key_of, shapes
 from integrations_pipeline.providers.base import ProviderSpec
 from integrations_pipeline.store.fleet import RUN_PREFIX
-from integrations_pipeline.sync.report import SyncReport
 
 OWNER = "team:data"
 #: Partitions of one run of a backfill.
@@ -30,8 +31,8 @@ registry = dg.AssetSpec(
     group_name="workspace",
     kinds={"postgres"},
     owners=[OWNER],
-    partitions_def=workspace_partitions,
-    description="The workspace's own contacts, table `workspace_contacts`. Edited by its team and by syncs.",
+    description="The workspaces' own contacts, table `workspace_contacts`. Edited by their teams and by syncs; "
+    "observed by every run that looked at some.",
 )
 
 
@@ -46,7 +47,7 @@ def build_provider_assets(spec: ProviderSpec) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=step_name(spec.name),
         specs=_specs(spec),
-        partitions_def=workspace_partitions,
+        partitions_def=workspace_partitions(spec.name),
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.multi_run(BACKFILL_SIZE),
         pool=f"provider_{spec.name}",
@@ -58,9 +59,10 @@ def build_provider_assets(spec: ProviderSpec) -> dg.AssetsDefinition:
             with closing(Batch(runtime, request).outcomes()) as found:
                 for outcome in found:
                     outcomes.append(outcome)
-                    if outcome.report:
-                        yield from _events(context, spec, outcome.slug, outcome.report)
-        yield from _end(context, outcomes)
+                    if outcome.is_done:
+                        yield from materializations(spec, outcome, context.selected_asset_keys)
+        observe_registry(context.op_execution_context, outcomes)
+        yield from _end(context, spec, outcomes)
 
     return provider_sync
 
@@ -93,41 +95,75 @@ def _batch_request(context: dg.AssetExecutionContext, spec: ProviderSpec) -> Bat
     )
 
 
-def _events(
-    context: dg.AssetExecutionContext, spec: ProviderSpec, slug: str, report: SyncReport
+def materializations(
+    spec: ProviderSpec, outcome: WorkspaceOutcome, selected: AbstractSet[dg.AssetKey]
 ) -> Iterator[dg.AssetMaterialization]:
-    """The workspace's own materializations; and that its contacts were looked at, if they were."""
-    for shape in shapes(spec):
+    """The workspace's own materializations of the selected assets, if its sync came to an end."""
+    for shape in shapes(spec) if outcome.told else ():
         key = key_of(spec, shape.name)
-        if key in context.selected_asset_keys:
-            yield dg.AssetMaterialization(asset_key=key, partition=slug, metadata=shape.show(report))
-    compared = int(report.plan.considered.get(Direction.TO_EXTERNAL, 0))
-    if compared:
-        observed = {"contacts_compared": compared}
-        context.log_event(dg.AssetObservation(asset_key=REGISTRY_KEY, partition=slug, metadata=observed))
+        if key in selected and outcome.told:
+            yield dg.AssetMaterialization(asset_key=key, partition=outcome.slug, metadata=shape.show(outcome.told))
 
 
-def _end(context: dg.AssetExecutionContext, outcomes: Sequence[WorkspaceOutcome]) -> Iterator[dg.AssetMaterialization]:
+def observe_registry(context: dg.OpExecutionContext, outcomes: Sequence[WorkspaceOutcome]) -> None:
+    """One observation of the workspaces' contacts, if any of them were looked at."""
+    compared = [
+        int(outcome.told.report.plan.considered.get(Direction.TO_EXTERNAL, 0))
+        for outcome in outcomes
+        if outcome.told and outcome.is_done
+    ]
+    if any(compared):
+        metadata = {"workspaces": sum(map(bool, compared)), "contacts_compared": sum(compared)}
+        context.log_event(dg.AssetObservation(asset_key=REGISTRY_KEY, metadata=metadata))
+
+
+def _end(
+    context: dg.AssetExecutionContext, spec: ProviderSpec, outcomes: Sequence[WorkspaceOutcome]
+) -> Iterator[dg.AssetMaterialization]:
     """One line about those skipped; then failure, if any failed, naming them.
 
     In a run that fails, Dagster shows every partition without an event as failed. So there the skipped ones
     get one, except those in trouble: they shall go on being shown, and be among the failed to launch again.
     """
+    if any(outcome.failed for outcome in outcomes):
+        board = FailureBoard(context.instance, context.run.run_id)
+        for outcome in outcomes:
+            if outcome.failed or outcome.trouble:
+                _show_failure(context, spec, board, outcome)
+            elif outcome.skipped:
+                yield from _skipped(context, outcome)
+    raise_failed(context.op_execution_context, outcomes)
+
+
+def _show_failure(
+    context: dg.AssetExecutionContext, spec: ProviderSpec, board: FailureBoard, outcome: WorkspaceOutcome
+) -> None:
+    """Those that were only skipped can be a whole range, when a provider is down."""
+    show = board.show if outcome.failed else board.observe
+    for shape in shapes(spec):
+        key = key_of(spec, shape.name)
+        if key in context.selected_asset_keys:
+            show(key, outcome.slug, failure_metadata(shape, spec.name, outcome))
+
+
+def _skipped(context: dg.AssetExecutionContext, outcome: WorkspaceOutcome) -> Iterator[dg.AssetMaterialization]:
+    for key in sorted(context.selected_asset_keys):
+        metadata = {"status": "skipped", "reason": outcome.skipped}
+        yield dg.AssetMaterialization(asset_key=key, partition=outcome.slug, metadata=metadata)
+
+
+def raise_failed(context: dg.OpExecutionContext, outcomes: Sequence[WorkspaceOutcome]) -> None:
+    """Log who was skipped and why; `Failure` naming those that failed, if any did."""
     skipped = {outcome.slug: outcome.skipped for outcome in outcomes if outcome.skipped}
     failed = {outcome.slug: outcome.failed for outcome in outcomes if outcome.failed}
     if skipped:
         context.log.info(f"{len(skipped)} of {len(outcomes)} workspaces skipped: {grouped(skipped)}")
-    if not failed:
-        return
-    for slug in (outcome.slug for outcome in outcomes if outcome.skipped and not outcome.is_in_trouble):
-        for key in sorted(context.selected_asset_keys):
-            metadata = {"status": "skipped", "reason": skipped[slug]}
-            yield dg.AssetMaterialization(asset_key=key, partition=slug, metadata=metadata)
-    raise dg.Failure(
-        description=f"{len(failed)} of {len(outcomes)} workspaces failed: {grouped(failed)}",
-        metadata={"failed": dg.MetadataValue.json(failed), "skipped": dg.MetadataValue.json(skipped)},
-        allow_retries=False,
-    )
+    if failed:
+        raise dg.Failure(
+            description=f"{len(failed)} of {len(outcomes)} workspaces failed: {grouped(failed)}",
+            metadata={"failed": dg.MetadataValue.json(failed), "skipped": dg.MetadataValue.json(skipped)},
+            allow_retries=False,
+        )
 
 
 def grouped(reasons: Mapping[str, str], limit: int = 10) -> str:

@@ -16,9 +16,11 @@ from traceback import format_tb
 
 from integrations_pipeline.errors import BusyError, IntegrationError, UnavailableError
 from integrations_pipeline.model import Direction, RunStatus
+from integrations_pipeline.orchestration.metadata import Told
 from integrations_pipeline.store import connections, fleet
 from integrations_pipeline.store.faults import words_of
 from integrations_pipeline.store.fleet import Candidate
+from integrations_pipeline.sync.full_reads import is_full_read_due
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
 from integrations_pipeline.sync.runtime import Runtime
@@ -32,6 +34,7 @@ FULL = "integrations/full"
 WORKERS = 4
 #: When so many of the last so many syncs failed, the cause is not in the workspaces: the rest is left for later.
 BREAKER_FAILURES, BREAKER_WINDOW = 8, 10
+STOPPED = "the run was stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +53,21 @@ class BatchRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceOutcome:
-    """What became of one workspace in a step: a report, or why it was skipped, or why it failed.
+    """What became of one workspace in a step: it was done, or why it was skipped, or why it failed.
 
-    `is_in_trouble`: it was skipped although it should have been synced, or its last sync failed; whatever
-    shows that must go on doing so.
+    `told`: the report of a sync that came so far, done or failed. `trouble`: why it should have been synced although
+    it was skipped: its last sync failed, or the run did not come to it. Whatever shows that must go on doing so.
     """
 
     slug: str
-    report: SyncReport | None = None
+    told: Told | None = None
     skipped: str = ""
     failed: str = ""
-    is_in_trouble: bool = False
+    trouble: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        return self.told is not None and not self.failed
 
 
 class Breaker:
@@ -118,27 +125,36 @@ class Batch:
 
     def _outcome(self, slug: str) -> WorkspaceOutcome:
         if self._is_stopped.is_set():
-            return WorkspaceOutcome(slug=slug, skipped="the run was stopped", is_in_trouble=True)
+            return WorkspaceOutcome(slug=slug, skipped=STOPPED, trouble=STOPPED)
         candidate = self._candidate(slug)
         reason = reason_to_skip(self._request, candidate, self._runtime.clock())
         if candidate is None or reason:
-            is_in_trouble = bool(candidate and candidate.error_count)
-            return WorkspaceOutcome(slug=slug, skipped=reason, is_in_trouble=is_in_trouble)
+            trouble = (candidate.error_message or reason) if candidate and candidate.error_count else ""
+            return WorkspaceOutcome(slug=slug, skipped=reason, trouble=trouble)
         if self._breaker.is_open:
             self._postpone(candidate)
-            return WorkspaceOutcome(slug=slug, skipped=self._breaker.reason, is_in_trouble=True)
-        report = self._sync(slug)
-        if report.status is RunStatus.FAILED:
-            return self._failed(slug, report.error)
+            return WorkspaceOutcome(slug=slug, skipped=self._breaker.reason, trouble=self._breaker.reason)
+        told = self._told(candidate, self._sync(slug, candidate))
+        if told.report.status is RunStatus.FAILED:
+            return self._failed(slug, told.report.error, told)
         self._breaker.note(has_failed=False)
-        return WorkspaceOutcome(slug=slug, report=report)
+        return WorkspaceOutcome(slug=slug, told=told)
 
-    def _failed(self, slug: str, message: str) -> WorkspaceOutcome:
+    def _told(self, candidate: Candidate, report: SyncReport) -> Told:
+        """The report with the e-mails of those it names; it is done either way, also if they cannot be read now."""
+        ids = Told(report=report).named_ids
+        if not ids:
+            return Told(report=report)
+        with suppress(UnavailableError), self._runtime.database.workspace(candidate.workspace_id) as connection:
+            return Told(report=report, emails=fleet.emails_of(connection, ids))
+        return Told(report=report)
+
+    def _failed(self, slug: str, message: str, told: Told | None = None) -> WorkspaceOutcome:
         with suppress(UnavailableError):
             if self._candidate(slug) is None:
                 return WorkspaceOutcome(slug=slug, skipped="the workspace was deleted during its sync")
         self._breaker.note(has_failed=True)
-        return WorkspaceOutcome(slug=slug, failed=message)
+        return WorkspaceOutcome(slug=slug, failed=message, told=told)
 
     def _candidate(self, slug: str) -> Candidate | None:
         with self._runtime.database.admin() as connection:
@@ -149,12 +165,20 @@ class Batch:
             with self._runtime.database.workspace(candidate.workspace_id) as connection:
                 connections.postpone(connection, candidate.connection_id)
 
-    def _sync(self, slug: str) -> SyncReport:
+    def _is_full(self, candidate: Candidate) -> bool:
+        """A person's run takes what it is asked for, and what is overdue by then (`sync.run`)."""
+        if self._request.is_full or not self._request.is_only_due:
+            return self._request.is_full
+        capabilities = self._runtime.spec(self._request.provider).capabilities
+        share = 1.0 if candidate.share is None else candidate.share
+        return is_full_read_due(candidate.last_full_at, self._runtime.clock(), capabilities, share=share)
+
+    def _sync(self, slug: str, candidate: Candidate) -> SyncReport:
         request = SyncRequest(
             workspace=slug,
             provider=self._request.provider,
             direction=self._request.direction or Direction.BIDIRECTIONAL,
-            is_full=self._request.is_full,
+            is_full=self._is_full(candidate),
             dagster_run_id=self._request.dagster_run_id,
         )
         run = plan_only if self._request.direction is None else run_sync

@@ -44,6 +44,16 @@ CHECKS: Mapping[str, FleetCheck] = {
         section="Stale connections",
         warnings=(Finding.STALE,),
     ),
+    "fully_read": FleetCheck(
+        question="Was everything of every active connection read within a day and twice its frequency?",
+        section="Overdue full reads",
+        warnings=(Finding.UNREAD,),
+    ),
+    "no_stopped_fields": FleetCheck(
+        question="Is no field left alone because its column is gone or cannot hold it?",
+        section="Stopped fields",
+        warnings=(Finding.STOPPED_FIELDS,),
+    ),
     "no_held_deletes": FleetCheck(
         question="Does no delete wait for a person?",
         section="Held deletes",
@@ -88,8 +98,11 @@ def build_connections(spec: ProviderSpec) -> dg.AssetSpec:
 
 
 def checks_of(spec: ProviderSpec) -> dict[str, FleetCheck]:
-    """A mailbox's log rows count messages, too, which no journal has."""
-    return {name: check for name, check in CHECKS.items() if not (spec.has_mailbox and name == "counts_add_up")}
+    """A mailbox's log rows count messages, too, which no journal has; and who tells only new people is never read
+    whole."""
+    without = {"counts_add_up"} if spec.has_mailbox else set()
+    without |= {"fully_read"} if spec.capabilities.tells_new_only else set()
+    return {name: check for name, check in CHECKS.items() if name not in without}
 
 
 def build_health_checks(spec: ProviderSpec) -> dg.AssetChecksDefinition:

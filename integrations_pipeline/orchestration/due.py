@@ -20,6 +20,10 @@ PATIENCE, LONGEST_PATIENCE_MINUTES = 0.1, 10.0
 #: Runs of one provider that are queued or at work. Its pool lets fewer of them work at once; more would only
 #: grow the queue, and the next tick is a minute away.
 MAX_PENDING_RUNS = 6
+#: After a launch that failed its workspaces wait so many minutes, then twice as long each time, up to the second: what
+#: a busy machine could not start in time, it cannot start every minute either. And so far back launches are looked at.
+LAUNCH_WAIT, LONGEST_LAUNCH_WAIT = 2.0, 30.0
+LAUNCHES_SINCE = timedelta(hours=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +35,30 @@ class PendingRun:
     began_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedLaunch:
+    """A run that ended before it began to work, by the first and last of its partitions."""
+
+    first: str
+    last: str
+    at: datetime
+
+
 def due_ranges(
-    partitions: Sequence[str], due: Sequence[DueConnection], pending: Sequence[PendingRun], now: datetime
+    partitions: Sequence[str],
+    due: Sequence[DueConnection],
+    pending: Sequence[PendingRun],
+    now: datetime,
+    failed: Sequence[FailedLaunch] = (),
 ) -> list[Sequence[str]]:
     """The contiguous ranges to run now, the longest waiting first; from the first to the last who is due.
 
     Left out are workspaces that a pending run will take: all of a queued run's range, and of one at work
-    those that were due when it began. (Who came due later, it may have passed already.)
+    those that were due when it began. (Who came due later, it may have passed already.) And those for whom launches
+    failed since they are due, until they have waited for it.
     """
     waiting = _not_taken(partitions, {found.workspace_slug: found for found in due}, pending)
+    waiting = _not_in_vain(partitions, waiting, failed, now)
     chosen: list[tuple[datetime, Sequence[str]]] = []
     for shard in shards(partitions):
         wanted = [i for i, key in enumerate(shard) if key in waiting]
@@ -68,3 +87,21 @@ def _not_taken(
             if key in waiting and (run.began_at is None or waiting[key].due_since <= run.began_at):
                 del waiting[key]
     return waiting
+
+
+def _not_in_vain(
+    partitions: Sequence[str], waiting: Mapping[str, DueConnection], failed: Sequence[FailedLaunch], now: datetime
+) -> dict[str, DueConnection]:
+    positions = {key: i for i, key in enumerate(partitions)}
+    launches: dict[str, list[datetime]] = {}
+    for launch in failed:
+        if launch.first in positions and launch.last in positions:
+            for key in partitions[positions[launch.first] : positions[launch.last] + 1]:
+                if key in waiting and launch.at >= waiting[key].due_since:
+                    launches.setdefault(key, []).append(launch.at)
+    return {key: found for key, found in waiting.items() if key not in launches or _has_waited(launches[key], now)}
+
+
+def _has_waited(launches: Sequence[datetime], now: datetime) -> bool:
+    minutes = min(LAUNCH_WAIT * 2 ** min(len(launches) - 1, 10), LONGEST_LAUNCH_WAIT)
+    return now - max(launches) >= timedelta(minutes=minutes)

@@ -11,6 +11,11 @@ MAX_RUNS, MAX_RUNS_PER_PROVIDER = 4, 2
 #: ends one that hangs.
 MAX_RUNTIME_SECONDS = 6 * 3600
 
+#: For the environment of everything that runs Dagster: daemon, web server, `dagster dev`, code servers. Dagster gives
+#: the launch of a run 60 seconds to be answered, whatever dagster.yaml says, and a busy machine needs longer. A server
+#: that is stopped would wait for its calls as long as that, too.
+ENVIRONMENT = {"DAGSTER_GRPC_TIMEOUT_SECONDS": "300", "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": "60"}
+
 #: SQLAlchemy 2.1 takes psycopg 3 for `postgresql://`, with which dagster-postgres cannot NOTIFY; hence the
 #: driver is spelled out. No retries: a retried run would sync its whole batch again, and the connections' own
 #: backoff does that work. Telemetry and the welcome dialog need the internet and are off.

@@ -1,5 +1,5 @@
-"""The jobs: one sync per provider and one for all, and the fleet's health. Belongs here: asset selections.
-Does not: schedules.
+"""The jobs: one sync per provider, and the fleet's health. Belongs here: asset selections. Does not: the job for all
+providers, whose assets have different partitions (`everything`); schedules.
 
 Dagster does not export the type that `define_asset_job` returns, hence `Any`.
 """
@@ -12,8 +12,9 @@ import dagster as dg
 from integrations_pipeline.orchestration.checks import checks_of, connections_key
 from integrations_pipeline.providers.base import ProviderSpec
 
-ALL_JOB = "sync_all"
 HEALTH_JOB = "fleet_health"
+#: On every run that a sensor or schedule asks for. What a person launches has priority 0 and leaves the queue first.
+AUTOMATIC = {"dagster/priority": "-1"}
 
 
 def job_name(provider: str) -> str:
@@ -26,14 +27,6 @@ def build_provider_job(spec: ProviderSpec) -> Any:
         name=job_name(spec.name),
         selection=dg.AssetSelection.groups(spec.name).without_checks(),
         description=f"Sync the chosen workspaces with {spec.title}, both ways.",
-    )
-
-
-def build_all_job(names: Sequence[str]) -> Any:
-    return dg.define_asset_job(
-        name=ALL_JOB,
-        selection=dg.AssetSelection.groups(*names).without_checks(),
-        description="Sync the chosen workspaces with every provider.",
     )
 
 

@@ -24,7 +24,11 @@ from datetime import datetime
 import dagster as dg
 
 from integrations_pipeline.orchestration.assets import step_name
+from integrations_pipeline.orchestration.batch import WorkspaceOutcome
+from integrations_pipeline.orchestration.everything import all_step
+from integrations_pipeline.orchestration.failures import FailureBoard, failure_metadata
 from integrations_pipeline.orchestration.resources import SyncResource
+from integrations_pipeline.orchestration.shapes import key_of, shapes
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.store import fleet
 from integrations_pipeline.store.database import Database
@@ -70,12 +74,29 @@ def close_lost_syncs(database: Database, instance: dg.DagsterInstance) -> list[O
         open_runs = fleet.open_runs(connection)
         living = fleet.living_runs(connection) if open_runs else set()
     states = {run_id: _state(instance, run_id) for run_id in {run.dagster_run_id for run in open_runs} if run_id}
-    return [
-        run
+    closed = {
+        run: reason
         for run in open_runs
         if (reason := reason_to_close(run, states.get(run.dagster_run_id or ""), living))
         and fleet.close_lost(database, run, reason)
-    ]
+    }
+    for run, reason in closed.items():
+        _show(instance, run, reason)
+    return list(closed)
+
+
+def _show(instance: dg.DagsterInstance, run: OpenRun, reason: str) -> None:
+    """On the workspace's partitions of the assets that the dead run was to materialise."""
+    known = instance.get_run_by_id(run.dagster_run_id) if run.dagster_run_id else None
+    spec = provider_specs().get(run.integration_type)
+    if known is None or spec is None:
+        return
+    board = FailureBoard(instance, known.run_id)
+    outcome = WorkspaceOutcome(slug=run.workspace_slug, failed=reason)
+    for shape in shapes(spec):
+        key = key_of(spec, shape.name)
+        if not known.asset_selection or key in known.asset_selection:
+            board.show(key, outcome.slug, failure_metadata(shape, spec.name, outcome))
 
 
 def reason_to_close(run: OpenRun, state: DagsterState | None, living: Collection[str]) -> str:
@@ -107,7 +128,7 @@ def lost_dagster_runs(instance: dg.DagsterInstance, living: Collection[str], now
 
 def _is_syncing(instance: dg.DagsterInstance, run_id: str) -> bool:
     """Whether a sync's step began and did not end. Before it, and in other steps, a run has no session."""
-    syncs = {step_name(name) for name in provider_specs()}
+    syncs = {step(name) for name in provider_specs() for step in (step_name, all_step)}
     began = _steps(instance, run_id, {dg.DagsterEventType.STEP_START}) & syncs
     return bool(began - _steps(instance, run_id, {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}))
 

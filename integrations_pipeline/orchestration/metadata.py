@@ -1,15 +1,17 @@
 """What a materialization shows a person: counts that plot, a masked table of changes, the way to more.
 
-Belongs here: turning a `SyncReport` into Dagster metadata. Does not: personal data; values never appear,
-only field names and our own ids. Everything is a plain int, float or str: Dagster refuses numpy's.
+Belongs here: turning a `SyncReport` into Dagster metadata. Does not: personal data; values never appear, only field
+names, and people by masked e-mails. Everything is a plain int, float or str: Dagster refuses numpy's.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
-from integrations_pipeline.model import COUNT_NAMES, Change, Direction, SyncResult
+from integrations_pipeline.model import COUNT_NAMES, Change, Direction, RunStatus, SyncResult
 from integrations_pipeline.sync.report import SyncReport
 
 #: The page that says what to do about what a run leaves to people, and about every check.
@@ -18,6 +20,44 @@ RUNBOOK = "docs/operations.md"
 SAMPLE_SIZE = 20
 
 _COLUMNS = dg.TableSchema(columns=[dg.TableColumn(name) for name in ("write to", "what", "contact", "fields", "why")])
+
+
+_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+NO_EMAIL = "a contact without e-mail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A report, and the e-mails of those contacts that it names by id."""
+
+    report: SyncReport
+    emails: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def named_ids(self) -> set[str]:
+        """Ids of contacts that would be shown."""
+        ids = {change.contact_id for change in self.sample if change.contact_id}
+        return ids | {found for result in self.report.results for line in result.errors for found in _ID.findall(line)}
+
+    @property
+    def sample(self) -> tuple[Change, ...]:
+        return (*self.report.plan.held, *self.report.plan.changes)[:SAMPLE_SIZE]
+
+    def name(self, change: Change) -> str:
+        """The contact, by masked e-mail."""
+        known = self.emails.get(change.contact_id or "")
+        email = known or change.after.get("email") or change.before.get("email") or change.address
+        return masked(email) if email else NO_EMAIL
+
+    def without_ids(self, line: str) -> str:
+        """A message with masked e-mails where it has ids of contacts; other ids, as a pitch's, stay."""
+        return _ID.sub(lambda found: masked(self.emails[found[0]]) if found[0] in self.emails else found[0], line)
+
+
+def masked(email: str) -> str:
+    """`a…n@example.org`: enough to recognise somebody by, too little to write to."""
+    local, _, domain = email.rpartition("@")
+    return f"{local[:1]}…{local[-1] if len(local) > 2 else ''}@{domain}"
 
 
 def summary(report: SyncReport) -> dict[str, Any]:
@@ -31,6 +71,8 @@ def summary(report: SyncReport) -> dict[str, Any]:
     }
     if report.refusals:
         found["refused"] = "; ".join(report.refusals)
+    if report.error:
+        found["error"] = report.error
     sections = _sections(report)
     if sections:
         listed = ", ".join(f"**{section}**" for section in sections)
@@ -40,13 +82,16 @@ def summary(report: SyncReport) -> dict[str, Any]:
 
 def _sections(report: SyncReport) -> list[str]:
     """Sections of the runbook for what this run leaves to a person."""
+    if report.status is RunStatus.FAILED:
+        return ["Failed partitions"]
     has_failed = any(result.records_failed for result in report.results)
     wanted = {"Held deletes": report.held, "Conflicts": report.plan.conflicts, "Dead letters": has_failed}
     return [section for section, is_wanted in wanted.items() if is_wanted]
 
 
-def contacts_metadata(report: SyncReport) -> dict[str, Any]:
+def contacts_metadata(told: Told) -> dict[str, Any]:
     """For `<provider>/contacts`: how many contacts were looked at."""
+    report = told.report
     considered = {name.value: int(count) for name, count in report.plan.considered.items()}
     return {
         **summary(report),
@@ -55,10 +100,10 @@ def contacts_metadata(report: SyncReport) -> dict[str, Any]:
     }
 
 
-def plan_metadata(report: SyncReport) -> dict[str, Any]:
+def plan_metadata(told: Told) -> dict[str, Any]:
     """For `<provider>/plan`: what was planned, with a sample."""
-    plan = report.plan
-    sample = [_sample(change) for change in (*plan.held, *plan.changes)[:SAMPLE_SIZE]]
+    report, plan = told.report, told.report.plan
+    sample = [_sample(change, told.name(change)) for change in told.sample]
     return {
         **summary(report),
         "changes": len(plan.changes),
@@ -69,33 +114,34 @@ def plan_metadata(report: SyncReport) -> dict[str, Any]:
     }
 
 
-def _sample(change: Change) -> dg.TableRecord:
+def _sample(change: Change, name: str) -> dg.TableRecord:
     return dg.TableRecord(
         {
             "write to": change.side.value,
             "what": change.kind.value,
-            "contact": change.contact_id or change.external_id or "",
+            "contact": name,
             "fields": ", ".join(change.after),
             "why": change.reason,
         }
     )
 
 
-def direction_metadata(report: SyncReport, direction: Direction) -> dict[str, Any]:
-    """For `<provider>/to_external` and `from_external`: the counts of the sync log row."""
-    result = next((found for found in report.results if found.direction == direction.value), None)
-    return {**summary(report), **(_counts(result) if result else {})}
+def direction_metadata(told: Told, direction: Direction) -> dict[str, Any]:
+    """For `<provider>/to_external` and `from_external`: the counts of the sync log row; zeros where there is none."""
+    result = next((found for found in told.report.results if found.direction == direction.value), None)
+    return {**summary(told.report), **_counts(told, result)}
 
 
-def mail_metadata(report: SyncReport, prefix: str) -> dict[str, Any]:
+def mail_metadata(told: Told, prefix: str) -> dict[str, Any]:
     """For a mailbox: how many pitches ended how (`pitches_`), how many messages of each kind came in (`mail_`)."""
-    told = report.results[0].metadata if report.results else {}
-    counts = {name.removeprefix(prefix): int(n) for name, n in told.items() if name.startswith(prefix)}
+    report = told.report
+    logged = report.results[0].metadata if report.results else {}
+    counts = {name.removeprefix(prefix): int(n) for name, n in logged.items() if name.startswith(prefix)}
     return {**summary(report), **counts}
 
 
-def _counts(result: SyncResult) -> Mapping[str, Any]:
-    counts: dict[str, Any] = {name: int(getattr(result, name)) for name in COUNT_NAMES}
-    if result.errors:
-        counts["errors"] = dg.MetadataValue.json(list(result.errors[:SAMPLE_SIZE]))
+def _counts(told: Told, result: SyncResult | None) -> Mapping[str, Any]:
+    counts: dict[str, Any] = {name: int(getattr(result, name, 0)) for name in COUNT_NAMES}
+    if result and result.errors:
+        counts["errors"] = dg.MetadataValue.json([told.without_ids(line) for line in result.errors[:SAMPLE_SIZE]])
     return counts

@@ -1,16 +1,17 @@
-"""One partition per workspace, its slug; the contiguous shards that a run takes; and following the table.
+"""Per provider one partition set, the slugs of the workspaces that are connected to it; the contiguous shards that
+a run takes; and following the connections.
 
 Belongs here: partition definitions, cutting them up, and which of them a run was made for. Does not: who is
 due (`due`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import dagster as dg
 
-WORKSPACES_NAME = "workspaces"
-workspace_partitions = dg.DynamicPartitionsDefinition(name=WORKSPACES_NAME)
+#: The one set of all workspaces that there was before each provider had its own: emptied, never filled.
+OLD_SET = "workspaces"
 
 #: A run per workspace costs seconds of CPU before any work; a run over many costs little more than one. A fleet is
 #: cut into four shards, as many as run at once, but none smaller or larger than this.
@@ -22,6 +23,15 @@ _BACKFILLING, NEWEST_BACKFILLS = ("REQUESTED", "CANCELING", "FAILING"), 20
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 SINGLE = "dagster/partition"
+
+
+def set_name(provider: str) -> str:
+    """The name of the provider's partition set."""
+    return f"{provider}_workspaces"
+
+
+def workspace_partitions(provider: str) -> dg.DynamicPartitionsDefinition:
+    return dg.DynamicPartitionsDefinition(name=set_name(provider))
 
 
 def shards(keys: Sequence[str]) -> list[Sequence[str]]:
@@ -56,25 +66,37 @@ def run_partitions(context: dg.AssetExecutionContext) -> list[str]:
         return list(dict.fromkeys(event.partition for event in events if event.partition))
 
 
-def follow_workspaces(instance: dg.DagsterInstance, slugs: Sequence[str]) -> tuple[int, int]:
-    """Make the partitions be these workspaces; returns (added, removed). New ones go in at once in bulk.
+def follow_connections(instance: dg.DagsterInstance, wanted: Mapping[str, Sequence[str]]) -> tuple[int, int]:
+    """Make each provider's partitions be its connected workspaces, given by provider; returns (added, removed).
 
-    No workspace at all is taken for a fault of the read, not for the end of all of them. While a backfill is
-    under way none is removed: Dagster ends a whole backfill when one of its partitions is gone.
+    New ones go in at once in bulk, those of the old set in its order, so that a range means the same workspaces
+    as before. After them the old set is emptied: what Dagster remembers of a workspace is kept by asset and slug,
+    in whichever set the slug is. No workspace at all is taken for a fault of the read, not for the end of all of
+    them. While a backfill is under way none is removed: Dagster ends a whole backfill when one of its partitions is
+    gone.
     """
-    if not slugs:
+    if not any(wanted.values()):
         return 0, 0
-    known = instance.get_dynamic_partitions(WORKSPACES_NAME)
-    known_set, wanted = set(known), set(slugs)
-    added = [slug for slug in slugs if slug not in known_set]
-    removed = [key for key in known if key not in wanted][:MAX_DELETES_PER_TICK]
-    if removed and _is_backfilling(instance):
-        removed = []
-    if added:
-        instance.add_dynamic_partitions(WORKSPACES_NAME, added)
-    for key in removed:
-        instance.delete_dynamic_partition(WORKSPACES_NAME, key)
-    return len(added), len(removed)
+    old = instance.get_dynamic_partitions(OLD_SET)
+    added, gone = 0, []
+    for provider, slugs in wanted.items():
+        name = set_name(provider)
+        known = instance.get_dynamic_partitions(name)
+        connected = set(slugs)
+        added += _add(instance, name, connected - set(known), [*old, *slugs])
+        gone += [(name, key) for key in known if key not in connected]
+    gone = [*gone, *((OLD_SET, key) for key in old)][:MAX_DELETES_PER_TICK]
+    if gone and _is_backfilling(instance):
+        return added, 0
+    for name, key in gone:
+        instance.delete_dynamic_partition(name, key)
+    return added, len(gone)
+
+
+def _add(instance: dg.DagsterInstance, name: str, missing: set[str], order: Sequence[str]) -> int:
+    if missing:
+        instance.add_dynamic_partitions(name, [key for key in dict.fromkeys(order) if key in missing])
+    return len(missing)
 
 
 def _is_backfilling(instance: dg.DagsterInstance) -> bool:

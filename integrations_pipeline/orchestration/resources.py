@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from integrations_pipeline.store import workspaces
+from integrations_pipeline.providers.registry import provider_specs
+from integrations_pipeline.store import fleet
 from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline.wiring import Wiring, read_settings
 
@@ -26,7 +27,8 @@ class SyncResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         finally:
             wiring.close()
 
-    def workspace_slugs(self) -> list[str]:
-        """Every workspace, by slug."""
+    def connected_workspaces(self) -> dict[str, list[str]]:
+        """Provider → slugs of the workspaces that are connected to it; every installed provider is there."""
         with self.runtime() as runtime, runtime.database.admin() as connection:
-            return [workspace.slug for workspace in workspaces.list_workspaces(connection)]
+            found = fleet.connected_workspaces(connection)
+        return {name: found.get(name, []) for name in provider_specs()}

@@ -11,13 +11,14 @@ from uuid import UUID
 
 import dagster as dg
 
+from integrations_pipeline.orchestration.jobs import AUTOMATIC
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.store import dagster_log, retention
 from integrations_pipeline.store.dagster_log import DagsterRetention
 from integrations_pipeline.store.database import Database
 
 RETENTION_JOB = "retention"
-#: Every day after the night's reconciliation, UTC.
+#: Every day, UTC.
 DAILY = "30 5 * * *"
 KEEP_OF_DAGSTER = DagsterRetention()
 
@@ -45,8 +46,9 @@ retention_schedule = dg.ScheduleDefinition(
     job=retention_job,
     cron_schedule=DAILY,
     execution_timezone="UTC",
+    tags=AUTOMATIC,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Once a day, after the night's reconciliation.",
+    description="Once a day.",
 )
 
 

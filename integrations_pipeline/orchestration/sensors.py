@@ -1,4 +1,4 @@
-"""The sensors that start work: partitions follow the workspaces table; due connections start runs.
+"""The sensors that start work: partitions follow the connections; due connections start runs.
 
 Belongs here: what a tick asks for, in Dagster's terms. Does not: the decision (`due`), syncing.
 """
@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from integrations_pipeline.orchestration.batch import ONLY_DUE
-from integrations_pipeline.orchestration.due import PendingRun, due_ranges
-from integrations_pipeline.orchestration.jobs import ALL_JOB, job_name
+from integrations_pipeline.orchestration.due import LAUNCHES_SINCE, FailedLaunch, PendingRun, due_ranges
+from integrations_pipeline.orchestration.jobs import AUTOMATIC, job_name
 from integrations_pipeline.orchestration.partitions import (
     RANGE_END,
     RANGE_START,
     SINGLE,
-    WORKSPACES_NAME,
-    follow_workspaces,
+    follow_connections,
     range_tags,
+    set_name,
 )
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.providers.base import ProviderSpec
@@ -38,10 +38,10 @@ _UNFINISHED = [
     name="workspace_partitions",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Keeps one partition per row of the table `workspaces`.",
+    description="Keeps, per provider, one partition per workspace that has a connection of it.",
 )
 def workspace_partitions_sensor(context: dg.SensorEvaluationContext, sync: SyncResource) -> dg.SkipReason:
-    added, removed = follow_workspaces(context.instance, sync.workspace_slugs())
+    added, removed = follow_connections(context.instance, sync.connected_workspaces())
     return dg.SkipReason(f"{added} partitions added, {removed} removed")
 
 
@@ -59,13 +59,15 @@ def build_due_sensor(spec: ProviderSpec) -> dg.SensorDefinition:
         with sync.runtime() as runtime, runtime.database.admin() as connection:
             now = runtime.clock()
             due = fleet.due_connections(connection, now, MAX_DUE, spec.name)
-        partitions = context.instance.get_dynamic_partitions(WORKSPACES_NAME) if due else []
+        partitions = context.instance.get_dynamic_partitions(set_name(spec.name)) if due else []
         pending = pending_runs(context.instance, spec.name) if due else []
-        chosen = due_ranges(partitions, due, pending, now)
+        failed = failed_launches(context.instance, spec.name, now) if due else []
+        chosen = due_ranges(partitions, due, pending, now, failed)
         if not chosen:
-            return dg.SkipReason(f"{len(due)} connections due, {len(pending)} runs pending, none to start")
+            tried = f", {len(failed)} launches failed lately" if failed else ""
+            return dg.SkipReason(f"{len(due)} connections due, {len(pending)} runs pending{tried}, none to start")
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(tags={**range_tags(shard), ONLY_DUE: "true"}) for shard in chosen]
+            run_requests=[dg.RunRequest(tags={**range_tags(shard), ONLY_DUE: "true", **AUTOMATIC}) for shard in chosen]
         )
 
     return due_sensor
@@ -76,16 +78,46 @@ def pending_runs(instance: dg.DagsterInstance, provider: str) -> list[PendingRun
     records = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
     return [
         PendingRun(
-            first=run.tags.get(RANGE_START) or run.tags.get(SINGLE, ""),
-            last=run.tags.get(RANGE_END) or run.tags.get(SINGLE, ""),
+            first=_ends(record)[0],
+            last=_ends(record)[1],
             began_at=datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None,
         )
         for record in records
-        if _is_of(run := record.dagster_run, provider)
+        if _is_of(record.dagster_run, provider)
     ]
 
 
+def failed_launches(instance: dg.DagsterInstance, provider: str, now: datetime) -> list[FailedLaunch]:
+    """Runs of the provider's job that ended before they began: their process could not be started, or not in time."""
+    records = instance.get_run_records(
+        dg.RunsFilter(
+            job_name=job_name(provider),
+            statuses=[dg.DagsterRunStatus.FAILURE],
+            updated_after=now - LAUNCHES_SINCE,
+        )
+    )
+    return [
+        FailedLaunch(
+            first=_ends(record)[0],
+            last=_ends(record)[1],
+            at=datetime.fromtimestamp(record.end_time or record.create_timestamp.timestamp(), UTC),
+        )
+        for record in records
+        if not record.start_time
+    ]
+
+
+def _ends(record: dg.RunRecord) -> tuple[str, str]:
+    """The first and last partition of a run."""
+    tags = record.dagster_run.tags
+    single = tags.get(SINGLE, "")
+    return tags.get(RANGE_START) or single, tags.get(RANGE_END) or single
+
+
 def _is_of(run: dg.DagsterRun, provider: str) -> bool:
-    """By its job, or, for what a person starts in the asset pages, by its assets."""
+    """By its job, or, for what a person starts in the asset pages, by its assets.
+
+    The job for all providers has no range: it takes who is free, and the lock keeps order.
+    """
     selected = run.asset_selection or frozenset()
-    return run.job_name in (job_name(provider), ALL_JOB) or any(key.path[0] == provider for key in selected)
+    return run.job_name == job_name(provider) or any(key.path[0] == provider for key in selected)

@@ -16,13 +16,13 @@ import dagster as dg
 
 from integrations_pipeline.model import Direction
 from integrations_pipeline.orchestration.metadata import (
+    Told,
     contacts_metadata,
     direction_metadata,
     mail_metadata,
     plan_metadata,
 )
 from integrations_pipeline.providers.base import ProviderSpec
-from integrations_pipeline.sync.report import SyncReport
 
 REGISTRY_KEY = dg.AssetKey(["workspace", "contacts"])
 
@@ -33,7 +33,7 @@ class AssetShape:
 
     name: str
     description: str
-    show: Callable[[SyncReport], Mapping[str, Any]]
+    show: Callable[[Told], Mapping[str, Any]]
     after: Sequence[str] = ()
     needs_registry: bool = False
     direction: Direction | None = None
@@ -57,14 +57,14 @@ _CONTACTS = (
 _TO_EXTERNAL = AssetShape(
     name="to_external",
     description="Changes written to {title}; the outcome is in `integration_sync_logs`.",
-    show=lambda report: direction_metadata(report, Direction.TO_EXTERNAL),
+    show=lambda told: direction_metadata(told, Direction.TO_EXTERNAL),
     after=["plan"],
     direction=Direction.TO_EXTERNAL,
 )
 _FROM_EXTERNAL = AssetShape(
     name="from_external",
     description="Changes taken from {title} into `workspace_contacts`.",
-    show=lambda report: direction_metadata(report, Direction.FROM_EXTERNAL),
+    show=lambda told: direction_metadata(told, Direction.FROM_EXTERNAL),
     after=["plan"],
     direction=Direction.FROM_EXTERNAL,
 )
@@ -72,20 +72,20 @@ _MAIL = (
     AssetShape(
         name="pitches",
         description="The table `pitches`: e-mails that wait to be sent through {title}.",
-        show=lambda report: mail_metadata(report, "pitches_"),
+        show=lambda told: mail_metadata(told, "pitches_"),
         needs_registry=True,
     ),
     AssetShape(
         name="sent_pitches",
         description="Pitches sent through {title}, each at most once; unknown ones wait for a person.",
-        show=lambda report: direction_metadata(report, Direction.TO_EXTERNAL),
+        show=lambda told: direction_metadata(told, Direction.TO_EXTERNAL),
         after=["pitches"],
         direction=Direction.TO_EXTERNAL,
     ),
     AssetShape(
         name="replies",
         description="Replies, bounces and machines' answers to pitches, each recorded once.",
-        show=lambda report: mail_metadata(report, "mail_"),
+        show=lambda told: mail_metadata(told, "mail_"),
         after=["sent_pitches"],
         direction=Direction.FROM_EXTERNAL,
     ),

@@ -3,11 +3,12 @@ whose turn it is (`sync.upkeep`)."""
 
 import dagster as dg
 
+from integrations_pipeline.orchestration.jobs import AUTOMATIC
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.sync.upkeep import keep_tokens_alive
 
 UPKEEP_JOB = "token_upkeep"
-#: Every day between the night's reconciliation and the retention, UTC.
+#: Every day before the retention, UTC.
 DAILY = "10 5 * * *"
 
 
@@ -34,6 +35,7 @@ upkeep_schedule = dg.ScheduleDefinition(
     job=upkeep_job,
     cron_schedule=DAILY,
     execution_timezone="UTC",
+    tags=AUTOMATIC,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Once a day: tokens unused for 20 days.",
 )

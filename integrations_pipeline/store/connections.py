@@ -6,7 +6,7 @@ out of encryption. Does not: checking credentials at the provider.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,10 +29,12 @@ MAX_BACKOFF_MINUTES = 24 * 60
 SPREAD = 0.05
 #: After a failure up to this part of the wait sooner: all may have failed at once, for one cause.
 BACKOFF_SPREAD = 0.25
+#: Everything of a connection is read at least so often.
+FULL_READ_EVERY = timedelta(days=1)
 _COLUMNS = (
     "id, workspace_id, integration_type, credentials, settings, status, sync_enabled, last_sync_at, "
     "error_message, error_count, sync_frequency_minutes, oauth_provider, cursor, next_sync_at, "
-    "created_at, updated_at, mail_cursor"
+    "created_at, updated_at, mail_cursor, last_full_at"
 )
 
 
@@ -57,6 +59,7 @@ class ConnectionRow:
     created_at: datetime
     updated_at: datetime
     mail_cursor: Mapping[str, Any] | None = None
+    last_full_at: datetime | None = None
 
     def decrypted(self, cipher: Cipher) -> dict[str, Any]:
         """The credentials; `CredentialsError` if no configured key opens them."""
@@ -199,9 +202,16 @@ def set_enabled(connection: Connection, connection_id: UUID, *, is_enabled: bool
     connection.execute(statement, {"id": connection_id, "enabled": is_enabled})
 
 
-def save_cursor(connection: Connection, connection_id: UUID, cursor: Mapping[str, Any]) -> None:
-    statement = text("update integration_connections set cursor = cast(:cursor as jsonb) where id = :id")
-    connection.execute(statement, {"id": connection_id, "cursor": dump(dict(cursor))})
+def save_cursor(
+    connection: Connection, connection_id: UUID, cursor: Mapping[str, Any], read_whole_at: datetime | None = None
+) -> None:
+    """The cursor to go on from; and when everything was read, if it was."""
+    statement = text(
+        "update integration_connections set cursor = cast(:cursor as jsonb), "
+        "last_full_at = coalesce(:read_whole_at, last_full_at) where id = :id"
+    )
+    bound = {"id": connection_id, "cursor": dump(dict(cursor)), "read_whole_at": read_whole_at}
+    connection.execute(statement, bound)
 
 
 def save_mail_cursor(connection: Connection, connection_id: UUID, cursor: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ the database, listed in migration 0002. Does not: when they are asked (`orchestr
 (`health`), what may go (`retention`).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -51,9 +52,24 @@ def due_connections(
     ]
 
 
+def connected_workspaces(connection: Connection) -> dict[str, list[str]]:
+    """Provider → slugs of the workspaces that have a connection of it, enabled or not."""
+    statement = text(
+        "select c.integration_type, w.slug from integration_connections c join workspaces w on w.id = c.workspace_id "
+        "order by w.slug"
+    )
+    found: dict[str, dict[str, None]] = {}
+    for integration_type, slug in connection.execute(statement):
+        found.setdefault(integration_type, {})[slug] = None
+    return {integration_type: list(slugs) for integration_type, slugs in found.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A workspace that is to be synced, and its connection as it is now; without one the rest is None."""
+    """A workspace that is to be synced, and its connection as it is now; without one the rest is None.
+
+    `share`: the connection's own number in [0, 1), always the same (`integrations_spread`).
+    """
 
     workspace_id: UUID
     connection_id: UUID | None
@@ -61,17 +77,31 @@ class Candidate:
     sync_enabled: bool | None
     error_count: int | None
     next_sync_at: datetime | None
+    error_message: str | None = None
+    last_full_at: datetime | None = None
+    share: float | None = None
 
 
 def read_candidate(connection: Connection, slug: str, integration_type: str) -> Candidate | None:
     """The workspace with this slug, or None if there is none (any more)."""
     statement = text(
-        "select w.id as workspace_id, c.id as connection_id, c.status, c.sync_enabled, c.error_count, c.next_sync_at "
+        "select w.id as workspace_id, c.id as connection_id, c.status, c.sync_enabled, c.error_count, c.next_sync_at, "
+        "c.error_message, c.last_full_at, integrations_spread(c.id) as share "
         "from workspaces w left join integration_connections c "
         "on c.workspace_id = w.id and c.integration_type = :type where w.slug = :slug"
     )
     row = connection.execute(statement, {"slug": slug, "type": integration_type}).one_or_none()
     return Candidate(**row._mapping) if row else None
+
+
+def emails_of(connection: Connection, contact_ids: Collection[str]) -> dict[str, str]:
+    """Contact id → e-mail, of those that have one, deleted contacts too; to be masked before it is shown."""
+    statement = text(
+        "select id::text, email from workspace_contacts where id = any(cast(:ids as uuid[])) and email <> ''"
+    )
+    return (
+        {row[0]: row[1] for row in connection.execute(statement, {"ids": sorted(contact_ids)})} if contact_ids else {}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

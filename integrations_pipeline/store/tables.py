@@ -125,6 +125,7 @@ INTEGRATION_CONNECTIONS = Table(
     _time("next_sync_at", null=True),
     _time("token_refreshed_at", null=True),
     _json("mail_cursor"),
+    _time("last_full_at", null=True),
 )
 
 INTEGRATION_FIELD_MAPPINGS = Table(

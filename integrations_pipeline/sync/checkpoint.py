@@ -36,7 +36,8 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
         journal.supersede_failed(connection, scope, sides)
         journal.finish_approved(connection, run.connection.id, sides)
         if direction is not Direction.TO_EXTERNAL:
-            connections.save_cursor(connection, run.connection.id, cursor)
+            read_whole_at = run.runtime.clock() if extracted.is_complete else None
+            connections.save_cursor(connection, run.connection.id, cursor, read_whole_at)
         is_due_again = any(outcome.state is ChangeState.SUPERSEDED for outcome in unfinished)
         is_due_again = is_due_again or bool(extracted.world.waiting)
         connections.record_success(connection, run.connection.id, is_due_again=is_due_again)

@@ -29,6 +29,7 @@ from integrations_pipeline.store.workspaces import Workspace
 from integrations_pipeline.sync.acknowledge import Ledger
 from integrations_pipeline.sync.checkpoint import checkpoint
 from integrations_pipeline.sync.extract import Extracted, extract
+from integrations_pipeline.sync.full_reads import is_full_read_due
 from integrations_pipeline.sync.load import load
 from integrations_pipeline.sync.mail import MailDone, handle_mail
 from integrations_pipeline.sync.report import LogBook, SyncReport
@@ -151,17 +152,24 @@ def _sync_contacts(run: Run, request: SyncRequest, book: LogBook, work: _Work) -
 def _found(run: Run, request: SyncRequest, direction: Direction) -> tuple[Extracted, Plan]:
     """Both sides, and what is to be done about them. Nothing is done before the provider's columns were looked at:
     where they are not what they were taken for, both sides are read again."""
-    extracted = extract(run, direction=direction, is_full=request.is_full)
+    is_full = request.is_full or _is_full_read_due(run, direction)
+    extracted = extract(run, direction=direction, is_full=is_full)
     plan = plan_sync(extracted.world)
     is_something = extracted.has_absent or not plan.is_empty
     if run.provider.looked is None and is_something and (run.provider.look().is_news or extracted.has_absent):
-        extracted = extract(run, direction=direction, is_full=request.is_full)
+        extracted = extract(run, direction=direction, is_full=is_full)
         plan = plan_sync(extracted.world)
     looked = run.provider.looked
     if looked is not None and looked.stopped and run.settings.on_schema_change == "stop_connection":
         name, reason = next(iter(looked.stopped.items()))
         raise ConfigurationError(f"{name} is stopped, and on_schema_change stops the connection with it: {reason}")
     return extracted, plan
+
+
+def _is_full_read_due(run: Run, direction: Direction) -> bool:
+    """A run that only writes to the provider does not take what it reads there, so it cannot make up for one."""
+    is_taking = direction is not Direction.TO_EXTERNAL
+    return is_taking and is_full_read_due(run.connection.last_full_at, run.runtime.clock(), run.spec.capabilities)
 
 
 def plan_only(runtime: Runtime, request: SyncRequest, progress: Progress = no_progress) -> SyncReport:

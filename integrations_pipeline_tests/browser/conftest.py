@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from integrations_pipeline.orchestration.instance import write_instance
-from integrations_pipeline.orchestration.partitions import follow_workspaces
+from integrations_pipeline.orchestration.partitions import follow_connections
 from integrations_pipeline.orchestration.storage import BATCH_SIZE, BATCH_VARIABLE
 from integrations_pipeline.store import connections
 from integrations_pipeline.store.connections import NewConnection
@@ -19,6 +19,8 @@ from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.postgres import PostgresServer
 
 SLUGS = tuple(f"studio-{number:02}" for number in range(1, 11))
+#: Workspaces that have a connection of another provider only: they are nothing to Airtable's pages.
+OTHERS = ("label-01", "label-02", "label-03")
 PEOPLE = 12
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: Chromium's own talk with its maker's servers is off; and no name but loopback's leads anywhere.
@@ -81,6 +83,11 @@ def fleet(environment: Environment) -> Environment:
         )
         with runtime.database.workspace(workspace_id) as connection:
             connections.save_connection(connection, workspace_id, new, runtime.cipher)
+    for slug in OTHERS:
+        workspace_id = environment.add_workspace(slug)
+        new = NewConnection(integration_type="mailchimp", credentials={"api_key": "x-us1"}, settings={"list_id": "x"})
+        with runtime.database.workspace(workspace_id) as connection:
+            connections.save_connection(connection, workspace_id, new, runtime.cipher)
     # Else a sensor that ticks before it is switched off would do the work that the browser is to ask for.
     environment.rows("update integration_connections set next_sync_at = now() + interval '1 hour' returning id")
     return environment
@@ -100,7 +107,7 @@ def dagster_server(
     with postgres_server.new_database() as url:
         home = write_instance(tmp_path / "dagster", url)
         with dg.DagsterInstance.from_config(str(home)) as instance:
-            follow_workspaces(instance, SLUGS)
+            follow_connections(instance, {"airtable": SLUGS, "mailchimp": OTHERS})
         with dagster_dev(home, artefacts / "dagster.log") as server:
             yield server
 

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from integrations_pipeline.orchestration.instance import ENVIRONMENT
+
 #: It is up in about 10 seconds; a machine with other work takes several times as long.
 START_SECONDS, STOP_SECONDS = 120, 60
 #: The daemon that works on backfills looks every 30 seconds.
@@ -36,6 +38,11 @@ _BACKFILL = "query($id: String!) { partitionBackfillOrError(backfillId: $id) { .
 _RUNS_OF_BACKFILL = """query($id: String!) {
   runsOrError(filter: {tags: [{key: "dagster/backfill", value: $id}]}) { ... on Runs { results { id } } }
 }"""
+_SELECTOR = {"repositoryName": "__repository__", "repositoryLocationName": "integrations_pipeline"}
+_ADD = """mutation($name: String!, $key: String!, $of: RepositorySelector!) {
+  addDynamicPartition(partitionsDefName: $name, partitionKey: $key, repositorySelector: $of) { __typename } }"""
+_DELETE = """mutation($name: String!, $keys: [String!]!, $of: RepositorySelector!) {
+  deleteDynamicPartitions(partitionsDefName: $name, partitionKeys: $keys, repositorySelector: $of) { __typename } }"""
 
 T = TypeVar("T")
 
@@ -94,6 +101,15 @@ class DagsterServer:
     def runs_of_backfill(self, backfill_id: str) -> list[str]:
         return [run["id"] for run in self.ask(_RUNS_OF_BACKFILL, id=backfill_id)["runsOrError"]["results"]]
 
+    def add_partition(self, name: str, key: str) -> None:
+        """As the sensor does it, which is switched off here."""
+        told = self.ask(_ADD, name=name, key=key, of=_SELECTOR)["addDynamicPartition"]
+        assert told["__typename"] == "AddDynamicPartitionSuccess", told
+
+    def delete_partition(self, name: str, key: str) -> None:
+        told = self.ask(_DELETE, name=name, keys=[key], of=_SELECTOR)["deleteDynamicPartitions"]
+        assert told["__typename"] == "DeleteDynamicPartitionsSuccess", told
+
     def close(self) -> None:
         self._client.close()
 
@@ -129,7 +145,7 @@ def dagster_dev(home: Path, log: Path) -> Iterator[DagsterServer]:
         process = subprocess.Popen(
             [*command, "-w", str(home / "workspace.yaml")],
             cwd=home,
-            env={**os.environ, "DAGSTER_HOME": str(home)},
+            env={**os.environ, **ENVIRONMENT, "DAGSTER_HOME": str(home)},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -5,12 +5,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from integrations_pipeline_tests.browser.conftest import PEOPLE, SLUGS
+from integrations_pipeline_tests.browser.conftest import OTHERS, PEOPLE, SLUGS
 from integrations_pipeline_tests.browser.screen import Screen
 from integrations_pipeline_tests.browser.server import DagsterServer
 from integrations_pipeline_tests.environment import Environment
 
-FIRST, BROKEN = SLUGS[0], SLUGS[6]
+FIRST, BROKEN, NEW = SLUGS[0], SLUGS[6], "studio-11"
 LAST_ASSETS = ("to_external", "from_external")
 
 
@@ -24,12 +24,16 @@ def test_a_failed_workspace_is_found_repaired_and_launched_again_by_itself(
     fleet.sandbox.airtable.revoke_token(f"pat{BROKEN}")
     _sync_all(screen, dagster_server)
     _find_the_failed_one(screen)
+    _read_why_it_failed(screen)
+    _see_what_failed_and_missing_means(screen, dagster_server)
     _check_the_fleet(screen, dagster_server, result="Failed", concerned=1)
 
     fleet.sandbox.airtable.create_token(value=f"pat{BROKEN}")
     _sync_the_failed_one(screen, dagster_server)
     _check_the_fleet(screen, dagster_server, result="Passed", concerned=0)
     _read_what_was_done(screen)
+    fleet.sandbox.airtable.revoke_token(f"pat{BROKEN}")
+    _fail_after_a_good_sync(screen, dagster_server)
 
     created = fleet.rows("select sum(records_created) from integration_sync_logs where direction = 'to_external'")
     assert created == [(PEOPLE * len(SLUGS),)]
@@ -78,6 +82,33 @@ def _find_the_failed_one(screen: Screen) -> None:
     screen.keep("partitions")
 
 
+def _read_why_it_failed(screen: Screen) -> None:
+    """On its own partition's page, where the last good sync stood before."""
+    for name in ("to_external", "plan"):
+        screen.open(f"/assets/airtable/{name}?view=partitions&partition={BROKEN}", "what_to_do")
+        expect(screen.row("status")).to_contain_text("failed")
+        expect(screen.row("error")).to_contain_text("token")
+        expect(screen.row("status")).not_to_contain_text("success")
+        screen.keep(f"why-{name}")
+    screen.open(f"/assets/airtable/to_external?view=partitions&partition={FIRST}", "records_created")
+    expect(screen.row("status")).to_contain_text("success")
+
+
+def _see_what_failed_and_missing_means(screen: Screen, server: DagsterServer) -> None:
+    """A workspace that is new at Airtable is missing there; those of another provider are not."""
+    server.add_partition("airtable_workspaces", NEW)
+    screen.open_lineage("airtable")
+    dialog = screen.choose(choice="Failed and missing", chosen="2 partitions")
+    for slug in (BROKEN, NEW):
+        expect(dialog.get_by_text(slug).first).to_be_visible()
+    screen.keep("failed-and-missing")
+    screen.page.keyboard.press("Escape")
+    screen.open_lineage("mailchimp")
+    screen.choose(choice="Failed and missing", chosen=f"{len(OTHERS)} partitions")
+    screen.keep("missing-at-mailchimp")
+    server.delete_partition("airtable_workspaces", NEW)
+
+
 def _check_the_fleet(screen: Screen, server: DagsterServer, *, result: str, concerned: int) -> None:
     page = "/assets/airtable/connections?view=checks"
     screen.open(page, "connection_healthy")
@@ -110,3 +141,16 @@ def _read_what_was_done(screen: Screen) -> None:
     screen.see("records_updated")
     expect(screen.page.locator("canvas").first).to_be_visible()
     screen.keep("plots")
+
+
+def _fail_after_a_good_sync(screen: Screen, server: DagsterServer) -> None:
+    """The page shows nothing of the good one that came before."""
+    screen.open_lineage("airtable")
+    dialog = screen.choose(partition=BROKEN, chosen="1 partition")
+    assert server.status_of_run(screen.confirm(dialog, "Launch 1 run")) == "FAILURE"
+    screen.open(f"/assets/airtable/to_external?view=partitions&partition={BROKEN}", "what_to_do")
+    expect(screen.row("status")).to_contain_text("failed")
+    expect(screen.row("error")).to_contain_text("token")
+    expect(screen.row("records_created")).not_to_contain_text(str(PEOPLE))
+    screen.see("Failed (1)")
+    screen.keep("failed-again")

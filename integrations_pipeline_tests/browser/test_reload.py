@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from integrations_pipeline.orchestration.instance import write_instance
-from integrations_pipeline.orchestration.partitions import follow_workspaces
+from integrations_pipeline.orchestration.partitions import follow_connections
 from integrations_pipeline.orchestration.storage import BATCH_SIZE, BATCH_VARIABLE
 from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.browser.conftest import PEOPLE, SLUGS
@@ -30,7 +30,7 @@ def server(
     with postgres_server.new_database() as url:
         home = write_instance(tmp_path / "dagster", url)
         with dg.DagsterInstance.from_config(str(home)) as instance:
-            follow_workspaces(instance, SLUGS)
+            follow_connections(instance, {"airtable": SLUGS})
         with dagster_dev(home, tmp_path / "dagster.log") as server:
             yield server
 

@@ -12,10 +12,10 @@ import dagster as dg
 import pytest
 
 from integrations_pipeline.orchestration.lost_runs import LOST_AFTER_SECONDS
-from integrations_pipeline.orchestration.partitions import follow_workspaces
+from integrations_pipeline.orchestration.partitions import follow_connections
 from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.celery.cluster import Cluster, children, kill_group
-from integrations_pipeline_tests.orchestration.arrangement import SyncLater, tick, wait
+from integrations_pipeline_tests.orchestration.arrangement import PROVIDER, SyncLater, tick, wait
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ OVERLAPS = """
 def tables(cluster: Cluster) -> list[tuple[str, str]]:
     """Forty workspaces with an Airtable base each; returns base and table ids."""
     found = [cluster.environment.connect(cluster.environment.add_workspace(slug, PEOPLE)) for slug in SLUGS]
-    follow_workspaces(cluster.instance, SLUGS)
+    follow_connections(cluster.instance, {PROVIDER: SLUGS})
     return found
 
 

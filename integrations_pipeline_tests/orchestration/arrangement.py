@@ -121,13 +121,14 @@ def tick(
 
 
 def materialized(instance: dg.DagsterInstance, name: str) -> set[str]:
-    """Workspaces with a materialization of this asset of the provider."""
-    return set(instance.get_materialized_partitions(dg.AssetKey([PROVIDER, name])))
+    """Workspaces that are shown as materialised: one whose first sync failed has an event that says so, and is not."""
+    found = set(instance.get_materialized_partitions(dg.AssetKey([PROVIDER, name])))
+    return {slug for slug in found if states(instance, name, [slug])[slug] == "MATERIALIZED"}
 
 
 def states(instance: dg.DagsterInstance, name: str, slugs: Sequence[str]) -> dict[str, str]:
     """What Dagster's pages show per workspace: MATERIALIZED, FAILED, IN_PROGRESS or MISSING."""
-    found = instance.get_status_by_partition(dg.AssetKey([PROVIDER, name]), slugs, workspace_partitions)
+    found = instance.get_status_by_partition(dg.AssetKey([PROVIDER, name]), slugs, workspace_partitions(PROVIDER))
     assert found is not None
     return {slug: state.value if state else "MISSING" for slug, state in found.items()}
 

@@ -21,7 +21,7 @@ from integrations_pipeline.orchestration.batch import (
     Breaker,
     reason_to_skip,
 )
-from integrations_pipeline.orchestration.partitions import WORKSPACES_NAME, follow_workspaces
+from integrations_pipeline.orchestration.partitions import follow_connections, set_name
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline.store.fleet import Candidate
@@ -104,7 +104,7 @@ def test_the_breaker_opens_when_most_of_the_last_failed_and_stays_open(outcomes:
 def _fleet(environment: Environment, instance: dg.DagsterInstance, slugs: Sequence[str]) -> None:
     for slug in slugs:
         environment.connect(environment.add_workspace(slug, people=1))
-    follow_workspaces(instance, slugs)
+    follow_connections(instance, {PROVIDER: slugs})
 
 
 class DeletingSync(SyncResource):
@@ -115,7 +115,7 @@ class DeletingSync(SyncResource):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         assert context.instance is not None
         for slug in self.slugs:
-            context.instance.delete_dynamic_partition(WORKSPACES_NAME, slug)
+            context.instance.delete_dynamic_partition(set_name(PROVIDER), slug)
 
 
 @pytest.mark.parametrize("deleted", [["a"], ["d"], ["b"], ["a", "d"], ["a", "b"]], ids=" and ".join)
@@ -250,7 +250,7 @@ def test_one_broken_workspace_among_a_hundred_leaves_ninety_nine_recorded(
         environment.connect(
             environment.add_workspace(slug, people=1), **({"table_id": "None"} if slug == slugs[42] else {})
         )
-    follow_workspaces(instance, slugs)
+    follow_connections(instance, {PROVIDER: slugs})
 
     result = run(instance, slugs)
 
@@ -274,7 +274,7 @@ def test_a_database_restart_in_the_middle_fails_whom_it_meets_and_the_next_run_f
     slugs = [f"workspace-{number:02}" for number in range(16)]
     for slug in slugs:
         environment.connect(environment.add_workspace(slug, people=3))
-    follow_workspaces(instance, slugs)
+    follow_connections(instance, {PROVIDER: slugs})
     environment.sandbox.stage.faults.add(FaultRule(action="delay", seconds=0.3, times=-1))
     restart = threading.Thread(target=restart_after, args=(environment, 4))
     restart.start()

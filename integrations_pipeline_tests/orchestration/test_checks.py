@@ -11,7 +11,7 @@ from integrations_pipeline.definitions import build_definitions
 from integrations_pipeline.orchestration.checks import CHECKS, NAMED, FleetCheck, check_result
 from integrations_pipeline.orchestration.jobs import HEALTH_JOB
 from integrations_pipeline.orchestration.metadata import RUNBOOK
-from integrations_pipeline.orchestration.partitions import follow_workspaces
+from integrations_pipeline.orchestration.partitions import follow_connections
 from integrations_pipeline.store import contacts
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.health import Finding, Health
@@ -49,7 +49,7 @@ def test_a_fleet_that_is_well_passes_every_check(environment: Environment, insta
     slugs = ["alpha", "beta"]
     for slug in slugs:
         environment.connect(environment.add_workspace(slug, people=3))
-    follow_workspaces(instance, slugs)
+    follow_connections(instance, {PROVIDER: slugs})
     run(instance, slugs)
 
     found = _look(instance)
@@ -84,7 +84,7 @@ def test_what_waits_for_a_person_is_found_with_its_workspaces_and_without_their_
     environment.sandbox.airtable.create_field(base_id, table_id, column)
     environment.connect(ids["stopped"], table_id="None")
     environment.connect(ids["well"])
-    follow_workspaces(instance, slugs)
+    follow_connections(instance, {PROVIDER: slugs})
     run(instance, slugs)
     _delete(environment, ids["held"], "person1@held.org")
     _edit(environment, ids["conflict"], "person1@conflict.org", name="Here")

@@ -8,13 +8,19 @@ from uuid import UUID
 import pytest
 
 from integrations_pipeline.orchestration.batch import BREAKER_FAILURES, WORKERS
-from integrations_pipeline.orchestration.due import MAX_PENDING_RUNS, PendingRun, due_ranges
+from integrations_pipeline.orchestration.due import (
+    LONGEST_LAUNCH_WAIT,
+    MAX_PENDING_RUNS,
+    FailedLaunch,
+    PendingRun,
+    due_ranges,
+)
 from integrations_pipeline.orchestration.partitions import LARGEST_SHARD, SMALLEST_SHARD, shards
-from integrations_pipeline.orchestration.schedules import SLICES, reconciliation_requests
 from integrations_pipeline.store.connections import BACKOFF_SPREAD, MAX_BACKOFF_MINUTES, MAX_FAILURES, SPREAD
 from integrations_pipeline.store.fleet import DueConnection
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LONG = int(LONGEST_LAUNCH_WAIT)
 FLEET = [f"w{i}" for i in range(150)]  # two shards of 75
 
 
@@ -62,6 +68,34 @@ def test_due_ranges(waiting: Sequence[DueConnection], runs: Sequence[PendingRun]
     assert [f"{found[0]}-{found[-1]}" for found in due_ranges(FLEET, waiting, runs, NOW)] == expected
 
 
+def failed(first: str, last: str, *minutes: float) -> list[FailedLaunch]:
+    return [FailedLaunch(first=first, last=last, at=NOW - timedelta(minutes=each)) for each in minutes]
+
+
+@pytest.mark.parametrize(
+    ("launches", "expected"),
+    [
+        pytest.param((), ["w3-w5"], id="none failed"),
+        pytest.param(failed("w0", "w74", 1), [], id="one failed a minute ago"),
+        pytest.param(failed("w0", "w74", 2), ["w3-w5"], id="the first wait is short"),
+        pytest.param(failed("w0", "w74", 3, 6), [], id="then twice as long"),
+        pytest.param(failed("w0", "w74", 4, 7), ["w3-w5"], id="until that is over"),
+        pytest.param(failed("w5", "w5", 1), ["w3-w3"], id="others need not wait"),
+        pytest.param(failed("w75", "w149", 1), ["w3-w5"], id="nor another shard"),
+        pytest.param(failed("gone", "w74", 1), ["w3-w5"], id="a range that lost an end"),
+        pytest.param(failed("w0", "w74", 41, 50), ["w3-w5"], id="failed before it was due: synced since"),
+        pytest.param(failed("w0", "w74", *range(LONG - 1, LONG + 9)), [], id="many in a row"),
+        pytest.param(failed("w0", "w74", *range(LONG, LONG + 9)), ["w3-w5"], id="half an hour at most"),
+    ],
+)
+def test_after_launches_that_failed_their_workspaces_wait(launches: list[FailedLaunch], expected: list[str]) -> None:
+    waiting = [due("w3", 40), due("w5", 40)]
+
+    found = due_ranges(FLEET, waiting, [], NOW, launches)
+
+    assert [f"{each[0]}-{each[-1]}" for each in found] == expected
+
+
 def test_a_tick_fills_the_queue_and_no_more() -> None:
     fleet = [f"w{i}" for i in range(2000)]
 
@@ -86,32 +120,6 @@ def test_shards_cover_everything_once_and_are_equal(count: int, expected: int) -
     assert not sizes or max(sizes) - min(sizes) <= 1
     assert max(sizes, default=0) <= LARGEST_SHARD
     assert count <= SMALLEST_SHARD or min(sizes) >= SMALLEST_SHARD / 2
-
-
-@pytest.mark.parametrize("count", [1, 2, 23, 24, 101, 1000, 10_000])
-def test_the_nightly_reconciliation_takes_everybody_once_spread_over_the_night(count: int) -> None:
-    fleet = [f"w{i}" for i in range(count)]
-    positions = {slug: i for i, slug in enumerate(fleet)}
-    taken: list[str] = []
-    sizes = []
-    for slot in range(SLICES):
-        when = NOW.replace(hour=1 + slot // 6, minute=slot % 6 * 10)
-        requests = reconciliation_requests("airtable", fleet, when)
-        assert [request.run_key for request in requests] == [
-            f"airtable:{when:%Y%m%dT%H%M}:{i}" for i in range(len(requests))
-        ]
-        ends = [
-            (
-                positions[request.tags["dagster/asset_partition_range_start"]],
-                positions[request.tags["dagster/asset_partition_range_end"]],
-            )
-            for request in requests
-        ]
-        sizes.append(sum(last - first + 1 for first, last in ends))
-        taken += [slug for first, last in ends for slug in fleet[first : last + 1]]
-        assert {request.tags["integrations/full"] for request in requests} <= {"true"}
-    assert taken == fleet
-    assert max(sizes) - min(sizes) <= 1
 
 
 class Simulation:

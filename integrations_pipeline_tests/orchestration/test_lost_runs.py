@@ -15,7 +15,7 @@ from integrations_pipeline.orchestration.lost_runs import (
     DagsterState,
     reason_to_close,
 )
-from integrations_pipeline.orchestration.partitions import follow_workspaces, range_tags
+from integrations_pipeline.orchestration.partitions import follow_connections, range_tags
 from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline.store import fleet, sync_log
 from integrations_pipeline.store.fleet import OpenRun
@@ -97,7 +97,7 @@ def test_open_rows_of_a_run_that_is_over_are_closed_and_count_as_a_failed_run(
     environment: Environment, instance: dg.DagsterInstance, ending: str
 ) -> None:
     environment.connect(environment.add_workspace("alpha"))
-    follow_workspaces(instance, ["alpha"])
+    follow_connections(instance, {PROVIDER: ["alpha"]})
     run = _dagster_run(instance, "alpha")
     if ending == "failed":
         instance.report_run_failed(run)
@@ -134,7 +134,7 @@ def test_rows_are_never_closed_while_somebody_holds_the_connections_lock(
 ) -> None:
     """As when a person ends a run by force: Dagster calls it canceled, its process is still at work."""
     environment.connect(environment.add_workspace("alpha"))
-    follow_workspaces(instance, ["alpha"])
+    follow_connections(instance, {PROVIDER: ["alpha"]})
     run = _dagster_run(instance, "alpha")
     instance.report_run_canceled(run)
     _open_rows(environment, run.run_id)
@@ -149,7 +149,7 @@ def test_rows_of_a_run_that_has_lost_its_lock_but_lives_are_left_to_it(
     environment: Environment, instance: dg.DagsterInstance
 ) -> None:
     environment.connect(environment.add_workspace("alpha"))
-    follow_workspaces(instance, ["alpha"])
+    follow_connections(instance, {PROVIDER: ["alpha"]})
     run = _dagster_run(instance, "alpha")
     _open_rows(environment, run.run_id)
 
@@ -180,7 +180,7 @@ def test_a_killed_dagster_run_is_closed_at_once_and_ended_by_the_second_tick_tha
 ) -> None:
     environment.connect(environment.add_workspace("alpha", people=1))
     environment.sandbox.stage.faults.add(LONG)
-    follow_workspaces(home, ["alpha"])
+    follow_connections(home, {PROVIDER: ["alpha"]})
     later = SyncLater(seconds=LOST_AFTER_SECONDS + 60)
     with running(environment, RUN, "alpha") as process:
         wait(lambda: log_rows(environment, "status") == [("running",)] * 2)

@@ -1,26 +1,23 @@
 """Real Dagster runs over real workspaces: isolation, previews, what Dagster's pages show, sensors."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill  # nobody else can make one
 
 from integrations_pipeline.definitions import build_definitions
 from integrations_pipeline.orchestration.assets import grouped
 from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE
-from integrations_pipeline.orchestration.partitions import (
-    MAX_DELETES_PER_TICK,
-    RANGE_START,
-    WORKSPACES_NAME,
-    follow_workspaces,
-)
+from integrations_pipeline.orchestration.jobs import job_name
+from integrations_pipeline.orchestration.partitions import RANGE_START, follow_connections
 from integrations_pipeline.orchestration.shapes import REGISTRY_KEY
 from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.orchestration.arrangement import (
     ASSETS,
     PROVIDER,
+    SyncLater,
     failure_text,
     log_rows,
     materialized,
@@ -38,7 +35,7 @@ def _fleet(environment: Environment, instance: dg.DagsterInstance, slugs: Sequen
     for slug in slugs:
         workspace_id = environment.add_workspace(slug, people=people)
         environment.connect(workspace_id, **(BROKEN if slug.startswith("broken") else {}))
-    follow_workspaces(instance, slugs)
+    follow_connections(instance, {PROVIDER: slugs})
 
 
 def test_a_run_over_several_workspaces_records_each_by_itself(
@@ -77,7 +74,7 @@ def test_one_failing_workspace_is_named_and_the_others_are_done(
     _fleet(environment, instance, ["alpha", "broken", "gamma"])
     environment.add_workspace("unconnected")
     slugs = ["alpha", "broken", "gamma", "unconnected"]
-    follow_workspaces(instance, slugs)
+    follow_connections(instance, {PROVIDER: slugs})
 
     result = run(instance, slugs)
 
@@ -137,7 +134,7 @@ def test_a_successful_run_writes_no_event_for_whom_it_skips(
     _fleet(environment, instance, ["alpha", "beta"])
     environment.add_workspace("lonely")
     slugs = ["alpha", "beta", "lonely"]
-    follow_workspaces(instance, slugs)
+    follow_connections(instance, {PROVIDER: slugs})
     run(instance, ["alpha"])
 
     result = run(instance, slugs, tags={ONLY_DUE: "true"})
@@ -195,7 +192,9 @@ def test_materialising_one_direction_syncs_one_way(
     assert environment.rows("select count(*) from integration_links") == [(int(direction == "to_external"),)]
 
 
-def test_metadata_has_counts_that_plot_and_no_address(environment: Environment, instance: dg.DagsterInstance) -> None:
+def test_metadata_has_counts_that_plot_and_no_whole_address(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
     _fleet(environment, instance, ["alpha"], people=3)
     run(instance, ["alpha"])
 
@@ -209,7 +208,8 @@ def test_metadata_has_counts_that_plot_and_no_address(environment: Environment, 
     assert isinstance(metadata["api_calls"].value, int)
     assert isinstance(metadata["seconds"].value, float)
     plan = instance.get_latest_materialization_event(dg.AssetKey([PROVIDER, "plan"]))
-    assert "@" not in str(plan)
+    assert "p…1@alpha.org" in str(plan)
+    assert "person1@" not in str(plan)
 
 
 def test_metadata_leads_to_the_section_about_what_a_run_leaves_to_a_person(
@@ -262,40 +262,6 @@ def test_the_reconciliation_tag_reads_everything(environment: Environment, insta
     assert {row[0] for row in reads[-2:]} == {"complete"}
 
 
-def test_partitions_follow_the_workspaces(environment: Environment, instance: dg.DagsterInstance) -> None:
-    assert follow_workspaces(instance, ["a", "b"]) == (2, 0)
-    assert follow_workspaces(instance, ["b", "c"]) == (1, 1)
-    assert set(instance.get_dynamic_partitions(WORKSPACES_NAME)) == {"b", "c"}
-    assert follow_workspaces(instance, []) == (0, 0)  # more likely a fault than the end of everybody
-
-
-def test_partitions_are_added_all_at_once_and_removed_a_few_hundred_at_a_time(instance: dg.DagsterInstance) -> None:
-    """Dagster removes them one by one, and would keep the sensor for minutes."""
-    many = [f"w{i}" for i in range(MAX_DELETES_PER_TICK + 20)]
-
-    assert follow_workspaces(instance, [*many, "kept"]) == (len(many) + 1, 0)
-    assert follow_workspaces(instance, ["kept"]) == (0, MAX_DELETES_PER_TICK)
-    assert follow_workspaces(instance, ["kept"]) == (0, 20)
-
-
-@pytest.mark.parametrize(
-    ("status", "is_removed"),
-    [(BulkActionStatus.REQUESTED, False), (BulkActionStatus.CANCELING, False), (BulkActionStatus.COMPLETED, True)],
-)
-def test_no_partition_goes_while_a_backfill_is_under_way(
-    environment: Environment, instance: dg.DagsterInstance, status: BulkActionStatus, is_removed: bool
-) -> None:
-    """Dagster would end the whole backfill for it."""
-    follow_workspaces(instance, ["a", "b"])
-    backfill = PartitionBackfill(
-        backfill_id="x", status=status, from_failure=False, tags={}, backfill_timestamp=0.0, asset_backfill_data=None
-    )
-    instance.add_backfill(backfill)
-
-    assert follow_workspaces(instance, ["b", "c"]) == (1, int(is_removed))
-    assert ("a" in instance.get_dynamic_partitions(WORKSPACES_NAME)) is not is_removed
-
-
 def test_the_due_sensor_asks_for_a_range_once_the_partition_sensor_has_made_it(
     environment: Environment, instance: dg.DagsterInstance
 ) -> None:
@@ -330,6 +296,45 @@ def test_the_due_sensor_asks_for_nobody_who_is_being_synced(
     )
 
     assert "0 connections due" in tick(f"{PROVIDER}_due", instance).skip_message
+
+
+def test_a_launch_that_failed_is_not_asked_for_again_every_minute(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    _fleet(environment, instance, ["alpha", "beta"])
+    environment.rows("update integration_connections set next_sync_at = now() - interval '10 minutes' returning id")
+    job = build_definitions().resolve_job_def(job_name(PROVIDER))
+
+    def fail_launch() -> None:
+        """As the daemon tells it when the code server does not answer in time: the run never began."""
+        (request,) = tick(f"{PROVIDER}_due", instance).run_requests
+        instance.report_run_failed(instance.create_run_for_job(job, tags=request.tags))
+
+    fail_launch()
+    assert "1 launches failed lately, none to start" in tick(f"{PROVIDER}_due", instance).skip_message
+    later = tick(f"{PROVIDER}_due", instance, sync=SyncLater(seconds=150))
+    assert [request.tags[RANGE_START] for request in later.run_requests] == ["alpha"]
+
+    assert run(instance, ["alpha", "beta"]).success
+    environment.rows("update integration_connections set next_sync_at = now(), updated_at = now() returning id")
+    assert tick(f"{PROVIDER}_due", instance, sync=SyncLater(seconds=90)).run_requests, "synced since: all is forgotten"
+
+
+def test_what_sensors_and_schedules_ask_for_leaves_the_queue_after_what_a_person_launches(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    _fleet(environment, instance, ["alpha"])
+    definitions = build_definitions()
+    tags = [dict(request.tags) for request in tick(f"{PROVIDER}_due", instance).run_requests]
+    for schedule in definitions.schedules or ():
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime.now(UTC))
+        requests = definitions.resolve_schedule_def(schedule.name).evaluate_tick(context).run_requests
+        tags += [dict(request.tags) for request in requests or ()]
+
+    assert len(tags) == 4
+    assert {int(each["dagster/priority"]) for each in tags} == {-1}
+    jobs = [definitions.resolve_job_def(job.name) for job in definitions.jobs or ()]
+    assert not any("dagster/priority" in job.tags for job in jobs), "a person's launch of them has none"
 
 
 def _queue(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:

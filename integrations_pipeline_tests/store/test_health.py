@@ -46,6 +46,17 @@ HOUR_AGO = NOW - timedelta(hours=1)
             {"last_sync_at": None, "created_at": HOUR_AGO}, {"stale": {"a": 60}}, id="never synced since it was made"
         ),
         pytest.param({"last_sync_at": HOUR_AGO, "next_sync_at": None}, {}, id="enabled a moment ago"),
+        pytest.param({"last_full_at": NOW - timedelta(hours=26)}, {"unread": {"a": 26}}, id="not read whole for long"),
+        pytest.param({"last_full_at": NOW - timedelta(hours=24.4)}, {}, id="the next run does it"),
+        pytest.param(
+            {"last_full_at": NOW - timedelta(hours=26), "sync_frequency_minutes": 70}, {}, id="which is not so often"
+        ),
+        pytest.param({"created_at": NOW - timedelta(hours=30)}, {"unread": {"a": 30}}, id="never read whole"),
+        pytest.param({"last_full_at": NOW - timedelta(days=9), "next_sync_at": None}, {}, id="enabled just now"),
+        pytest.param(
+            {"cursor": '{"stopped": ["company", "phone"]}'}, {"stopped_fields": {"a": 2}}, id="two fields stopped"
+        ),
+        pytest.param({"cursor": '{"stopped": []}'}, {}, id="none stopped"),
         pytest.param(
             {"last_sync_at": HOUR_AGO, "error_count": 1}, {"failing": {"a": 1}, "stale": {"a": 60}}, id="both"
         ),
