@@ -124,6 +124,10 @@ class Mailbox(Protocol):
         looked for in that thread, then by the search."""
         ...
 
+    def sent_in_thread(self, thread_id: str) -> StoredMessage | None:
+        """The newest message of a thread that the mailbox's own people sent, with the headers that tell whose it is."""
+        ...
+
     def read_message(self, message_id: str) -> StoredMessage | None:
         """One message with its headers, and its report if it is one; None if it is gone."""
         ...

@@ -107,6 +107,10 @@ class Matcher:
         nearer = [each for each in ids if each not in named] if by_id is None else _before(ids, named)
         likely = by_id or _latest_before(in_thread, message)
         guess = likely or self._by_subject(connection, message)
+        if guess is not None and likely is None and not ids:
+            # It names nothing, but lies in a thread: of a mail of ours, it is an answer to that one.
+            other = self.mailbox.sent_in_thread(message.thread_id)
+            return guess if other is None else self._of_other(connection, other, None, is_named=False)
         other = self._other_mail(nearer, message) if guess is not None and nearer else None
         if other is None:
             return guess

@@ -245,6 +245,10 @@ class GmailMailbox:
                 return _to_stored(found)
         return None
 
+    def sent_in_thread(self, thread_id: str) -> StoredMessage | None:
+        sent = [each for each in self._thread(thread_id) if SENT in (each.get("labelIds") or [])]
+        return _to_stored(sent[-1]) if sent else None
+
     def _thread(self, thread_id: str) -> list[Message]:
         if thread_id not in self._threads:
             self._threads[thread_id] = self._client.thread(thread_id, _NAMING) if thread_id else []
