@@ -127,7 +127,7 @@ class Gmail(Service):
         for mail in self.messages:
             if mail.header("Message-ID") in named and _subject(mail.parsed) == _subject(parsed):
                 return mail.thread
-        return ""
+        return _new_id()
 
     # The wire.
 
