@@ -7,12 +7,15 @@ message by itself. Does not: which pitch it answers (`sync.replies`), reading re
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from enum import StrEnum
 
 from integrations_pipeline.mail import words
 from integrations_pipeline.mail.addresses import LIST_HEADERS, addresses_of, is_machine
 from integrations_pipeline.mail.notices import goes_on, is_failure, names_dead_address
 from integrations_pipeline.mail.reports import Report
+from integrations_pipeline.model import clean_text
 
 Headers = Mapping[str, Sequence[str]]
 
@@ -93,7 +96,7 @@ def may_be_notice(headers: Headers) -> bool:
     sender = sender_of(headers)
     if not sender or _is_daemon(sender) or headers.get("x-failed-recipients"):
         return True
-    return is_failure(_first(headers, "subject")) and (is_automatic(headers) or is_machine(sender))
+    return is_failure(_subject(headers)) and (is_automatic(headers) or is_machine(sender))
 
 
 def _is_daemon(sender: str) -> bool:
@@ -129,7 +132,7 @@ def is_automatic(headers: Headers) -> bool:
         # Nobody can answer it, and no report says why: RFC 5321 keeps the empty sender for machines.
         or _first(headers, "return-path").strip() == "<>"
         or _content_type(headers) == "multipart/report"
-        or words.AWAY_SUBJECT.match(_first(headers, "subject")) is not None
+        or words.AWAY_SUBJECT.match(_subject(headers)) is not None
     )
 
 
@@ -138,13 +141,27 @@ def _is_about_absence(received: Received) -> bool:
     told = " ".join(_first(headers, name) for name in ("auto-submitted", "x-autorespond", "x-autoreply-reason"))
     # Gmail's own vacation answers say no more than this, whatever their language.
     is_gmail = _precedence(headers) == "bulk" and bool(headers.get("x-autoreply")) and not headers.get("feedback-id")
-    subject = _first(headers, "subject")
+    subject = _subject(headers)
     return (
         is_gmail
         or "vacation" in told.lower()
         or words.AWAY_SUBJECT.match(subject) is not None
         or words.AWAY.search(f"{told} {subject} {received.snippet}") is not None
     )
+
+
+def _subject(headers: Headers) -> str:
+    return in_words(_first(headers, "subject"))
+
+
+def in_words(text: str) -> str:
+    """A header's text as a person reads it: some servers tell it as it travelled, in encoded words."""
+    if "=?" not in text:
+        return text
+    try:
+        return clean_text(str(make_header(decode_header(text))))
+    except (LookupError, ValueError, HeaderParseError):
+        return text
 
 
 def _precedence(headers: Headers) -> str:
@@ -181,6 +198,7 @@ def referenced_ids(headers: Headers) -> tuple[str, ...]:
 
 def bare_subject(subject: str) -> str:
     """A subject without the prefixes that answering adds, by people and by machines, in lower case."""
+    subject = in_words(subject)
     found = words.AWAY_SUBJECT.match(subject)
     subject = subject[found.end() :] if found and found[0].rstrip().endswith((":", "\uff1a")) else subject
     return " ".join(_PREFIXES.sub("", subject, count=1).split()).lower()

@@ -10,6 +10,7 @@ from integrations_pipeline.mail.classify import (
     bare_subject,
     classify,
     failed_recipients,
+    in_words,
     is_hard_bounce,
     referenced_ids,
     sender_of,
@@ -277,3 +278,16 @@ def test_no_more_than_that_is_taken_from_a_subject(subject: str, bare: str) -> N
 )
 def test_the_sender_is_the_first_address(header: str, sender: str) -> None:
     assert sender_of({"from": [header]}) == sender
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        ("=?utf-8?q?R=C3=A9ponse_automatique?= : Story", "Réponse automatique : Story"),
+        ("Re: Story", "Re: Story"),
+        ("=?nonsense?x?y?=", "=?nonsense?x?y?="),
+        ("a =?b", "a =?b"),
+    ],
+)
+def test_a_subject_is_read_as_a_person_reads_it(told: str, read: str) -> None:
+    assert in_words(told) == read

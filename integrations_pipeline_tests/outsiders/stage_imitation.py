@@ -9,7 +9,7 @@ from typing import Any
 
 from integrations_pipeline_tests.outsiders.imitation.airtable import Column, Record
 from integrations_pipeline_tests.outsiders.imitation.airtable_cells import NotForColumn, stored
-from integrations_pipeline_tests.outsiders.imitation.gmail import Mail
+from integrations_pipeline_tests.outsiders.imitation.gmail import Gmail, Mail
 from integrations_pipeline_tests.outsiders.imitation.http import Answer, Request, Service
 from integrations_pipeline_tests.outsiders.imitation.mailchimp import MergeField
 from integrations_pipeline_tests.outsiders.imitation.world import World
@@ -26,6 +26,8 @@ class _Lying:
 
     def be_honest(self) -> None:
         self.service.lies.clear()
+        if isinstance(self.service, Gmail):
+            self.service.hides_sent = False
 
     def calls(self, method: str, pattern: str) -> int:
         return self.service.count(method, pattern)

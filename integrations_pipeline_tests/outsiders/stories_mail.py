@@ -311,6 +311,7 @@ def _unknown_parent(play: Play) -> None:
     play.sync("gmail")
     play.must_be("the follow-up", play.status_of(child), "queued")
     play.done("pitches", "resolve", parent, "-w", play.slug, "--not-sent")
+    play.stage.gmail.be_honest()
     play.settle("gmail")
     play.must_be("the follow-up, once the parent is sent", play.status_of(child), "sent")
 
