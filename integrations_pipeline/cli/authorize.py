@@ -20,6 +20,7 @@ from integrations_pipeline.cli.output import (
     warn,
     wired,
 )
+from integrations_pipeline.cli.places import SharedOption, require_own_place
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.providers.oauth import Consent, OAuthSpec, Tokens
 from integrations_pipeline.store import connections, sync_log
@@ -39,15 +40,15 @@ def authorize(
     port: Annotated[int, typer.Option(min=1024, max=65535, help="Port of the redirect address.")] = PORT,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for an answer in the browser.")] = WAIT_SECONDS,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Store it whosever account was connected; needed without a terminal.")
+        bool,
+        typer.Option("--yes", help="Do not ask whether it is the right account; nobody is asked without a terminal."),
     ] = False,
+    shared: SharedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Connect a provider by OAuth: new, or again after its authorisation was lost. Nothing is forgotten."""
     if no_browser and settings == "-":
         raise ConfigurationError("--no-browser reads the pasted address from stdin: give --settings a file")
-    if not (yes or (sys.stdin and sys.stdin.isatty())):
-        raise ConfigurationError("without a terminal nobody can say whose account it should be: give --yes")
     with wired() as wiring:
         runtime = wiring.runtime
         spec = runtime.spec(provider)
@@ -59,9 +60,13 @@ def authorize(
         consent = exchange.ask(f"http://{spec.oauth.redirect_host}:{port}{PATH}")
         with _answered(spec.oauth, consent, None if no_browser else _Browser(port=port, wait_seconds=wait)) as answer:
             tokens, beside = exchange.accept(consent, answer)
-            _agree(spec.oauth, workspace, exchange.account(tokens), is_agreed=yes)
+            is_asked = not yes and sys.stdin is not None and sys.stdin.isatty()
+            _agree(spec.oauth, workspace, exchange.account(tokens), is_agreed=not is_asked)
         grant = _Grant(oauth=spec.oauth, tokens=tokens, beside=beside)
-        row = _save(runtime, workspace_id, _new(runtime, provider, wanted, grant, frequency_minutes))
+        new = _new(runtime, provider, wanted, grant, frequency_minutes)
+        if not shared:
+            require_own_place(runtime, workspace_id, new)
+        row = _save(runtime, workspace_id, new)
     if as_json:
         print_json({"id": str(row.id), "workspace": workspace, "provider": provider, "status": row.status})
     else:

@@ -1,6 +1,5 @@
 """`integrations connections`: a workspace's links to providers."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,7 +12,6 @@ from integrations_pipeline.cli.connection_input import (
     FrequencyOption,
     known_settings,
     read_json,
-    tried_provider,
     valid_credentials,
     valid_settings,
 )
@@ -28,6 +26,7 @@ from integrations_pipeline.cli.output import (
     warn,
     wired,
 )
+from integrations_pipeline.cli.places import SharedOption, elsewhere, require_own_place
 from integrations_pipeline.errors import ConfigurationError, IntegrationError
 from integrations_pipeline.providers.base import CheckReport, Provider
 from integrations_pipeline.store import connections, sync_log
@@ -52,9 +51,7 @@ def add(
     create_field: Annotated[
         bool, typer.Option("--create-field", help="Make the provider's key column where the token may.")
     ] = False,
-    shared: Annotated[
-        bool, typer.Option("--shared", help="Another workspace syncs the same table or audience, and that is meant.")
-    ] = False,
+    shared: SharedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add a connection, or replace the credentials of the one there is; settings stay unless given."""
@@ -71,7 +68,7 @@ def add(
             frequency_minutes=frequency_minutes,
         )
         if not shared:
-            _require_own_place(runtime, workspace_id, new)
+            require_own_place(runtime, workspace_id, new)
         row = _save(runtime, workspace_id, new)
         if create_field:
             _create_key_column(runtime, row)
@@ -79,26 +76,6 @@ def add(
         print_json({"id": str(row.id), "workspace": workspace, "provider": provider, "status": row.status})
     else:
         say(f"saved the {provider} connection of {workspace}; `integrations connections check` tries it")
-
-
-def _require_own_place(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> None:
-    """Two workspaces on one table or audience have each other's contacts after two runs."""
-    elsewhere = _elsewhere(runtime, workspace_id, new.integration_type)
-    if not elsewhere:
-        return
-    with tried_provider(runtime, workspace_id, new) as provider:
-        others = [slug for slug, settings in elsewhere if provider.is_place_of(settings)]
-    if others:
-        title = runtime.spec(new.integration_type).title
-        raise ConfigurationError(
-            f"workspace {others[0]} syncs the same place at {title} already, and each would get the other's "
-            "contacts: name another place in --settings, or say --shared if that is meant"
-        )
-
-
-def _elsewhere(runtime: Runtime, workspace_id: UUID, integration_type: str) -> list[tuple[str, Mapping[str, Any]]]:
-    with runtime.database.admin() as connection:
-        return connections.places_elsewhere(connection, integration_type, workspace_id)
 
 
 def _save(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> ConnectionRow:
@@ -187,7 +164,7 @@ def _checked(runtime: Runtime, row: ConnectionRow) -> CheckReport:
         try:
             told = tuple(
                 f"shared with another workspace: {slug} syncs the same place, and each gets the other's contacts"
-                for slug, settings in _elsewhere(runtime, row.workspace_id, row.integration_type)
+                for slug, settings in elsewhere(runtime, row.workspace_id, row.integration_type)
                 if provider.is_place_of(settings)
             )
             report = provider.check()

@@ -106,18 +106,6 @@ def test_a_second_visitor_ends_the_command_in_one_line_and_nothing_is_stored(
 
 
 @pytest.mark.slow
-def test_without_a_terminal_a_yes_is_needed_before_anybody_is_asked(place: Place) -> None:
-    place.add_workspace("acme")
-    command = [*COMMAND, "connections", "authorize", "airtable", "-w", "acme"]
-    ran = subprocess.run(
-        command, env=environment(place), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 2
-    assert "give --yes" in ran.stderr
-    assert "/start/" not in ran.stderr
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "is_stored"), [("y", True), ("n", False), ("", False)])
 @pytest.mark.parametrize("provider", ["airtable", "gmail", "mailchimp"])
 def test_on_a_terminal_a_person_is_asked_whether_it_is_the_account_that_they_meant(
