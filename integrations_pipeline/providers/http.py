@@ -276,7 +276,7 @@ class HttpClient:
             body = parse_json(response.content) if response.content else None
         except UnreadableError as error:
             raise request.wrong(f"{self._host} answered {response.status_code} with a body that is {error}") from error
-        if not request.shape.fits(body):
+        if not request.shape.fits(body, response.status_code):
             raise request.wrong(f"{self._host} answered {request.shape.title} in another shape than documented")
         return body
 

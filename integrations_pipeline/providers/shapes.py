@@ -26,15 +26,18 @@ Time = Annotated[str, StringConstraints(pattern=r"^(|(19|2[01])[0-9]{2}-[01][0-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """`title`: what the answer is, as it stands in messages. `kind`: its type. `bounds`: its own, where an answer may
-    be larger or come later than others of its endpoint."""
+    """`title`: what the answer is, as it stands in messages. `kind`: its type. `status`: the only one that says so,
+    where there is one. `bounds`: its own, where an answer may be larger or come later than others of its endpoint."""
 
     title: str
     kind: Any
+    status: int | None = None
     bounds: Bounds | None = None
 
-    def fits(self, body: Any) -> bool:
+    def fits(self, body: Any, status: int | None = None) -> bool:
         """Whether a parsed body has this shape. Texts, numbers and truth values are no substitutes for one another."""
+        if self.status not in (None, status):
+            return False
         if self.kind is Any:
             return True
         try:
@@ -51,5 +54,5 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 ANYTHING = Shape(title="a request", kind=Any)
-#: 204: it is done, and there is nothing to tell.
-NOTHING = Shape(title="a write without an answer", kind=None)
+#: It is done, and there is nothing to tell. 200 without a body may be anybody's.
+NOTHING = Shape(title="a write that has no answer", kind=None, status=204)
