@@ -14,8 +14,10 @@ from pydantic_core.core_schema import is_instance_schema
 
 from integrations_pipeline.providers.bounds import Bounds
 
-#: An id: kept, sent in paths and compared, so it is one word of characters that any of those takes.
-Id = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
+#: An id: kept, sent in paths and compared, so it is one word of characters that any of those takes, and no "..".
+Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-][!-~]{0,254}$")]
+#: An id, or "" where there is none.
+MaybeId = Annotated[str, StringConstraints(pattern=r"^([0-9A-Za-z_-][!-~]{0,254})?$")]
 #: A name that a person gave: any characters but the one that Postgres does not keep.
 Name = Annotated[str, StringConstraints(pattern=r"^[^\x00]{0,1000}$")]
 #: What somebody wrote, half characters and all: a provider that cuts a text cuts an emoji, too.

@@ -14,12 +14,19 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from integrations_pipeline.errors import InDoubtError, PermanentError, RetryableError, WrongAnswerError
+from integrations_pipeline.errors import (
+    CredentialsError,
+    InDoubtError,
+    PermanentError,
+    RetryableError,
+    WrongAnswerError,
+)
+from integrations_pipeline.providers.airtable import PROVIDER as AIRTABLE
 from integrations_pipeline.providers.airtable.wire import read_error as airtable_error
-from integrations_pipeline.providers.base import FixedToken
+from integrations_pipeline.providers.base import FixedToken, ProviderContext, ProviderSpec
 from integrations_pipeline.providers.bounds import MOST_LEVELS, Bounds, UnreadableError, parse_json
 from integrations_pipeline.providers.http import Endpoint, HttpClient, RetryPolicy
-from integrations_pipeline.providers.mailchimp.wire import BOUNDS as MAILCHIMP_BOUNDS
+from integrations_pipeline.providers.mailchimp import PROVIDER as MAILCHIMP
 from integrations_pipeline.providers.mailchimp.wire import read_error as mailchimp_error
 from integrations_pipeline.providers.network import proxy_of
 from integrations_pipeline.providers.shapes import Shape
@@ -351,9 +358,30 @@ def test_an_answer_that_is_wrong_for_a_moment_is_waited_out(caplog: pytest.LogCa
     assert SECRET not in caplog.text
 
 
-def test_mailchimp_gets_the_time_that_it_gives_itself() -> None:
-    assert MAILCHIMP_BOUNDS.timeout.read == 130.0
-    assert MAILCHIMP_BOUNDS.pause_seconds < MAILCHIMP_BOUNDS.whole_seconds
+@pytest.mark.parametrize(("spec", "seconds"), [(MAILCHIMP, 130.0), (AIRTABLE, 30.0)], ids=["mailchimp", "airtable"])
+def test_each_provider_gets_the_time_that_it_gives_itself(spec: ProviderSpec, seconds: float) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(401)
+
+    provider = spec.build(
+        ProviderContext(
+            credentials={"dc": "us1"},
+            settings={"list_id": "x", "base_id": "x", "table_id": "x"},
+            mapping=(),
+            addresses=spec.addresses,
+            pacer=FreePacer(),
+            tokens=FixedToken(value="token"),
+            transport=httpx.MockTransport(answer),
+        )
+    )
+    with pytest.raises(CredentialsError):
+        provider.look()
+    provider.close()
+    assert asked[0].extensions["timeout"]["read"] == seconds
+    assert asked[0].extensions["bounds"].whole_seconds > seconds
 
 
 def test_a_type_of_error_is_told_only_if_it_is_a_word_of_the_api() -> None:

@@ -17,7 +17,7 @@ from integrations_pipeline_tests.sync.arrangement import Loopback
 LEFT_OUT = object()
 #: What stands in place of the true value.
 STRANGERS: tuple[Any, ...] = (
-    LEFT_OUT, None, True, False, 0, -1, 3.5, 10**30, 1e300, "", "x", "5", "\x00", "\ud83d", "x" * 5_000, "a/../b",
+    LEFT_OUT, None, True, False, 0, -1, 3.5, 10**30, 1e300, "", "x", "5", "\x00", "\ud83d", "x" * 5_000, "a/../b", "..",
     "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", [], [None], [[]], ["x"], [5], [{}], {}, {"x": 5},
     {"": None}, {"id": 5}, {"name": {"name": []}},
 )  # fmt: skip
@@ -77,7 +77,7 @@ class Distorting(Loopback):
     def __init__(self) -> None:
         super().__init__()
         self._fits = re.compile("(?!)")
-        self._spoil: Spoil = lambda body: body
+        self._spoil: Spoil | None = None
         self.hits = 0
         #: The last true answer.
         self.body: Any = None
@@ -86,8 +86,12 @@ class Distorting(Loopback):
         """`pattern` is looked for in "METHOD path?query"."""
         self._fits, self._spoil, self.hits = re.compile(pattern), spoil, 0
 
+    def watch(self, pattern: str) -> None:
+        """Count these requests and keep the true answer."""
+        self._fits, self._spoil, self.hits = re.compile(pattern), None, 0
+
     def leave_alone(self) -> None:
-        self.distort("(?!)", lambda body: body)
+        self.watch("(?!)")
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = super().handle_request(request)
@@ -95,6 +99,8 @@ class Distorting(Loopback):
             return response
         self.hits += 1
         self.body = json.loads(response.content) if response.content else None
+        if self._spoil is None:
+            return response
         content = json.dumps(self._spoil(self.body)).encode()
         headers = {"Date": response.headers.get("Date", ""), "Content-Type": "application/json"}
         return httpx.Response(200, headers=headers, content=content)

@@ -10,11 +10,9 @@ from pydantic import Field, GetPydanticSchema, StringConstraints
 from pydantic_core.core_schema import is_instance_schema
 from typing_extensions import TypedDict  # pydantic reads those of typing from Python 3.12 on
 
-from integrations_pipeline.providers.shapes import Id, Name, Shape, Text, Time
+from integrations_pipeline.providers.shapes import Id, MaybeId, Name, Shape, Text, Time
 
 Count = Annotated[int, Field(ge=0, le=10**9)]
-MaybeId = Annotated[str, StringConstraints(pattern=r"^[!-~]{0,255}$")]
-
 
 #: A text, a number, or the parts of an address; never a list.
 MergeValue = Annotated[Any, GetPydanticSchema(lambda _kind, _handler: is_instance_schema(_MERGE_VALUES))]
