@@ -4,6 +4,7 @@
     ├── RetryableError          try again later, by itself; may carry `retry_after_seconds`
     │   ├── UnreachableError    nothing was sent: the address does not answer
     │   ├── RateLimitedError    the provider told us to slow down
+    │   ├── WrongAnswerError    what came is no answer of the API: too large, too late, of another shape
     │   ├── InDoubtError        the request may have been applied: look before trying again
     │   └── TokenConflictError  the refresh token was used a moment ago: look for the new pair
     ├── PermanentError          this record or request will fail again until it changes
@@ -42,6 +43,10 @@ class UnreachableError(RetryableError):
 
 class RateLimitedError(RetryableError):
     """The provider's rate limit was met, by us or by someone else; the whole key must pause."""
+
+
+class WrongAnswerError(RetryableError):
+    """What came back is no answer of the API: beyond its bounds, no JSON, or of another shape than documented."""
 
 
 class InDoubtError(RetryableError):

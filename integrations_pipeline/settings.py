@@ -10,14 +10,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.providers.addresses import is_loopback
 
 DATABASE_URL = "INTEGRATIONS_DATABASE_URL"
 HOME = "INTEGRATIONS_HOME"
 ENCRYPTION_KEYS = "INTEGRATIONS_ENCRYPTION_KEYS"
-#: Speeds a loopback provider up by this factor; refused for any other address.
+#: Speeds providers on loopback up by this factor, and no others; refused where none is.
 RATE_SCALE = "INTEGRATIONS_SANDBOX_RATE_SCALE"
-
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +29,7 @@ class Settings:
     addresses: Mapping[str, str] = field(default_factory=dict)
     #: (client id, client secret) by the prefix of their variables, as `GOOGLE`; empty where not set.
     oauth_clients: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    #: For providers on loopback (`sync.runtime.Runtime.rate_scale_of`).
     rate_scale: float = 1.0
 
     @property
@@ -77,10 +77,14 @@ class Settings:
 def _address_problem(name: str, url: str) -> str:
     if "{dc}" in url:
         url = url.replace("{dc}", "us1")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that are no IPv6 address, a port that is none
+        is_address = False
+    if not is_address:
         return f"{name}: {url!r} is no address; expected https://host"
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and not is_loopback(url):
         return f"{name}: tokens are sent over https only; http is for loopback"
     return ""
 
@@ -94,7 +98,6 @@ def _rate_scale(text: str, addresses: Mapping[str, str]) -> tuple[float, str]:
         scale = 0.0
     if scale <= 0:
         return 1.0, f"{RATE_SCALE}: {text!r} is no positive number"
-    is_local = any(urlsplit(url).hostname in _LOOPBACK for url in addresses.values())
-    if not is_local:
+    if not any(map(is_loopback, addresses.values())):
         return 1.0, f"{RATE_SCALE} is only for providers on loopback; unset it"
     return scale, ""

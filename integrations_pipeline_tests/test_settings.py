@@ -7,6 +7,10 @@ import pytest
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.providers.registry import provider_spec, provider_specs
 from integrations_pipeline.settings import Settings
+from integrations_pipeline.store.database import Database
+from integrations_pipeline.store.encryption import Cipher, generate_key_text
+from integrations_pipeline.sync.runtime import Runtime
+from integrations_pipeline_tests.sync.arrangement import FreePacer
 
 DEFAULTS = {"INTEGRATIONS_AIRTABLE_API_URL": "https://api.airtable.com"}
 
@@ -25,6 +29,9 @@ def test_without_any_variable_everything_is_embedded_under_the_current_folder() 
     [
         pytest.param({"INTEGRATIONS_AIRTABLE_API_URL": "api.airtable.com"}, "is no address", id="no scheme"),
         pytest.param({"INTEGRATIONS_AIRTABLE_API_URL": "http://api.airtable.com"}, "https only", id="plain http"),
+        pytest.param({"INTEGRATIONS_AIRTABLE_API_URL": "http://[::1"}, "is no address", id="half a bracket"),
+        pytest.param({"INTEGRATIONS_AIRTABLE_API_URL": "http://127.0.0.1:99999"}, "is no address", id="odd port"),
+        pytest.param({"INTEGRATIONS_AIRTABLE_API_URL": "https://host:x"}, "is no address", id="no port"),
         pytest.param({"INTEGRATIONS_SANDBOX_RATE_SCALE": "9"}, "loopback", id="scale for the real thing"),
         pytest.param({"INTEGRATIONS_SANDBOX_RATE_SCALE": "fast"}, "no positive number", id="scale no number"),
         pytest.param({"INTEGRATIONS_DATABASE_URL": "postgresql://x/y"}, "ENCRYPTION_KEYS", id="url without keys"),
@@ -57,3 +64,35 @@ def test_the_registry_finds_every_provider_and_names_them_for_an_unknown_one() -
     assert "airtable" in provider_specs()
     with pytest.raises(ConfigurationError, match="airtable"):
         provider_spec("filofax")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "scales"),
+    [
+        pytest.param({"airtable": "http://127.0.0.1:1"}, {"airtable": 9.0, "mailchimp": 1.0, "gmail": 1.0}, id="one"),
+        pytest.param(
+            {"airtable": "http://localhost:1", "mailchimp": "http://[::1]:2", "gmail": "http://127.0.0.1:3"},
+            {"airtable": 9.0, "mailchimp": 9.0, "gmail": 9.0},
+            id="all",
+        ),
+        pytest.param(
+            {"gmail": "https://127.0.0.1.example.org"}, dict.fromkeys(("airtable", "gmail"), 1.0), id="named so"
+        ),
+    ],
+)
+def test_only_connections_to_loopback_go_faster(addresses: dict[str, str], scales: dict[str, float]) -> None:
+    specs = provider_specs()
+    defaults = {name: url for spec in specs.values() for name, url in spec.addresses.items()}
+    # What authorises is on loopback everywhere, and says nothing of the API.
+    local = {name: "http://127.0.0.1:9" for name in defaults if "API" not in name}
+    chosen = {f"INTEGRATIONS_{name.upper()}_API_URL": url for name, url in addresses.items()}
+    settings = Settings.from_environment(defaults, {**local, **chosen, "INTEGRATIONS_SANDBOX_RATE_SCALE": "9"})
+    runtime = Runtime(
+        database=Database("postgresql://nobody@127.0.0.1:9/none"),
+        cipher=Cipher.from_text(generate_key_text()),
+        specs=specs,
+        addresses=settings.addresses,
+        pacer=FreePacer(),
+        rate_scale=settings.rate_scale,
+    )
+    assert {name: runtime.rate_scale_of(specs[name]) for name in scales} == scales

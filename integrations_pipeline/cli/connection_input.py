@@ -86,7 +86,7 @@ def tried_provider(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> 
             tokens=FixedToken(value=key),
             workspace_id=str(workspace_id),
             is_read_only=True,
-            rate_scale=runtime.rate_scale,
+            rate_scale=runtime.rate_scale_of(spec),
             transport=runtime.transport,
             sleep=runtime.sleep,
         )

@@ -274,7 +274,8 @@ class ProviderFactory(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderSpec:
-    """A provider as the rest of the program sees it. `addresses`: environment name → default address."""
+    """A provider as the rest of the program sees it. `addresses`: environment name → default address, that of its API
+    first."""
 
     name: str
     title: str

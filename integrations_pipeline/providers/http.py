@@ -1,7 +1,8 @@
-"""The one HTTP client: timeouts by construction, paced, retried as a policy, classified once.
+"""The one HTTP client: bounded by construction, paced, retried as a policy, classified once.
 
 Belongs here: sending a request to a provider and turning what comes back into JSON or an exception of
-`errors`. Does not: what a provider's error body means; each provider hands in its own `read_error`.
+`errors`. Does not: how an answer is read within its bounds (`bounds`), what it should look like (`shapes`), what a
+provider's error body means; each provider hands in its own `read_error`.
 """
 
 import email.utils
@@ -9,6 +10,7 @@ import logging
 import random
 import re
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,17 +25,27 @@ from integrations_pipeline.errors import (
     RateLimitedError,
     RetryableError,
     UnreachableError,
+    WrongAnswerError,
 )
 from integrations_pipeline.providers.base import Pacer, TokenSource
-from integrations_pipeline.providers.tls import tls_context
+from integrations_pipeline.providers.bounds import (
+    ACCEPTED,
+    BOUNDS,
+    USUAL,
+    BoundedTransport,
+    Bounds,
+    Clock,
+    ExceededError,
+    UnreadableError,
+    parse_json,
+)
+from integrations_pipeline.providers.shapes import ANYTHING, Shape
 
 # httpx logs full addresses at INFO, and those carry record ids and formulas with e-mail addresses.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 _log = logging.getLogger(__name__)
-
-TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=60.0)
 
 #: Errors raised before anything was sent: trying again cannot apply a request twice.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -46,14 +58,24 @@ Params = Sequence[tuple[str, str]]
 class RetryPolicy:
     """How long to go on: `budget_seconds` in all, waits doubling from `first_wait_seconds` with jitter.
 
-    A wait that the provider asks for is obeyed up to `longest_wait_seconds`. An address that does not
-    answer at all is given up sooner, after `unreachable_seconds`.
+    A wait that the provider asks for is obeyed up to `longest_wait_seconds`. Given up sooner are an address that does
+    not answer at all, after `unreachable_seconds`, and one whose answers are wrong, after `wrong_seconds` or
+    `wrong_attempts`: those cost the most, and seldom pass.
     """
 
     budget_seconds: float = 180.0
     unreachable_seconds: float = 30.0
+    wrong_seconds: float = 10.0
+    wrong_attempts: int = 4
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 60.0
+
+    def is_over(self, attempts: int, seconds: float, error: BaseException | None) -> bool:
+        """Whether to give up after so many attempts, which took so long in all and ended with this error."""
+        if isinstance(error, UnreachableError):
+            return seconds >= self.unreachable_seconds
+        is_hopeless = seconds >= self.wrong_seconds or attempts >= self.wrong_attempts
+        return seconds >= self.budget_seconds or (isinstance(error, WrongAnswerError) and is_hopeless)
 
     def wait_seconds(self, attempt: int, error: BaseException | None) -> float:
         asked = error.retry_after_seconds if isinstance(error, RetryableError) else None
@@ -97,7 +119,7 @@ class TokenAuth(httpx.Auth):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """Where requests go and how: one address, one credential, one way to read errors. `scheme` makes the
-    header `Authorization` from a token."""
+    header `Authorization` from a token; `bounds` hold for every answer whose shape has none of its own."""
 
     base_url: str
     tokens: TokenSource
@@ -105,6 +127,22 @@ class Endpoint:
     scheme: Callable[[str], str] = bearer
     pace: Sequence[PaceRule] = ()
     retry: RetryPolicy = RetryPolicy()
+    bounds: Bounds = USUAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    method: str
+    path: str
+    params: Params
+    json: Any
+    is_repeatable: bool
+    shape: Shape
+
+    @property
+    def wrong(self) -> type[RetryableError]:
+        """What an answer is that tells nothing of what became of the request."""
+        return WrongAnswerError if self.is_repeatable else InDoubtError
 
 
 class HttpClient:
@@ -117,16 +155,16 @@ class HttpClient:
         pacer: Pacer,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], object] | None = None,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._endpoint = endpoint
         self._client = httpx.Client(
             base_url=endpoint.base_url.rstrip("/") + "/",
             auth=TokenAuth(endpoint.tokens, endpoint.scheme),
             event_hooks={"request": [self._count]},
-            timeout=TIMEOUT,
+            headers=ACCEPTED,
             follow_redirects=False,
-            transport=transport,
-            verify=tls_context(),
+            transport=BoundedTransport(endpoint.bounds, inner=transport, clock=clock),
         )
         self._pacer = pacer
         self._closed = threading.Event()
@@ -144,11 +182,14 @@ class HttpClient:
         params: Params = (),
         json: Any = None,
         is_repeatable: bool = True,
+        shape: Shape = ANYTHING,
     ) -> Any:
-        """Send and return the parsed JSON body (None if there is none). `path` is relative to the endpoint.
+        """Send and return the parsed JSON body (None if there is none), which has this shape. `path` is relative to
+        the endpoint.
 
-        Raises what `read_error` makes of a refusal, `RetryableError` once the retry budget is spent, and
-        `InDoubtError` at once if a request that must not be repeated may have been applied.
+        Raises what `read_error` makes of a refusal, `RetryableError` once the retry budget is spent, among them
+        `WrongAnswerError` for what is no answer of the API, and `InDoubtError` at once if a request that must not be
+        repeated may have been applied.
         """
         if "://" in path or path.startswith("/"):
             raise ValueError("requests stay at their endpoint: a path, not an address")
@@ -162,7 +203,8 @@ class HttpClient:
             sleep=self._pause,
             reraise=True,
         )
-        return retrying(self._send_once, method, path, params, json, is_repeatable)
+        request = _Request(method=method, path=path, params=params, json=json, is_repeatable=is_repeatable, shape=shape)
+        return retrying(self._send_once, request)
 
     def url_length(self, path: str, params: Params) -> int:
         """Characters of the whole address, for providers that limit it."""
@@ -180,11 +222,8 @@ class HttpClient:
         self._sleep(seconds)
 
     def _is_over(self, state: tenacity.RetryCallState) -> bool:
-        policy = self._endpoint.retry
         error = state.outcome.exception() if state.outcome else None
-        is_unreachable = isinstance(error, UnreachableError)
-        budget = policy.unreachable_seconds if is_unreachable else policy.budget_seconds
-        return (state.seconds_since_start or 0.0) >= budget
+        return self._endpoint.retry.is_over(state.attempt_number, state.seconds_since_start or 0.0, error)
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -194,42 +233,52 @@ class HttpClient:
         is_passing = isinstance(error, RetryableError) and not isinstance(error, InDoubtError)
         return is_passing and not self._closed.is_set()
 
-    def _send_once(self, method: str, path: str, params: Params, json: Any, is_repeatable: bool) -> Any:
+    def _send_once(self, request: _Request) -> Any:
         for rule in self._endpoint.pace:
             self._pacer.wait(rule.key, rule.interval_seconds)
         if self._closed.is_set():
             raise RetryableError("the run was stopped")
-        response = self._exchange(method, path, params, json, is_repeatable)
+        response = self._exchange(request)
         if response.is_success:
-            return self._parse(response, is_repeatable=is_repeatable)
+            return self._parse(response, request)
         error = self._endpoint.read_error(response)
         if isinstance(error, RateLimitedError):
             for rule in self._endpoint.pace:
                 asked = error.retry_after_seconds or rule.penalty_seconds
                 self._pacer.pause(rule.key, min(asked, self._endpoint.retry.longest_wait_seconds))
-        elif isinstance(error, RetryableError) and not is_repeatable:
-            raise InDoubtError(f"{method} answered {response.status_code}; it may have been applied")
+        elif isinstance(error, RetryableError) and not request.is_repeatable:
+            raise InDoubtError(f"{request.method} answered {response.status_code}; it may have been applied")
         raise error
 
-    def _exchange(self, method: str, path: str, params: Params, json: Any, is_repeatable: bool) -> httpx.Response:
+    def _exchange(self, request: _Request) -> httpx.Response:
+        bounds = request.shape.bounds or self._endpoint.bounds
         try:
-            response = self._client.request(method, path, params=list(params), json=json)
+            response = self._client.request(
+                request.method,
+                request.path,
+                params=list(request.params),
+                json=request.json,
+                timeout=bounds.timeout,
+                extensions={BOUNDS: bounds},
+            )
         except _NOT_SENT as error:
             raise UnreachableError(f"{self._host} cannot be reached ({type(error).__name__})") from error
+        except ExceededError as error:
+            raise request.wrong(str(error)) from error
         except httpx.RequestError as error:  # TransportError leaves out an answer that is not compressed as it says
-            kind = RetryableError if is_repeatable else InDoubtError
+            kind = RetryableError if request.is_repeatable else InDoubtError
             raise kind(f"{self._host} did not answer ({type(error).__name__})") from error
         self.server_time = _parse_date(response.headers.get("date")) or self.server_time
         return response
 
-    def _parse(self, response: httpx.Response, *, is_repeatable: bool) -> Any:
-        if not response.content:
-            return None
+    def _parse(self, response: httpx.Response, request: _Request) -> Any:
         try:
-            return response.json()
-        except ValueError as error:
-            kind = RetryableError if is_repeatable else InDoubtError
-            raise kind(f"{self._host} answered {response.status_code} with a body that is no JSON") from error
+            body = parse_json(response.content) if response.content else None
+        except UnreadableError as error:
+            raise request.wrong(f"{self._host} answered {response.status_code} with a body that is {error}") from error
+        if not request.shape.fits(body, response.status_code):
+            raise request.wrong(f"{self._host} answered {request.shape.title} in another shape than documented")
+        return body
 
     @property
     def _host(self) -> str:
@@ -237,10 +286,16 @@ class HttpClient:
 
 
 def _parse_date(text: str | None) -> datetime | None:
+    """A time of our days, which can be reckoned with; None for any other."""
     try:
-        return email.utils.parsedate_to_datetime(text).astimezone(UTC) if text else None
-    except ValueError:
+        found = email.utils.parsedate_to_datetime(text).astimezone(UTC) if text else None
+    except (ValueError, OverflowError):
         return None
+    return found if found is not None and found.year in _OUR_DAYS else None
+
+
+#: Years that a server's clock may show. Those at the ends of the calendar have no day before or after.
+_OUR_DAYS = range(2000, 2200)
 
 
 def retry_after(response: httpx.Response) -> float | None:

@@ -23,12 +23,13 @@ from integrations_pipeline.errors import (
     RetryableError,
     TokenConflictError,
     UnreachableError,
+    WrongAnswerError,
 )
+from integrations_pipeline.providers.bounds import ACCEPTED, BoundedTransport, Bounds, ExceededError
 from integrations_pipeline.providers.oauth_answers import known_code, read_answer, refuse
-from integrations_pipeline.providers.tls import tls_context
 
-#: A token endpoint may be slow, and giving up early on one that rotates costs the grant.
-TIMEOUT = httpx.Timeout(120.0, connect=10.0)
+#: A token endpoint may be slow, and giving up early on one that rotates costs the grant. Its answers are short.
+BOUNDS = Bounds(size_bytes=1024 * 1024, pause_seconds=120.0, whole_seconds=150.0)
 #: Sending a refresh again after a lost answer never makes things worse, so it is tried this often.
 ATTEMPTS = 3
 #: A pause that the endpoint asks for is made on the spot up to this; whoever needs the token waits out a longer one.
@@ -321,7 +322,12 @@ class _Http:
     def __init__(self, spec: OAuthSpec, transport: httpx.BaseTransport | None) -> None:
         self.title = spec.title
         self._spec = spec
-        self.http = httpx.Client(timeout=TIMEOUT, follow_redirects=False, transport=transport, verify=tls_context())
+        self.http = httpx.Client(
+            timeout=BOUNDS.timeout,
+            headers=ACCEPTED,
+            follow_redirects=False,
+            transport=BoundedTransport(BOUNDS, inner=transport),
+        )
 
     def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], auth: Any) -> httpx.Response:
         target, sent, body = auth.prepare("POST", url, dict(headers), urlencode(data))
@@ -329,6 +335,8 @@ class _Http:
             response = self.http.post(target, content=body, headers=sent)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise UnreachableError(f"{self.title}'s token endpoint cannot be reached") from error
+        except ExceededError as error:
+            raise WrongAnswerError(f"{self.title}'s token endpoint: {error}") from error
         except httpx.RequestError as error:
             raise RetryableError(f"{self.title}'s token endpoint did not answer ({type(error).__name__})") from error
         refuse(self.title, self._spec.client, response, is_refresh=data.get("grant_type") == "refresh_token")

@@ -16,9 +16,13 @@ from integrations_pipeline.errors import (
     RetryableError,
     TokenConflictError,
 )
+from integrations_pipeline.providers.bounds import parse_json
 
 #: Beyond a century it is no lifetime but another unit.
 LONGEST_LIFETIME_SECONDS = 100 * 365 * 86_400
+
+#: More than servers take in a header.
+LONGEST_TOKEN = 16 * 1024
 
 
 def read_answer(title: str, response: httpx.Response) -> dict[str, Any]:
@@ -28,7 +32,8 @@ def read_answer(title: str, response: httpx.Response) -> dict[str, Any]:
     is refused renews them. 0 is Mailchimp's way of saying never.
     """
     try:
-        answer = response.json()
+        # Whatever else is wrong with it: a refresh token that is not kept may cost the grant.
+        answer = parse_json(response.content, takes_any_number=True)
     except ValueError as error:
         raise RetryableError(f"{title}'s token endpoint gave no token (its answer is no JSON)") from error
     access_token = answer.get("access_token") if isinstance(answer, dict) else None
@@ -45,13 +50,13 @@ def read_answer(title: str, response: httpx.Response) -> dict[str, Any]:
 
 def _is_token(value: object) -> bool:
     """Whether it can stand in a header (RFC 6749, appendix A)."""
-    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_TOKEN and value.isascii() and value.isprintable()
 
 
 def _seconds(value: object) -> int | None:
     try:
-        seconds = float(value) if isinstance(value, (int, float, str)) else 0.0
-    except ValueError:
+        seconds = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else 0.0
+    except (ValueError, OverflowError):
         return None
     return int(seconds) if math.isfinite(seconds) and 0 < seconds < LONGEST_LIFETIME_SECONDS else None
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import FieldKind, FieldRule, MappedField, is_contact_field
+from integrations_pipeline.providers.addresses import is_loopback
 from integrations_pipeline.providers.base import (
     ConnectionSettings,
     FixedToken,
@@ -49,6 +50,7 @@ class Runtime:
     specs: Mapping[str, ProviderSpec]
     addresses: Mapping[str, str]
     pacer: Pacer
+    #: Asked for; what holds for a provider tells `rate_scale_of`.
     rate_scale: float = 1.0
     transport: Any = None
     sleep: Callable[[float], object] | None = None
@@ -62,6 +64,12 @@ class Runtime:
         if provider not in self.specs:
             raise ConfigurationError(f"unknown provider {provider!r}: choose one of {', '.join(sorted(self.specs))}")
         return self.specs[provider]
+
+    def rate_scale_of(self, spec: ProviderSpec) -> float:
+        """What divides the pauses before a provider's requests: `rate_scale` where its own API is on loopback. One that
+        is elsewhere keeps its limits, whatever other provider is a sandbox."""
+        api = next(iter(spec.addresses), "")
+        return self.rate_scale if is_loopback(self.addresses.get(api, "")) else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +232,7 @@ def build_provider(
         workspace_id=str(connection.workspace_id),
         known=known_columns(connection.cursor, parse_settings(spec, connection.settings), mapping),
         is_read_only=is_read_only,
-        rate_scale=runtime.rate_scale,
+        rate_scale=runtime.rate_scale_of(spec),
         transport=runtime.transport,
         sleep=runtime.sleep,
     )

@@ -1,5 +1,6 @@
 """Whatever a token endpoint answers, or does not: what it means, how often it is asked, what is left afterwards."""
 
+import gzip
 from typing import Any
 
 import pytest
@@ -156,6 +157,30 @@ def test_an_answer_that_no_protocol_knows_is_sorted_and_never_repeated(
     assert not any(part in str(caught.value) for part in ("secret", "@", "<p>", "127.0.0.1"))
 
 
+_BLANKS = b" " * 100_000_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        pytest.param(Answer(body=b"x" * 2_000_000), "larger than 1 MiB", id="huge"),
+        pytest.param(
+            Answer(body=gzip.compress(b"{}" + _BLANKS), headers={"Content-Encoding": "gzip"}),
+            "larger than 1 MiB",
+            id="gzip bomb",
+        ),
+        pytest.param(Answer(body=b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "gave no token", id="deep"),
+        pytest.param(
+            Answer(status=400, body=b"[" * 100_000 + b"]" * 100_000), "refused the request", id="deep refusal"
+        ),
+        pytest.param(Answer(body=b'{"access_token": "' + b"a" * 20_000 + b'"}'), "gave no token", id="long token"),
+    ],
+)
+def test_an_answer_without_bounds_is_one_line(place: Place, answer: Answer, says: str) -> None:
+    with canned(answer) as server, pytest.raises(IntegrationError, match=f"^Google[^\n]*{says}[^\n]*$"):
+        place.exchange(addresses={GOOGLE_TOKEN: server.url}).refresh("1//0-secret")
+
+
 @pytest.mark.parametrize(
     ("told", "seconds"),
     [
@@ -167,6 +192,10 @@ def test_an_answer_that_no_protocol_knows_is_sorted_and_never_repeated(
         pytest.param("0", None, id="never"),
         pytest.param("-5", None, id="in the past"),
         pytest.param("1e300", None, id="without end"),
+        pytest.param("1" * 400, None, id="more than a float holds"),
+        pytest.param("true", None, id="truth"),
+        pytest.param("NaN", None, id="no number"),
+        pytest.param("1e999", None, id="infinite"),
         pytest.param("1763800000000", None, id="a time in milliseconds"),
     ],
 )

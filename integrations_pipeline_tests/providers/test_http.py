@@ -14,10 +14,12 @@ from integrations_pipeline.errors import (
     IntegrationError,
     RateLimitedError,
     RetryableError,
+    WrongAnswerError,
 )
-from integrations_pipeline.providers.airtable.wire import read_error
+from integrations_pipeline.providers.airtable.wire import read_error as airtable_error
 from integrations_pipeline.providers.base import FixedToken
 from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy, retry_after
+from integrations_pipeline.providers.mailchimp.wire import read_error as mailchimp_error
 from integrations_pipeline_tests.sync.arrangement import FreePacer
 
 TOKEN = "patSecret.token"
@@ -47,6 +49,7 @@ def client(
     waits: list[float] | None = None,
     pacer: FreePacer | None = None,
     budget: float = 180.0,
+    read_error: Callable[[httpx.Response], IntegrationError] = airtable_error,
 ) -> Iterator[HttpClient]:
     endpoint = Endpoint(
         base_url="https://api.example.test/",
@@ -96,12 +99,28 @@ def test_server_errors_are_tried_again(status: int) -> None:
     assert 1.0 <= waits[1] <= 2.0
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 413, 422])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
 def test_refusals_are_not_tried_again(status: int) -> None:
     script = Script(httpx.Response(status, headers={"Location": "https://elsewhere.test/"}))
     with client(script) as made, pytest.raises(IntegrationError):
         send(made)
     assert [request.url.host for request in script.requests] == ["api.example.test"]
+
+
+@pytest.mark.parametrize("read_error", [airtable_error, mailchimp_error])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
+def test_no_redirect_is_followed_and_it_refuses_nothing(
+    status: int, read_error: Callable[[httpx.Response], IntegrationError]
+) -> None:
+    script = Script(httpx.Response(status, headers={"Location": "https://elsewhere.test/"}))
+    with client(script, read_error=read_error) as made:
+        with pytest.raises(WrongAnswerError, match=f"answered {status} and points elsewhere, which is not followed"):
+            send(made)
+        asked = len(script.requests)
+        with pytest.raises(InDoubtError):
+            send(made, is_repeatable=False)
+    assert (asked, len(script.requests)) == (4, 5)
+    assert {request.url.host for request in script.requests} == {"api.example.test"}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +215,7 @@ def test_closing_ends_the_waits_of_other_threads() -> None:
     endpoint = Endpoint(
         base_url="https://api.example.test",
         tokens=FixedToken(value=TOKEN),
-        read_error=read_error,
+        read_error=airtable_error,
         retry=RetryPolicy(first_wait_seconds=60.0),
     )
     asked = threading.Event()

@@ -15,8 +15,9 @@ from integrations_pipeline.errors import (
     InDoubtError,
     PermanentError,
     RetryableError,
+    WrongAnswerError,
 )
-from integrations_pipeline.providers.airtable import wire
+from integrations_pipeline.providers.airtable import shapes, wire
 from integrations_pipeline.providers.base import ProviderContext
 from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule
 
@@ -49,13 +50,14 @@ class AirtableClient:
 
     def schema(self) -> Mapping[str, Any]:
         """GET meta/bases/{base}/tables; a permission error where the token has no schema.bases:read."""
-        body: Mapping[str, Any] = self.http.request("GET", f"v0/meta/bases/{self._base_id}/tables")
+        path = f"v0/meta/bases/{self._base_id}/tables"
+        body: Mapping[str, Any] = self.http.request("GET", path, shape=shapes.SCHEMA)
         return body
 
     def create_text_column(self, table_id: str, name: str) -> None:
         body = {"name": name, "type": "singleLineText", "description": "Set by integrations_pipeline"}
         path = f"v0/meta/bases/{self._base_id}/tables/{quote(table_id, safe='')}/fields"
-        self.http.request("POST", path, json=body, is_repeatable=False)
+        self.http.request("POST", path, json=body, is_repeatable=False, shape=shapes.COLUMN)
 
     def pages(self, columns: Sequence[str], formula: str | None = None) -> Iterator[list[Mapping[str, Any]]]:
         """Pages of records, begun anew when the iterator expires; a record may then come twice."""
@@ -70,15 +72,16 @@ class AirtableClient:
 
     def _pages_once(self, columns: Sequence[str], formula: str | None) -> Iterator[list[Mapping[str, Any]]]:
         offset: str | None = None
+        seen: set[str] = set()
         while True:
             body = self._list(columns, formula, offset)
-            records = body.get("records") if isinstance(body, dict) else None
-            if not isinstance(records, list):
-                raise RetryableError("Airtable answered a listing without records")
-            yield records
+            yield body["records"]
             offset = body.get("offset")
             if not offset:
                 return
+            if offset in seen:
+                raise WrongAnswerError("Airtable's listing leads back to a page that was read")
+            seen.add(offset)
 
     def _list(self, columns: Sequence[str], formula: str | None, offset: str | None) -> Mapping[str, Any]:
         params = [("pageSize", str(wire.PAGE_SIZE)), *(("fields[]", column) for column in columns)]
@@ -93,7 +96,7 @@ class AirtableClient:
 
     def _list_request(self, method: str, path: str, **content: Any) -> Mapping[str, Any]:
         try:
-            body: Mapping[str, Any] = self.http.request(method, path, **content)
+            body: Mapping[str, Any] = self.http.request(method, path, shape=shapes.RECORDS, **content)
         except PermanentError as error:
             if error.code in wire.PLACE_GONE_CODES:
                 raise ConfigurationError(
@@ -106,8 +109,8 @@ class AirtableClient:
     def update(self, records: Sequence[Mapping[str, Any]], *, typecast: bool) -> list[Mapping[str, Any]]:
         """PATCH records by id; the same request twice has the same effect."""
         body = {"records": list(records), "typecast": typecast}
-        answer = self.http.request("PATCH", self._table_path, json=body)
-        return _answered(answer, len(records), RetryableError)
+        answer = self.http.request("PATCH", self._table_path, json=body, shape=shapes.WRITTEN)
+        return _answered(answer, len(records), WrongAnswerError)
 
     def upsert(self, records: Sequence[Mapping[str, Any]], key: str, *, typecast: bool) -> list[Mapping[str, Any]]:
         """PATCH records found by the key column, made where there is none: repeatable creates."""
@@ -116,13 +119,13 @@ class AirtableClient:
             "records": list(records),
             "typecast": typecast,
         }
-        answer = self.http.request("PATCH", self._table_path, json=body)
-        return _answered(answer, len(records), RetryableError)
+        answer = self.http.request("PATCH", self._table_path, json=body, shape=shapes.WRITTEN)
+        return _answered(answer, len(records), WrongAnswerError)
 
     def create(self, records: Sequence[Mapping[str, Any]], *, typecast: bool) -> list[Mapping[str, Any]]:
         """POST records; not repeatable, so a lost answer raises `InDoubtError`."""
         body = {"records": list(records), "typecast": typecast}
-        answer = self.http.request("POST", self._table_path, json=body, is_repeatable=False)
+        answer = self.http.request("POST", self._table_path, json=body, is_repeatable=False, shape=shapes.WRITTEN)
         return _answered(answer, len(records), InDoubtError)
 
     def delete(self, external_ids: Sequence[str]) -> frozenset[str]:
@@ -134,19 +137,23 @@ class AirtableClient:
         return frozenset(str(each.get("id")) for each in told if each.get("deleted") is True)
 
     def webhooks(self) -> list[Mapping[str, Any]]:
-        body = self.http.request("GET", f"v0/bases/{self._base_id}/webhooks")
-        return list(body.get("webhooks", []))
+        path = f"v0/bases/{self._base_id}/webhooks"
+        return list(self.http.request("GET", path, shape=shapes.WEBHOOKS)["webhooks"])
 
     def create_webhook(self, specification: Mapping[str, Any]) -> str:
         """Make a webhook without notification address: its payloads are polled. Returns its id."""
         body = {"specification": specification}
         path = f"v0/bases/{self._base_id}/webhooks"
-        return str(self.http.request("POST", path, json=body, is_repeatable=False)["id"])
+        return str(self.http.request("POST", path, json=body, is_repeatable=False, shape=shapes.WEBHOOK)["id"])
 
     def payloads(self, webhook_id: str, cursor: int) -> Mapping[str, Any]:
         """One page of payloads; listing them also keeps the webhook alive for another 7 days."""
         path = f"v0/bases/{self._base_id}/webhooks/{quote(webhook_id, safe='')}/payloads"
-        body: Mapping[str, Any] = self.http.request("GET", path, params=[("cursor", str(cursor))])
+        body: Mapping[str, Any] = self.http.request(
+            "GET", path, params=[("cursor", str(cursor))], shape=shapes.PAYLOADS
+        )
+        if body.get("mightHaveMore") and not body["payloads"]:
+            raise WrongAnswerError("Airtable's webhook has more payloads and tells none")
         return body
 
     def close(self) -> None:
@@ -154,9 +161,9 @@ class AirtableClient:
 
 
 def _answered(answer: Any, count: int, error: type[RetryableError]) -> list[Mapping[str, Any]]:
-    """The records of an answer to a write, which must be as many as were sent."""
-    records = answer.get("records") if isinstance(answer, dict) else None
-    if not isinstance(records, list) or len(records) != count:
+    """The records of an answer to a write, which must be as many as were sent, each once."""
+    records: list[Mapping[str, Any]] = answer["records"]
+    if len(records) != count or len({record["id"] for record in records}) != count:
         raise error(f"Airtable did not answer with the {count} records that were sent")
     return records
 

@@ -19,6 +19,7 @@ from integrations_pipeline.errors import (
     PermanentError,
     RateLimitedError,
     RetryableError,
+    WrongAnswerError,
 )
 from integrations_pipeline.providers.http import retry_after
 
@@ -41,6 +42,7 @@ ITERATOR_EXPIRED = "LIST_RECORDS_ITERATOR_NOT_AVAILABLE"
 GONE_CODES = frozenset({"ROW_DOES_NOT_EXIST", "MODEL_ID_NOT_FOUND"})
 #: The base, the table or the path is not there.
 PLACE_GONE_CODES = GONE_CODES | {"NOT_FOUND", "404"}
+_CODE = re.compile(r"[A-Z0-9_]{1,80}")
 _CONFIGURATION_CODES = frozenset({"INVALID_FILTER_BY_FORMULA", "TABLE_NOT_FOUND"})
 
 
@@ -62,22 +64,22 @@ def error_code(response: httpx.Response) -> tuple[str, str]:
     errors = body.get("errors") if isinstance(body, dict) else None
     if error is None and isinstance(errors, list) and errors:
         error = errors[0]
-    if isinstance(error, str):
-        return error, ""
     if isinstance(error, dict):
-        return str(error.get("type") or error.get("error") or ""), str(error.get("message") or "")
-    return "", ""
+        return _code(error.get("type") or error.get("error")), str(error.get("message") or "")
+    return _code(error), ""
+
+
+def _code(told: Any) -> str:
+    """An error type, which messages repeat: a word like all of Airtable's, or nothing."""
+    return told if isinstance(told, str) and _CODE.fullmatch(told) else ""
 
 
 def read_error(response: httpx.Response, columns: Sequence[str] = ()) -> IntegrationError:
     """The exception for a refused request. Names our own columns where the message does, never a value."""
     status = response.status_code
     code, message = error_code(response)
-    if status == 429:
-        return _rate_error(code, response)
-    # 501 is no fault that passes: the server does not have the endpoint.
-    if (status >= 500 and status != 501) or status == 408:
-        return RetryableError(f"Airtable answered {status}", retry_after_seconds=retry_after(response))
+    if (passing := _passing(response, code)) is not None:
+        return passing
     if code == ITERATOR_EXPIRED:
         return CursorExpiredError("Airtable's page iterator expired")
     if status == 401:
@@ -95,6 +97,19 @@ def read_error(response: httpx.Response, columns: Sequence[str] = ()) -> Integra
     if code in _CONFIGURATION_CODES:
         return ConfigurationError(_configuration_text(code, _told(named)))
     return PermanentError(f"Airtable refused the request ({code or status}){_told(named)}", code=code or str(status))
+
+
+def _passing(response: httpx.Response, code: str) -> IntegrationError | None:
+    """The error of an answer that says nothing of the request itself."""
+    status = response.status_code
+    if status == 429:
+        return _rate_error(code, response)
+    # 501 is no fault that passes: the server does not have the endpoint.
+    if (status >= 500 and status != 501) or status == 408:
+        return RetryableError(f"Airtable answered {status}", retry_after_seconds=retry_after(response))
+    if response.is_redirect:
+        return WrongAnswerError(f"Airtable answered {status} and points elsewhere, which is not followed")
+    return None
 
 
 def _rate_error(code: str, response: httpx.Response) -> IntegrationError:

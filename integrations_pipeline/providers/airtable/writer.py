@@ -139,9 +139,9 @@ class AirtableWriter:
         key = self.key or ""
         records = [{"fields": {**self._cells(change), key: change.contact_id}} for change in batch]
         written = self.client.upsert(records, key, typecast=self.is_typecast)
-        by_key = {wire.cells_of(record).get(key): record for record in written}
+        by_key = {cells.to_value(wire.cells_of(record).get(key)): record for record in written}
         # Answers come in the order of the request; the key in them, where it is shown, is surer still.
-        made = [by_key.get(change.contact_id) or record for change, record in zip(batch, written, strict=True)]
+        made = [by_key.get(change.contact_id or "") or record for change, record in zip(batch, written, strict=True)]
         return [self._made(change, record, str(record["id"])) for change, record in zip(batch, made, strict=True)]
 
     def _create(self, batch: Sequence[Change]) -> list[Outcome]:

@@ -5,10 +5,12 @@ from typing import Any
 
 import httpx
 
-from integrations_pipeline.errors import RetryableError
+from integrations_pipeline.errors import RetryableError, WrongAnswerError
 from integrations_pipeline.providers.base import Capabilities, ProviderSpec
+from integrations_pipeline.providers.bounds import ExceededError
 from integrations_pipeline.providers.mailchimp.fields import FIXED
 from integrations_pipeline.providers.mailchimp.provider import API_URL, MailchimpProvider, MailchimpSettings
+from integrations_pipeline.providers.mailchimp.shapes import METADATA
 from integrations_pipeline.providers.mailchimp.wire import CONCURRENCY, WRITE_BATCH
 from integrations_pipeline.providers.oauth import OAuthSpec, Whose
 
@@ -19,8 +21,13 @@ def data_centre(http: httpx.Client, address: str, access_token: str) -> Mapping[
     """The data centre of a token's account: GET …/metadata."""
     try:
         answer = http.get(f"{address}/metadata", headers={"Authorization": f"OAuth {access_token}"})
-        return {"dc": str(answer.raise_for_status().json()["dc"])}
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        centre = answer.raise_for_status().json()
+        if METADATA.fits(centre):
+            return {"dc": centre["dc"]}
+        raise WrongAnswerError("Mailchimp did not tell the account's data centre: run the command again")
+    except ExceededError as error:
+        raise WrongAnswerError(f"{error}: run the command again") from error
+    except (httpx.HTTPError, ValueError) as error:
         raise RetryableError("Mailchimp did not tell the account's data centre: run the command again") from error
 
 

@@ -10,12 +10,13 @@ from urllib.parse import quote
 
 import httpx
 
-from integrations_pipeline.errors import ConfigurationError, PermanentError
+from integrations_pipeline.errors import ConfigurationError, PermanentError, WrongAnswerError
 from integrations_pipeline.providers.base import ProviderContext
 from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule
-from integrations_pipeline.providers.mailchimp import wire
+from integrations_pipeline.providers.mailchimp import shapes, wire
 from integrations_pipeline.providers.mailchimp.members import ARCHIVED, FIELDS, Member, write_time
 from integrations_pipeline.providers.mailchimp.paging import Window, read_pages
+from integrations_pipeline.providers.shapes import NOTHING
 
 _PAGE_FIELDS = ",".join([*(f"members.{name}" for name in FIELDS), "total_items"])
 _MEMBER_FIELDS = ",".join(FIELDS)
@@ -39,29 +40,32 @@ class MailchimpClient:
             scheme=wire.authorization,
             read_error=wire.read_error,
             pace=[pace],
+            bounds=wire.BOUNDS,
         )
         self.http = HttpClient(endpoint, pacer=context.pacer, transport=context.transport, sleep=context.sleep)
 
     def audience(self) -> Mapping[str, Any]:
         """GET lists/{id}; `ConfigurationError` where there is none."""
-        body: Mapping[str, Any] = self._of_list("GET", "", params=[("fields", "id,name,stats.member_count")])
+        params = [("fields", "id,name,stats.member_count")]
+        body: Mapping[str, Any] = self._of_list("GET", "", params=params, shape=shapes.AUDIENCE)
         return body
 
     def merge_fields(self) -> list[Mapping[str, Any]] | None:
         """The audience's merge fields, all of them; None where they cannot be read."""
         params = [("count", str(wire.PAGE_SIZE))]
         try:
-            body = self.http.request("GET", f"{self._list}/merge-fields", params=params)
+            body = self.http.request("GET", f"{self._list}/merge-fields", params=params, shape=shapes.MERGE_FIELDS)
         except PermanentError as error:
             if error.code != wire.GONE:
                 raise
             self.audience()  # the audience itself may be what is missing
             return None
-        return list(body.get("merge_fields", []))
+        return list(body["merge_fields"])
 
     def create_merge_field(self, tag: str) -> None:
         body = {"tag": tag, "name": tag.capitalize(), "type": "text", "required": False}
-        self.http.request("POST", f"{self._list}/merge-fields", json=body, is_repeatable=False)
+        path = f"{self._list}/merge-fields"
+        self.http.request("POST", path, json=body, is_repeatable=False, shape=shapes.MERGE_FIELD)
 
     def pages(self, since: datetime | None = None, status: str | None = None) -> Iterator[list[Member]]:
         """Members in order of their last change, each at least once, however the list moves meanwhile."""
@@ -82,9 +86,8 @@ class MailchimpClient:
         params += [("since_last_changed", write_time(window.since))] if window.since else []
         params += [("before_last_changed", write_time(window.before))] if window.before else []
         params += [("status", status)] if status else []
-        body = self._of_list("GET", "/members", params=params)
-        members = list(body.get("members", []))
-        return members, int(body.get("total_items", len(members)))
+        body = self._of_list("GET", "/members", params=params, shape=shapes.MEMBERS)
+        return body["members"], body["total_items"]
 
     def archived(self, since: datetime) -> Iterator[list[Member]]:
         """Members archived or changed while archived; they are in no other list."""
@@ -93,8 +96,9 @@ class MailchimpClient:
     def member(self, key: str) -> Member | None:
         """One member by hash or contact id, archived ones too; None where there is none."""
         params = [("fields", _MEMBER_FIELDS)]
+        path = f"{self._list}/members/{quote(key, safe='')}"
         try:
-            body: Member = self.http.request("GET", f"{self._list}/members/{quote(key, safe='')}", params=params)
+            body: Member = self.http.request("GET", path, params=params, shape=shapes.MEMBER)
         except PermanentError as error:
             if error.code == wire.GONE:
                 return None
@@ -107,10 +111,11 @@ class MailchimpClient:
         found: list[Mapping[str, Any]] = []
         while True:
             params = [("count", str(wire.PAGE_SIZE)), ("offset", str(len(found)))]
-            body = self.http.request("GET", path, params=params)
-            tags = list(body.get("tags", []))
-            found += tags
-            if not tags or len(found) >= int(body.get("total_items", 0)):
+            body = self.http.request("GET", path, params=params, shape=shapes.TAGS)
+            if found and body["tags"][:1] == found[:1]:
+                raise WrongAnswerError("Mailchimp tells the same page of a member's tags again and again")
+            found += body["tags"]
+            if not body["tags"] or len(found) >= body["total_items"]:
                 return found
 
     def batch(
@@ -119,28 +124,37 @@ class MailchimpClient:
         """POST up to 500 members. Existing ones are refused one by one unless `is_update`; a lost answer to
         creates raises `InDoubtError`."""
         body = {"members": list(members), "update_existing": is_update}
-        answer = self._of_list("POST", "", json=body, params=_skipping(skips_validation), is_repeatable=is_update)
-        return answer if isinstance(answer, Mapping) else {}
+        answer: Mapping[str, Any] = self._of_list(
+            "POST", "", json=body, params=_skipping(skips_validation), is_repeatable=is_update, shape=shapes.BATCH
+        )
+        return answer
 
     def patch(self, address: str, values: Mapping[str, Any], *, skips_validation: bool = False) -> Member:
         params = _skipping(skips_validation)
-        body = self.http.request("PATCH", self._member(address), json=dict(values), params=params)
-        return body if isinstance(body, Mapping) else {}
+        body: Member = self.http.request(
+            "PATCH", self._member(address), json=dict(values), params=params, shape=shapes.MEMBER
+        )
+        return body
 
     def put(self, address: str, values: Mapping[str, Any]) -> Member:
-        body: Member = self.http.request("PUT", self._member(address), json={"email_address": address, **values})
+        told = {"email_address": address, **values}
+        body: Member = self.http.request("PUT", self._member(address), json=told, shape=shapes.MEMBER)
         return body
 
     def set_tags(self, address: str, tags: Mapping[str, bool]) -> None:
         """Add (True) and remove (False) tags, without starting automations."""
         told = [{"name": name, "status": "active" if is_on else "inactive"} for name, is_on in tags.items()]
         body = {"tags": told, "is_syncing": True}
-        self.http.request("POST", self._member(address) + "/tags", json=body)
+        self.http.request("POST", self._member(address) + "/tags", json=body, shape=NOTHING)
 
     def archive(self, address: str) -> bool:
         """Archive a member: it can come back; deleting for good would bar its address for ever. Whether Mailchimp
         answered as it does when it has: with nothing at all (204)."""
-        return self.http.request("DELETE", self._member(address)) is None
+        try:
+            self.http.request("DELETE", self._member(address), shape=NOTHING)
+        except WrongAnswerError:
+            return False
+        return True
 
     def close(self) -> None:
         self.http.close()

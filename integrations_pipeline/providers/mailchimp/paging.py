@@ -21,6 +21,7 @@ OVERLAP = 50
 #: An order that changes with every page needs about ten times the pages; more than this is no order of a list.
 MOST_ROUNDS = 50
 SECOND = timedelta(seconds=1)
+_RESTLESS = "Mailchimp's list does not hold still: its pages never tell everybody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _of_one_second(fetch: Fetch, second: datetime) -> Generator[list[Member], No
     """Everybody who last changed in that second, again from the start until all have come; returns how many."""
     window = Window(second - SECOND, second + SECOND)
     found: dict[str, bool] = {}
-    offset, known, told = 0, -1, 0
+    offset, known, told, most = 0, -1, 0, 1
     while True:
         members, total = fetch(window, offset)
         yield members
@@ -72,19 +73,26 @@ def _of_one_second(fetch: Fetch, second: datetime) -> Generator[list[Member], No
         found |= {external_id(each): read_time(each.get("last_changed")) == second for each in members}
         if len(found) >= total:
             return sum(found.values())
-        told += max(len(members), 1)
-        if told > MOST_ROUNDS * total:
-            raise RetryableError("Mailchimp's list does not hold still: its pages never tell everybody")
+        # Against those that came, not against the total: that is what may be wrong.
+        told, most = told + max(len(members), 1), max(most, len(found))
+        if told > MOST_ROUNDS * most:
+            raise RetryableError(_RESTLESS)
         _times(members, total - offset)
         offset = offset + len(members) if offset + len(members) < total else 0
 
 
 def _overlapping(fetch: Fetch, window: Window, offset: int) -> Iterator[list[Member]]:
     """The rest of a list without order, from the page that ended at `offset`: members may move meanwhile."""
+    found: set[str] = set()
+    told = 0
     while True:
         offset = max(offset - OVERLAP, 1)
         members, total = fetch(window, offset)
         yield members
+        found.update(map(external_id, members))
+        told += len(members)
+        if told > MOST_ROUNDS * max(len(found), OVERLAP):
+            raise RetryableError(_RESTLESS)
         if offset + len(members) >= total:
             return
         _times(members, total - offset)

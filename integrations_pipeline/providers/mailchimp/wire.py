@@ -20,7 +20,9 @@ from integrations_pipeline.errors import (
     PermanentError,
     RateLimitedError,
     RetryableError,
+    WrongAnswerError,
 )
+from integrations_pipeline.providers.bounds import Bounds
 from integrations_pipeline.providers.http import bearer, retry_after
 
 #: Records per page and per batch (API reference, "Lists" and "Batch subscribe or unsubscribe").
@@ -31,6 +33,9 @@ CONCURRENCY = 2
 #: No rate is documented; this spreads the requests of many runs, and a refused account rests a moment.
 INTERVAL_SECONDS = 0.02
 PENALTY_SECONDS = 2.0
+#: Mailchimp ends a call by itself after 120 seconds (API docs, "Throttling"), and a batch may take that long: whoever
+#: waits less sends it twice.
+BOUNDS = Bounds(pause_seconds=130.0, whole_seconds=150.0)
 DC_PLACEHOLDER = "{dc}"
 _DATA_CENTRE = re.compile(r"[a-z]{2}[0-9]{1,3}")
 NOT_ALLOWED = "405"
@@ -75,6 +80,8 @@ def read_error(response: httpx.Response) -> IntegrationError:
         return RateLimitedError("Mailchimp asks for a pause", retry_after_seconds=retry_after(response))
     if status >= 500 or status == 408:
         return RetryableError(f"Mailchimp answered {status}", retry_after_seconds=retry_after(response))
+    if response.is_redirect:
+        return WrongAnswerError(f"Mailchimp answered {status} and points elsewhere, which is not followed")
     if status == 401:
         return CredentialsError(
             "Mailchimp refuses the key or token: it is wrong or revoked; add or authorise the connection again"

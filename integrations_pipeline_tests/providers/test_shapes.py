@@ -1,0 +1,124 @@
+"""What is an answer and what is none, and what it costs to tell."""
+
+import sys
+from typing import Any
+
+import pytest
+
+from integrations_pipeline.providers.airtable import shapes as airtable
+from integrations_pipeline.providers.mailchimp import shapes as mailchimp
+from integrations_pipeline.providers.shapes import ANYTHING, NOTHING, Id, MaybeId, Name, Shape, Text, Time
+
+MEMBER = {
+    "id": "0" * 32,
+    "contact_id": "c1",
+    "email_address": "ann@example.org",
+    "status": "subscribed",
+    "merge_fields": {"FNAME": "Ann", "AGE": 5, "SIZE": 1.5, "ADDRESS": {"city": "Bern"}, "NOTE": None},
+    "tags": [{"id": 1, "name": "friend"}],
+    "tags_count": 1,
+    "last_changed": "2026-11-30T07:00:00+00:00",
+    "timestamp_opt": "",
+    "ip_opt": "",
+    "unknown": {"to": "us"},
+}
+RECORD = {"id": "rec00000000000001", "createdTime": 5, "fields": {"Name": "Ann", "Tags": ["a"], "Sum": {"error": "#"}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        pytest.param(
+            Id, ["recABC123", "a-b_c", "5", "a" * 255], ["", "..", "/a", "a b", "ü", "a\x00", "a" * 256, 5], id="id"
+        ),
+        pytest.param(MaybeId, ["", "c1"], ["..", " ", None, 0], id="perhaps an id"),
+        pytest.param(Name, ["", "Straße / 5", "日本"], ["a\x00", "\ud83d", None, 5, "x" * 1_001], id="name"),
+        pytest.param(Text, ["", "\ud83d", "\x00"], [None, 5, True, ["a"]], id="text"),
+        pytest.param(
+            Time,
+            ["", "2026-11-30T07:00:00+00:00", "1999-01-31", "2026-11-30T07:00:00.000Z"],
+            ["0001-01-01T00:00:00+14:00", "9999-12-31", "20261130", "soon", 1763800000, None, "2026-11-30" + "0" * 99],
+            id="time",
+        ),
+    ],
+)
+def test_the_words_that_shapes_share(kind: Any, good: list[Any], bad: list[Any]) -> None:
+    shape = Shape(title="a word", kind=kind)
+    assert [value for value in good if not shape.fits(value)] == []
+    assert [value for value in bad if shape.fits(value)] == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "body"),
+    [
+        (mailchimp.MEMBERS, {"members": [MEMBER], "total_items": 1}),
+        (mailchimp.MEMBER, {**MEMBER, "merge_fields": {}, "tags": [], "contact_id": None}),
+        (mailchimp.MERGE_FIELDS, {"merge_fields": [{"tag": "A", "merge_id": 1, "options": {"size": 25}}]}),
+        (mailchimp.BATCH, {"new_members": [MEMBER], "updated_members": [], "errors": [{"email_address": "x"}]}),
+        (airtable.RECORDS, {"records": [RECORD], "offset": "itr1/rec1"}),
+        (airtable.RECORDS, {"records": []}),
+        (airtable.PAYLOADS, {"payloads": [], "cursor": 1, "mightHaveMore": False, "payloadFormat": "v0"}),
+        (ANYTHING, [None, {"a": 5}]),
+    ],
+)
+def test_what_is_documented_is_taken_with_whatever_else_there_is(shape: Shape, body: Any) -> None:
+    assert shape.fits(body, 200)
+
+
+@pytest.mark.parametrize(
+    ("shape", "body"),
+    [
+        (mailchimp.MEMBERS, {"members": [MEMBER]}),
+        (mailchimp.MEMBERS, {"members": [MEMBER], "total_items": "1"}),
+        (mailchimp.MEMBERS, {"members": [MEMBER], "total_items": True}),
+        (mailchimp.MEMBERS, {"members": {"0": MEMBER}, "total_items": 1}),
+        (mailchimp.MEMBER, {**MEMBER, "id": 5}),
+        (mailchimp.MEMBER, {**MEMBER, "merge_fields": ["Ann"]}),
+        (mailchimp.MEMBER, {**MEMBER, "merge_fields": {"FNAME": ["Ann"]}}),
+        (mailchimp.MEMBER, {**MEMBER, "last_changed": 1763800000}),
+        (mailchimp.MEMBER, {**MEMBER, "tags": ["friend"]}),
+        (mailchimp.MERGE_FIELDS, {"merge_fields": ["FNAME"]}),
+        (mailchimp.MERGE_FIELDS, {"merge_fields": {"FNAME": {}}}),
+        (mailchimp.BATCH, {}),
+        (mailchimp.METADATA, {"dc": "us1.evil.test/"}),
+        (airtable.RECORDS, {"records": [{**RECORD, "id": None}]}),
+        (airtable.RECORDS, {"records": [{**RECORD, "fields": []}]}),
+        (airtable.RECORDS, {"records": [RECORD], "offset": 5}),
+        (airtable.PAYLOADS, {"payloads": [], "cursor": "1"}),
+        (airtable.PAYLOADS, {"payloads": [{"changedTablesById": []}], "cursor": 1}),
+        (airtable.SCHEMA, {"tables": [{"id": "tbl1", "name": "A", "fields": None}]}),
+    ],
+)
+def test_what_is_of_another_kind_is_no_answer(shape: Shape, body: Any) -> None:
+    assert not shape.fits(body, 200)
+
+
+def test_nothing_is_told_by_its_status() -> None:
+    assert NOTHING.fits(None, 204)
+    assert not NOTHING.fits(None, 200)
+    assert not NOTHING.fits({}, 204)
+
+
+@pytest.mark.parametrize(
+    ("shape", "body"),
+    [
+        (mailchimp.MEMBERS, {"members": [dict(MEMBER) for _ in range(1_000)], "total_items": 1_000}),
+        (airtable.RECORDS, {"records": [dict(RECORD) for _ in range(100)]}),
+    ],
+    ids=["members", "records"],
+)
+def test_a_page_is_compared_in_one_call_whatever_it_holds(shape: Shape, body: Any) -> None:
+    assert shape.fits(body)  # which makes what compares
+    calls = 0
+
+    def count(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        fits = shape.fits(body)
+    finally:
+        sys.setprofile(None)
+    assert fits
+    assert calls < 10
