@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from integrations_pipeline.errors import (
-    CredentialsError,
     CursorExpiredError,
     InDoubtError,
     NeedsAttentionError,
     PermanentError,
 )
+from integrations_pipeline.providers.airtable import wire
 from integrations_pipeline.providers.airtable.client import AirtableClient
 from integrations_pipeline.providers.base import Cursor
 
@@ -83,9 +83,7 @@ def read_payloads(client: AirtableClient, cursor: Cursor) -> Iterator[tuple[list
             body = client.payloads(str(cursor["webhook_id"]), position)
         except PermanentError as error:
             raise CursorExpiredError("Airtable's webhook is gone: everything is read again") from error
-        except CredentialsError:
-            raise
-        except NeedsAttentionError as error:
+        except wire.DeniedError as error:
             raise CursorExpiredError("the token may not read Airtable's webhook: everything is read") from error
         payloads = body.get("payloads", [])
         if any(payload.get("error") for payload in payloads):

@@ -46,6 +46,10 @@ _CODE = re.compile(r"[A-Z0-9_]{1,80}")
 _CONFIGURATION_CODES = frozenset({"INVALID_FILTER_BY_FORMULA", "TABLE_NOT_FOUND"})
 
 
+class DeniedError(NeedsAttentionError):
+    """The token may not do this; whether it may do anything else another request tells."""
+
+
 class UnknownColumnError(ConfigurationError):
     """Airtable has no such column any more; `column` is its name where the answer tells it."""
 
@@ -87,7 +91,7 @@ def read_error(response: httpx.Response, columns: Sequence[str] = ()) -> Integra
             "Airtable refuses the token: it is wrong, expired or revoked; add the connection again with a valid one"
         )
     if status == 403:
-        return NeedsAttentionError(
+        return DeniedError(
             f"Airtable denies access ({code or status}): share the base with the token and give it "
             "the scopes data.records:read, data.records:write and schema.bases:read"
         )
