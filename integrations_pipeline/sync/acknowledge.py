@@ -90,9 +90,11 @@ class Ledger:
         """Write the other side's way of writing a value here, too, as what both sides agree on: else it would come back
         as an edit of somebody's. A contact that was edited meanwhile keeps its edit."""
         writes = [
-            ContactWrite(contact_id=contact_id, fields=values, version=self._versions.get(contact_id))
+            ContactWrite(contact_id=contact_id, fields=values, version=version)
             for outcome in outcomes
-            if (contact_id := outcome.change.contact_id) and (values := self._written_otherwise(outcome))
+            if (contact_id := outcome.change.contact_id)
+            and (version := self._versions.get(contact_id)) is not None
+            and (values := self._written_otherwise(outcome))
         ]
         for contact_id, version in contacts.update_contacts(connection, writes).items():
             self._versions[contact_id] = version
