@@ -139,6 +139,10 @@ def test_two_columns_that_swap_their_names_do_not_swap_their_values(world: World
     }
     tenant.sync(is_full=True)
     assert tenant.local() == after
+    there = {each["fields"]["Email"]: each["fields"] for each in world.airtable.records(tenant.base_id, TABLE)}
+    for row in after.values():
+        cells = there[row["email"]]
+        assert (cells["Phone"], cells["Company"]) == (row["company"], row["phone"]), "each kept what it held"
 
 
 def test_a_column_deleted_and_made_anew_takes_the_values_that_are_here(world: World) -> None:
