@@ -1,6 +1,5 @@
 """What is an answer and what is none, and what it costs to tell."""
 
-import sys
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from integrations_pipeline.providers.airtable import shapes as airtable
 from integrations_pipeline.providers.mailchimp import shapes as mailchimp
 from integrations_pipeline.providers.shapes import ANYTHING, NOTHING, Id, MaybeId, Name, Shape, Text, Time
+from integrations_pipeline_tests.costs.counting import python_calls
 
 MEMBER = {
     "id": "0" * 32,
@@ -109,16 +109,4 @@ def test_nothing_is_told_by_its_status() -> None:
 )
 def test_a_page_is_compared_in_one_call_whatever_it_holds(shape: Shape, body: Any) -> None:
     assert shape.fits(body)  # which makes what compares
-    calls = 0
-
-    def count(_frame: Any, event: str, _argument: Any) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        fits = shape.fits(body)
-    finally:
-        sys.setprofile(None)
-    assert fits
-    assert calls < 10
+    assert python_calls(lambda: shape.fits(body)) < 10

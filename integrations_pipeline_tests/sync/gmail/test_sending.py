@@ -168,8 +168,8 @@ def test_a_pitch_cannot_answer_one_of_another_workspace(world: PostWorld) -> Non
     for values in ({"in_reply_to_pitch_id": foreign}, {"in_reply_to_pitch_id": str(uuid4())}):
         with pytest.raises(ConfigurationError, match="none of this workspace"):
             agency.pitch("ann@example.org", **values)
-    with pytest.raises(ConfigurationError, match="between 1900 and 9999"):
-        agency.pitch("ann@example.org", scheduled_at="1066-10-14T00:00:00Z")
+    with pytest.raises(ConfigurationError, match="between the years 2 and 9999"):
+        agency.pitch("ann@example.org", scheduled_at="0001-10-14T00:00:00Z")
     agency.sync()
     assert len(world.deliveries()) == 1  # the other agency's own
 
