@@ -3,8 +3,8 @@
 Belongs here: reading the driver's errors. Does not: deciding what follows from them (`database`, the callers).
 
 The server's first line names tables, columns and constraints; its DETAIL quotes rows and is never shown. In data
-exceptions (class 22) the first line quotes the value itself, and what a function of another application raises (P0)
-may hold anything.
+exceptions (class 22) the first line quotes the value itself, and what a function of another application raises may
+hold anything, whatever SQLSTATE it gives.
 """
 
 import re
@@ -41,6 +41,10 @@ _WITHOUT_DATA = frozenset(
 _WITH_VALUES = "22"
 _VALUE = re.compile(r'".*"|\'.*\'|: .*', re.DOTALL)
 LONGEST_LINE = 200
+#: Where the server was when somebody's PL/pgSQL said `raise`: the words are that function's, not the server's.
+_RAISE = "exec_stmt_raise"
+#: Where it was called, in whatever language: a block of our migrations, or a function of ours.
+_OURS = re.compile(r"\binline_code_block\b|\bintegrations_\w+\(")
 #: How the driver begins: the message that it ends up in names the place already.
 _ADDRESS = re.compile(r"^connection to server (at|on socket) .*? failed: ")
 
@@ -52,7 +56,11 @@ def sqlstate(error: BaseException) -> str:
 
 def first_line(error: DBAPIError) -> str:
     """The server's first line where it holds no data, without quoted values where it may hold some, else ""."""
-    primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+    diagnosis = getattr(error.orig, "diag", None)
+    where = str(getattr(diagnosis, "context", None) or "").split("\n", 1)[0]
+    if getattr(diagnosis, "source_function", None) == _RAISE and not _OURS.search(where):
+        return ""
+    primary = getattr(diagnosis, "message_primary", None)
     lines = str(primary or error.orig or "").strip().splitlines()
     line, state = lines[0] if lines else "", sqlstate(error)
     if state[:2] == _WITH_VALUES:

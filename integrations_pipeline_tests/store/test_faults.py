@@ -13,6 +13,12 @@ from integrations_pipeline_tests.store.rows import add_tenant, execute
 
 SECRET = "ada@secret.example"
 
+#: A function of another application, which gives its words one of the server's own codes.
+RAISES = (
+    "create function theirs() returns void language plpgsql as "
+    f"$$ begin raise exception '%', '{SECRET}' using errcode = '{{state}}'; end $$"
+)
+
 
 def words(database: Database, statement: str) -> str:
     with database.admin() as connection:
@@ -46,6 +52,7 @@ def words(database: Database, statement: str) -> str:
         ("select * from nowhere", 'SQLSTATE 42P01: relation "nowhere" does not exist'),
         (f"do $$ begin raise exception '%', '{SECRET}'; end $$", "(SQLSTATE P0001)"),
         (f"do $$ begin raise exception '%', '{SECRET}' using errcode = 'ZZ001'; end $$", "(SQLSTATE ZZ001)"),
+        *((f"{RAISES.format(state=state)}; select theirs()", f"(SQLSTATE {state})") for state in ("23505", "42501")),
     ],
 )
 def test_an_error_is_told_by_its_code_and_line_without_a_value(database: Database, statement: str, says: str) -> None:
