@@ -5,9 +5,11 @@ values. A field whose column is gone, or has become one that holds something els
 moves until a person has looked. Belongs here: that comparison, pure. Does not: reading the schema (the providers).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
+from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import MappedField
 
 #: Between the parts of a column that is several at the provider (FNAME+LNAME), in ids, names and types alike.
@@ -95,6 +97,47 @@ def under_known_name(mapped: MappedField, known: KnownColumn | None) -> MappedFi
     if known is None or not known.name or not known.is_of(mapped):
         return mapped
     return replace(mapped, column=known.name)
+
+
+class MappedColumns(ABC):
+    """The columns of a mapping, looked at once per run. `known`: as the connection last saw them; until a look, their
+    names of then are presumed. A provider says how it looks (`_take_a_look`)."""
+
+    def __init__(self, mapping: Sequence[MappedField], known: Mapping[str, KnownColumn]) -> None:
+        self._mapping = tuple(mapping)
+        self._known = known
+        self._look: SchemaLook | None = None
+
+    @property
+    def mapping(self) -> tuple[MappedField, ...]:
+        """The fields that are synced, by the present names of their columns."""
+        if self._look is not None:
+            return self._look.mapping
+        return tuple(under_known_name(mapped, self._known.get(mapped.name)) for mapped in self._mapping)
+
+    @property
+    def looked(self) -> SchemaLook | None:
+        return self._look
+
+    def require(self) -> SchemaLook:
+        """The look of this run; `ConfigurationError` where a field was never mapped to a column that can hold it."""
+        look = self.look()
+        if look.problems:
+            more = f" (and {len(look.problems) - 1} more problems)" if len(look.problems) > 1 else ""
+            raise ConfigurationError(look.problems[0] + more)
+        return look
+
+    def look(self) -> SchemaLook:
+        if self._look is None:
+            self._look = self._take_a_look()
+        return self._look
+
+    def forget(self) -> None:
+        """Look again before the next use."""
+        self._look = None
+
+    @abstractmethod
+    def _take_a_look(self) -> SchemaLook: ...
 
 
 def look_at(

@@ -19,7 +19,14 @@ from integrations_pipeline.errors import (
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.airtable import schema, wire
 from integrations_pipeline.providers.airtable.client import AirtableClient
-from integrations_pipeline.providers.columns import KnownColumn, PresentColumn, SchemaLook, look_at, under_known_name
+from integrations_pipeline.providers.columns import (
+    KnownColumn,
+    MappedColumns,
+    PresentColumn,
+    SchemaLook,
+    look_at,
+    under_known_name,
+)
 
 #: The key column among the known ones: it is no field.
 KEY = "#key"
@@ -38,17 +45,15 @@ class Place(Protocol):
     def external_id_field(self) -> str: ...
 
 
-class TableColumns:
-    """`known`: the columns as the connection last saw them. Until a look, their names of then are presumed."""
+class TableColumns(MappedColumns):
+    """Those of one table, and its key column."""
 
     def __init__(
         self, client: AirtableClient, place: Place, mapping: Sequence[MappedField], known: Mapping[str, KnownColumn]
     ) -> None:
+        super().__init__(mapping, known)
         self._client = client
         self._place = place
-        self._mapping = tuple(mapping)
-        self._known = known
-        self._look: SchemaLook | None = None
         self._key = _key_name(place, known)
         self._has_key = False
         self.table: schema.Table | None = None
@@ -56,17 +61,6 @@ class TableColumns:
         self._tell_names()
 
     # What is known
-
-    @property
-    def mapping(self) -> tuple[MappedField, ...]:
-        """The fields that are synced, by the present names of their columns."""
-        if self._look is not None:
-            return self._look.mapping
-        return tuple(under_known_name(mapped, self._known.get(mapped.name)) for mapped in self._mapping)
-
-    @property
-    def looked(self) -> SchemaLook | None:
-        return self._look
 
     @property
     def by_name(self) -> Mapping[str, PresentColumn]:
@@ -93,29 +87,16 @@ class TableColumns:
 
     # Looking
 
-    def require(self) -> SchemaLook:
-        """The look of this run; `ConfigurationError` where a field was never mapped to a column that can hold it."""
-        look = self.look()
-        if look.problems:
-            more = f" (and {len(look.problems) - 1} more problems)" if len(look.problems) > 1 else ""
-            raise ConfigurationError(look.problems[0] + more)
-        return look
-
-    def look(self) -> SchemaLook:
-        if self._look is None:
-            self.table = self.read_table()
-            self._look = self._look_at(self.table) if self.table else self._look_in_the_dark()
-            self._tell_names()
-        return self._look
-
-    def forget(self) -> None:
-        """Look again before the next use."""
-        self._look = None
-
     def presume_key(self, *, has_key: bool) -> None:
         """Whether the table had the key column when it was last looked at."""
         if self._look is None:
             self._has_key = has_key
+
+    def _take_a_look(self) -> SchemaLook:
+        self.table = self.read_table()
+        self._look = self._look_at(self.table) if self.table else self._look_in_the_dark()
+        self._tell_names()
+        return self._look
 
     def read_table(self) -> schema.Table | None:
         """The table's schema, or None where the token may not read it; an absent table is an error."""

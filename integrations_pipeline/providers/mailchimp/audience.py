@@ -7,62 +7,35 @@ Belongs here: which merge tag holds which field now, and whether members were to
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from integrations_pipeline.errors import ConfigurationError, RetryableError
+from integrations_pipeline.errors import RetryableError
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.columns import (
     KnownColumn,
+    MappedColumns,
     PresentColumn,
     SchemaLook,
     look_at,
-    under_known_name,
 )
 from integrations_pipeline.providers.mailchimp.client import MailchimpClient
 from integrations_pipeline.providers.mailchimp.fields import COLUMN_RULES, FIXED, MergeField, merge_fields, tags_of
 from integrations_pipeline.providers.mailchimp.members import Member
 
 
-class AudienceFields:
-    """`known`: the merge fields as the connection last saw them; `fields`: those there are, by tag, once looked at and
-    where they may be read."""
+class AudienceFields(MappedColumns):
+    """Merge fields are its columns; `fields`: those there are, by tag, once looked at and where they may be read.
+    Mailchimp ignores merge tags that it does not know, and would never agree."""
 
     def __init__(
         self, client: MailchimpClient, mapping: Sequence[MappedField], known: Mapping[str, KnownColumn]
     ) -> None:
+        super().__init__(mapping, known)
         self._client = client
-        self._mapping = tuple(mapping)
-        self._known = known
-        self._look: SchemaLook | None = None
         self.fields: Mapping[str, MergeField] = {}
 
-    @property
-    def mapping(self) -> tuple[MappedField, ...]:
-        """The fields that are synced, by their merge tags; until a look by those of the last run."""
-        if self._look is not None:
-            return self._look.mapping
-        return tuple(under_known_name(mapped, self._known.get(mapped.name)) for mapped in self._mapping)
-
-    @property
-    def looked(self) -> SchemaLook | None:
-        return self._look
-
-    def require(self) -> SchemaLook:
-        """The look of this run. Mailchimp ignores merge tags that it does not know, and would never agree."""
-        look = self.look()
-        if look.problems:
-            more = f" (and {len(look.problems) - 1} more problems)" if len(look.problems) > 1 else ""
-            raise ConfigurationError(look.problems[0] + more)
-        return look
-
-    def look(self) -> SchemaLook:
-        if self._look is None:
-            documents = self._client.merge_fields()
-            self.fields = merge_fields(documents) if documents is not None else {}
-            self._look = self._in_the_dark() if documents is None else self._look_at()
-        return self._look
-
-    def forget(self) -> None:
-        """Look again before the next use."""
-        self._look = None
+    def _take_a_look(self) -> SchemaLook:
+        documents = self._client.merge_fields()
+        self.fields = merge_fields(documents) if documents is not None else {}
+        return self._in_the_dark() if documents is None else self._look_at()
 
     def missing(self) -> list[str]:
         """Mapped merge tags that the audience lacks."""
