@@ -65,6 +65,15 @@ class _News:
     is_all: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Doubts:
+    """Ids of records: written a moment ago (`recent`), without any value (`blank`), to be read `again` next time."""
+
+    recent: frozenset[str]
+    blank: frozenset[str]
+    again: frozenset[str]
+
+
 def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
     """Read both sides. A read that fails raises; it is never taken for an empty side."""
     stored = run.connection.cursor or {}
@@ -82,17 +91,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         complete(run, remote)
     with run.session.begin() as connection:
         local, base = _read_local(run, connection, remote, news)
-        writes = _recent_writes(run, connection, remote, base)
-        suspects = overlook_stale(
-            remote.records,
-            remote.tombstones,
-            writes,
-            is_complete=remote.is_complete,
-            certain=remote.certain,
-            base=known_of(run, connection, {write.external_id for write in writes} - remote.records.keys()),
-        )
-        blank = disbelieve_blank(run, remote, base)
-        again = newly_blank(remote, base, stored)
+        doubts = _doubts(run, connection, stored, remote, base)
         moved = _moved_fields(run, stored)
         if is_changed or moved:
             _forget_base(run, connection, before, base, remote, moved)
@@ -119,18 +118,39 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         cursor={
             "remote": dict(remote.cursor),
             "configuration": run.configuration,
-            "retry": sorted(suspects | blank | again),
+            "retry": sorted(doubts.again),
             "waiting": dict(waiting.since),
             **_schema_memory(stored, look),
         },
         is_complete=remote.is_complete,
         tells_own_writes=remote.tells_own_writes,
-        recent=frozenset(write.external_id for write in writes),
-        blank=blank,
+        recent=doubts.recent,
+        blank=doubts.blank,
         silent=look.silent if look is not None else stored.get("silent", {}),
         newly_stopped=frozenset(look.stopped.keys() - stored.get("silent", {}).keys()) if look else frozenset(),
         has_absent=any(bool(frame[name].isna().any()) for name in run.names),
         notices=tuple(remote.notices),
+    )
+
+
+def _doubts(
+    run: Run, connection: Connection, stored: Mapping[str, Any], remote: RemoteRead, base: pd.DataFrame
+) -> _Doubts:
+    """Take out of the read what is not believed yet: records as they were before our own writes, and blank ones."""
+    writes = _recent_writes(run, connection, remote, base)
+    suspects = overlook_stale(
+        remote.records,
+        remote.tombstones,
+        writes,
+        is_complete=remote.is_complete,
+        certain=remote.certain,
+        base=known_of(run, connection, {write.external_id for write in writes} - remote.records.keys()),
+    )
+    blank = disbelieve_blank(run, remote, base)
+    return _Doubts(
+        recent=frozenset(write.external_id for write in writes),
+        blank=blank,
+        again=frozenset(suspects | blank | newly_blank(remote, base, stored)),
     )
 
 
