@@ -4,6 +4,7 @@ Belongs here: names and defaults of environment variables. Does not: opening any
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ HOME = "INTEGRATIONS_HOME"
 ENCRYPTION_KEYS = "INTEGRATIONS_ENCRYPTION_KEYS"
 #: Speeds providers on loopback up by this factor, and no others; refused where none is.
 RATE_SCALE = "INTEGRATIONS_SANDBOX_RATE_SCALE"
+MOST_SCALE = 1e6
+#: A name, or an address in brackets, with or without a port; nobody's name or password.
+_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +83,7 @@ def _address_problem(name: str, url: str) -> str:
         url = url.replace("{dc}", "us1")
     try:
         parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_address = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.netloc)) and parts.port != 0
     except ValueError:  # brackets that are no IPv6 address, a port that is none
         is_address = False
     if not is_address:
@@ -96,7 +100,7 @@ def _rate_scale(text: str, addresses: Mapping[str, str]) -> tuple[float, str]:
         scale = float(text)
     except ValueError:
         scale = 0.0
-    if scale <= 0:
+    if not 0 < scale <= MOST_SCALE:
         return 1.0, f"{RATE_SCALE}: {text!r} is no positive number"
     if not any(map(is_loopback, addresses.values())):
         return 1.0, f"{RATE_SCALE} is only for providers on loopback; unset it"

@@ -25,7 +25,8 @@ from integrations_pipeline.cli import (
     workspaces,
 )
 from integrations_pipeline.cli.output import Exit, VisibleFormatter, exit_code, print_json, warn
-from integrations_pipeline.errors import IntegrationError
+from integrations_pipeline.errors import ConfigurationError, IntegrationError
+from integrations_pipeline.model import clean_text
 from integrations_pipeline.store.faults import words_of
 
 #: What typer makes of Ctrl-C, without a word.
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     is_json = "--json" in given
     command = typer.main.get_command(app)
     try:
+        _require_text(given)
         code = command.main(args=given, prog_name="integrations", standalone_mode=False)
     except IntegrationError as error:
         _fail(str(error), exit_code(error), is_json=is_json)
@@ -67,10 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if show is None:
             where = "".join(format_tb(error.__traceback__)[-1:]).strip()
             _fail(f"{words_of(error)}: please report it\n{where}", Exit.FAILED, is_json=is_json)
-        _fail(f"{show()} (`integrations --help` shows the usage)", Exit.USAGE, is_json=is_json)
+        said = show().replace("Got unexpected extra argument", "superfluous argument")
+        _fail(f"{said} (`integrations --help` shows the usage)", Exit.USAGE, is_json=is_json)
     if code == INTERRUPTED:
         _fail("stopped; what was acknowledged is kept, the next run finishes the work", Exit.FAILED, is_json=is_json)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """Bytes that are no text in this terminal's encoding, and zeros, are kept by no database and found by no search."""
+    for position, argument in enumerate(arguments, 1):
+        if clean_text(argument) != argument:
+            raise ConfigurationError(f"argument {position} is no text: it holds bytes that are no UTF-8, or zeros")
 
 
 def _fail(message: str, code: Exit, *, is_json: bool) -> NoReturn:

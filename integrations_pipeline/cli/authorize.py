@@ -14,6 +14,7 @@ from integrations_pipeline.cli.output import (
     JsonOption,
     WorkspaceOption,
     find_workspace,
+    finite,
     print_json,
     say,
     visible,
@@ -28,6 +29,9 @@ from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline.sync.runtime import Runtime, oauth_exchange
 
+#: A day.
+MOST_SECONDS = 86_400.0
+
 
 def authorize(
     provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name, as `airtable`.")],
@@ -38,7 +42,9 @@ def authorize(
         bool, typer.Option("--no-browser", help="Print the address; paste where the browser ends up.")
     ] = False,
     port: Annotated[int, typer.Option(min=1024, max=65535, help="Port of the redirect address.")] = PORT,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for an answer in the browser.")] = WAIT_SECONDS,
+    wait: Annotated[
+        float, typer.Option(min=0, max=MOST_SECONDS, callback=finite, help="Seconds to wait for an answer.")
+    ] = WAIT_SECONDS,
     yes: Annotated[
         bool,
         typer.Option("--yes", help="Do not ask whether it is the right account; nobody is asked without a terminal."),

@@ -41,8 +41,9 @@ def read_json(source: str, option: str) -> dict[str, Any]:
         raise ConfigurationError(f"{option}: cannot read {source} ({type(error).__name__})") from error
     try:
         document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigurationError(f"{option}: no JSON in {source}, line {error.lineno}") from None
+    except (ValueError, RecursionError) as error:  # also numbers and depths that Python refuses
+        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise ConfigurationError(f"{option}: no JSON in {source}{where}") from None
     if not isinstance(document, dict):
         raise ConfigurationError(f"{option}: expected a JSON object in {source}")
     return document

@@ -19,7 +19,9 @@ from integrations_pipeline.cli.file_headers import TAG_SEPARATOR, read_mapping
 from integrations_pipeline.cli.output import (
     Exit,
     JsonOption,
+    LimitOption,
     WorkspaceOption,
+    cut,
     find_workspace,
     print_file,
     print_json,
@@ -42,7 +44,6 @@ app = typer.Typer(help="Contacts: import, export, look, edit.", no_args_is_help=
 EmailArgument = Annotated[str, typer.Argument(help="The contact's e-mail.")]
 #: Rows that a dry run shows.
 FIRST_ROWS = 5
-MOST_ROWS = 1_000_000
 
 
 @app.command("import")
@@ -178,7 +179,7 @@ def export(
 @app.command("list")
 def list_some(
     workspace: WorkspaceOption,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="At most this many.")] = 50,
+    limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List contacts by e-mail."""
@@ -186,11 +187,10 @@ def list_some(
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
             rows = contacts.list_contacts(connection, workspace_id, CONTACT_FIELDS, limit=limit + 1)
-    documents = [to_document(row) for row in rows[:limit]]
+    few = cut(rows, limit, "--limit shows more, `integrations contacts export` all")
+    documents = [to_document(row) for row in few]
     shown = documents if as_json else [_shown(document) for document in documents]
     print_rows(shown, CONTACT_FIELDS, title=f"Contacts of {workspace}", as_json=as_json)
-    if len(rows) > limit:
-        warn(f"only the first {limit} are shown: --limit shows more, `integrations contacts export` all")
 
 
 @app.command()

@@ -1,14 +1,15 @@
 """`integrations conflicts` and `integrations deletes`: what waits for a person, and what was decided."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
 from integrations_pipeline.cli.output import (
     JsonOption,
+    LimitOption,
     WorkspaceOption,
+    cut,
     find_workspace,
     print_json,
     print_table,
@@ -18,27 +19,31 @@ from integrations_pipeline.cli.output import (
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import ChangeKind, ChangeState
 from integrations_pipeline.store import decisions
+from integrations_pipeline.store.ids import IdOf, find_id
 from integrations_pipeline.wiring import Wiring
 
 conflicts_app = typer.Typer(help="Conflicts: fields that both sides changed.", no_args_is_help=True)
 deletes_app = typer.Typer(help="Held deletes: look, approve, reject.", no_args_is_help=True)
-ChangeArgument = Annotated[str, typer.Argument(metavar="ID", help="The id that `deletes list` shows.")]
+ChangeArgument = Annotated[str, typer.Argument(metavar="ID", help="An id of `deletes list`, or its beginning.")]
+SHOWN = 200
 
 
-def _rows(wiring: Wiring, workspace: str, *, is_conflicts: bool) -> list[dict[str, Any]]:
+def _rows(wiring: Wiring, workspace: str, limit: int, *, is_conflicts: bool) -> Sequence[dict[str, Any]]:
     workspace_id = find_workspace(wiring.runtime, workspace)
     with wiring.runtime.database.workspace(workspace_id) as connection:
         if is_conflicts:
-            return decisions.list_conflicts(connection, workspace_id)
-        held = decisions.list_changes(connection, workspace_id, ChangeState.HELD)
-    return [row for row in held if row["kind"] == ChangeKind.DELETE.value]
+            found = decisions.list_conflicts(connection, workspace_id, limit + 1)
+        else:
+            kind, held = ChangeKind.DELETE, ChangeState.HELD
+            found = decisions.list_changes(connection, workspace_id, held, kind=kind, limit=limit + 1)
+    return cut(found, limit)
 
 
 @conflicts_app.command("list")
-def list_conflicts(workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
+def list_conflicts(workspace: WorkspaceOption, limit: LimitOption = SHOWN, as_json: JsonOption = False) -> None:
     """List conflicts, open and resolved, with both values."""
     with wired() as wiring:
-        rows = _rows(wiring, workspace, is_conflicts=True)
+        rows = _rows(wiring, workspace, limit, is_conflicts=True)
     if as_json:
         print_json(rows)
         return
@@ -69,10 +74,10 @@ def _conflict_lines(row: Mapping[str, Any]) -> list[list[Any]]:
 
 
 @deletes_app.command("list")
-def list_deletes(workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
+def list_deletes(workspace: WorkspaceOption, limit: LimitOption = SHOWN, as_json: JsonOption = False) -> None:
     """List the deletes that wait for a decision."""
     with wired() as wiring:
-        rows = _rows(wiring, workspace, is_conflicts=False)
+        rows = _rows(wiring, workspace, limit, is_conflicts=False)
     if as_json:
         print_json(rows)
     elif rows:
@@ -102,17 +107,14 @@ def reject(change_id: ChangeArgument, workspace: WorkspaceOption, as_json: JsonO
 
 
 def _decide(change_id: str, workspace: str, *, is_approved: bool, as_json: bool) -> None:
-    try:
-        wanted = UUID(change_id)
-    except ValueError:
-        raise ConfigurationError(f"{change_id!r} is no id: `integrations deletes list` shows them") from None
     with wired() as wiring:
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
+            wanted = find_id(connection, IdOf.CHANGE, change_id)
             done = decisions.decide_delete(connection, wanted, approve=is_approved)
     if not done:
         raise ConfigurationError("no held delete has this id (any more): `integrations deletes list`")
     if as_json:
-        print_json({"id": change_id, "approved": is_approved})
+        print_json({"id": str(wanted), "approved": is_approved})
     else:
         say("approved: the next sync applies it" if is_approved else "rejected: the contact is kept")

@@ -4,8 +4,11 @@ from typing import Annotated
 
 import typer
 
-from integrations_pipeline.cli.output import warn
-from integrations_pipeline.sandbox import SandboxOptions, serve
+from integrations_pipeline.cli.output import finite, say, warn
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.sandbox import SandboxOptions, addresses, serve
+
+MOST_SCALE = 1e6
 
 
 def register(app: typer.Typer) -> None:
@@ -15,21 +18,32 @@ def register(app: typer.Typer) -> None:
 
 
 def sandbox(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8765,
     rate_limit_scale: Annotated[
-        float, typer.Option(help="Multiplies the providers' rate limits; 0 turns them off.")
+        float,
+        typer.Option(
+            min=0, max=MOST_SCALE, callback=finite, help="Multiplies the providers' rate limits; 0 turns them off."
+        ),
     ] = 1.0,
 ) -> None:
     """Serve local providers that speak the real wire formats, until Ctrl-C."""
-    warn(f"sandbox: INTEGRATIONS_AIRTABLE_API_URL=http://127.0.0.1:{port}/airtable")
-    serve(SandboxOptions(port=port, rate_limit_scale=rate_limit_scale or None))
+    try:
+        serve(SandboxOptions(port=port, rate_limit_scale=rate_limit_scale or None), _tell_addresses)
+    except OSError as error:
+        raise ConfigurationError(f"--port {port}: {error.strerror}") from error
+
+
+def _tell_addresses(url: str) -> None:
+    """What to set where a client of the sandbox runs, ready to be pasted."""
+    warn(f"sandbox: {url} lists what it serves and what it can be told; Ctrl-C stops it")
+    say(*(f"export {name}={address}" for name, address in addresses(url).items()))
 
 
 def demo(
     serve_ui: Annotated[
         bool, typer.Option("--serve", help="Afterwards leave the data open in the Dagster UI.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI with --serve.")] = 3000,
+    port: Annotated[int, typer.Option(min=1024, max=65535, help="Port of the Dagster UI with --serve.")] = 3000,
 ) -> None:
     """Move contacts both ways between a real Postgres and a sandboxed Airtable, run by Dagster."""
     from integrations_pipeline.demo import run_demo  # noqa: PLC0415 - Dagster takes seconds to import

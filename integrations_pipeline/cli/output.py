@@ -6,20 +6,21 @@ that no name, workspace or message can move a cursor, set a title or hide a word
 
 import json
 import logging
+import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
+from integrations_pipeline.cli.tables import build_table
 from integrations_pipeline.errors import (
     BusyError,
     ConfigurationError,
@@ -30,15 +31,27 @@ from integrations_pipeline.store import workspaces
 from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline.wiring import Wiring, read_settings
 
-#: Columns where the output is no terminal: wide enough that ids stay whole and can be copied.
+Row = TypeVar("Row")
+
+#: Columns where the output is no terminal.
 PIPED_WIDTH = 200
 
 stdout = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 stderr = Console(stderr=True)
 
+#: Most rows that a list gives when asked for.
+MOST_ROWS = 1_000_000
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 WorkspaceOption = Annotated[str, typer.Option("--workspace", "-w", help="The workspace's slug.")]
 ProviderOption = Annotated[str, typer.Option("--provider", "-p", help="The provider's name, as `airtable`.")]
+LimitOption = Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="At most this many.")]
+
+
+def finite(value: float) -> float:
+    """A callback for numbers with bounds: no bound keeps out what is no number."""
+    if math.isnan(value):
+        raise typer.BadParameter("nan is no number")
+    return value
 
 
 class Exit(IntEnum):
@@ -118,23 +131,16 @@ class VisibleFormatter(logging.Formatter):
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table as wide as its content; cells are plain text."""
-    table = Table(title=Text(visible(title)), title_justify="left", title_style="bold", header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    stdout.print(table)
+    """Rows for people (`tables`); cells are plain text."""
+    now = datetime.now(UTC)
+    stdout.print(build_table(title, columns, rows, width=stdout.width, now=now, spell=visible))
 
 
-def _cell(value: Any) -> Any:
-    if value is None:
-        return Text("–", style="dim")
-    if isinstance(value, bool):
-        return Text("yes" if value else "no")
-    if hasattr(value, "strftime"):
-        return Text(value.strftime("%Y-%m-%d %H:%M:%S"))
-    return Text(visible(str(value)))
+def cut(rows: Sequence[Row], limit: int, more: str = "--limit shows more") -> Sequence[Row]:
+    """The first of rows that were read with one more than is shown: a list is never cut without a word."""
+    if len(rows) > limit:
+        warn(f"only the first {limit} are shown: {more}")
+    return rows[:limit]
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: str, as_json: bool) -> None:

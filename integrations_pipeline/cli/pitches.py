@@ -11,7 +11,9 @@ import typer
 from integrations_pipeline.cli.output import (
     Exit,
     JsonOption,
+    LimitOption,
     WorkspaceOption,
+    cut,
     find_workspace,
     print_json,
     print_rows,
@@ -20,13 +22,14 @@ from integrations_pipeline.cli.output import (
     warn,
     wired,
 )
-from integrations_pipeline.cli.sync import report_code, show_report
+from integrations_pipeline.cli.sync import open_questions, report_code, show_report
 from integrations_pipeline.cli.table_files import Columns, FileRow, read_table
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.mail.addresses import valid_recipient
 from integrations_pipeline.model import Direction, clean_text
 from integrations_pipeline.store import pitches
 from integrations_pipeline.store.database import Connection
+from integrations_pipeline.store.ids import IdOf, find_id
 from integrations_pipeline.sync.run import SyncRequest, run_sync
 
 app = typer.Typer(help="Pitches: e-mails to contacts, sent through Gmail at most once.", no_args_is_help=True)
@@ -36,7 +39,7 @@ EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UT
 _FIELDS = ("to_email", "subject", "body", "scheduled_at", "in_reply_to_pitch_id")
 COLUMNS = Columns(is_known=_FIELDS.__contains__, told=", ".join(_FIELDS))
 _SHOWN = ("id", "to_email", "subject", "status", "sent_at", "replied_at", "replies", "error_message")
-PitchArgument = Annotated[str, typer.Argument(metavar="ID", help="The id that `pitches list` shows.")]
+PitchArgument = Annotated[str, typer.Argument(metavar="ID", help="An id of `pitches list`, or its beginning.")]
 
 
 @app.command("import")
@@ -112,15 +115,15 @@ def send(
     """Queue these drafts, then send everything that is due, now."""
     with wired() as wiring, progress_line(is_quiet=as_json) as progress:
         workspace_id = find_workspace(wiring.runtime, workspace)
-        wanted = [_id(text) for text in ids or ()]
         with wiring.runtime.database.workspace(workspace_id) as connection:
-            _queue(connection, wanted)
+            _queue(connection, [find_id(connection, IdOf.PITCH, text) for text in ids or ()])
         request = SyncRequest(workspace=workspace, provider="gmail", direction=Direction.TO_EXTERNAL, wait_seconds=60.0)
         report = run_sync(wiring.runtime, request, progress)
+        waiting = open_questions(wiring, report)
     if as_json:
-        print_json(report.to_dict())
+        print_json({**report.to_dict(), "open": waiting})
     else:
-        show_report(report)
+        show_report(report, waiting)
     code = report_code(report)
     if code:
         raise typer.Exit(code)
@@ -140,7 +143,7 @@ def list_all(
     workspace: WorkspaceOption,
     status: Annotated[list[str] | None, typer.Option(help="Only these statuses; can be given several times.")] = None,
     unknown: Annotated[bool, typer.Option("--unknown", help="Only those that a person has to decide about.")] = False,
-    limit: Annotated[int, typer.Option(help="At most this many.")] = 100,
+    limit: LimitOption = 100,
     as_json: JsonOption = False,
 ) -> None:
     """List pitches, newest first, with what became of them."""
@@ -148,8 +151,8 @@ def list_all(
     with wired() as wiring:
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
-            rows = pitches.list_pitches(connection, workspace_id, statuses, limit)
-    print_rows(rows, _SHOWN, title=f"Pitches of {workspace}", as_json=as_json)
+            rows = pitches.list_pitches(connection, workspace_id, statuses, limit + 1)
+    print_rows(cut(rows, limit), _SHOWN, title=f"Pitches of {workspace}", as_json=as_json)
 
 
 @app.command()
@@ -163,11 +166,12 @@ def resolve(
     with wired() as wiring:
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
-            done = pitches.resolve_unknown(connection, _id(pitch), was_sent=was_sent)
+            found = find_id(connection, IdOf.PITCH, pitch)
+            done = pitches.resolve_unknown(connection, found, was_sent=was_sent)
     if not done:
         raise ConfigurationError("no unknown pitch has this id (any more): `integrations pitches list --unknown`")
     if as_json:
-        print_json({"id": pitch, "status": "sent" if was_sent else "queued"})
+        print_json({"id": str(found), "status": "sent" if was_sent else "queued"})
     else:
         say("recorded as sent" if was_sent else "queued again: the next sync sends it")
 
@@ -178,11 +182,12 @@ def cancel(pitch: PitchArgument, workspace: WorkspaceOption, as_json: JsonOption
     with wired() as wiring:
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
-            done = pitches.change_status(connection, _id(pitch), ["draft", "queued", "sending"], "cancelled")
+            found = find_id(connection, IdOf.PITCH, pitch)
+            done = pitches.change_status(connection, found, ["draft", "queued", "sending"], "cancelled")
     if not done:
         raise ConfigurationError("no pitch with this id can be called off: `integrations pitches list`")
     if as_json:
-        print_json({"id": pitch, "status": "cancelled"})
+        print_json({"id": str(found), "status": "cancelled"})
     else:
         say("cancelled")
 
@@ -198,14 +203,14 @@ def retry(
     as_json: JsonOption = False,
 ) -> None:
     """Queue failed pitches again; never one that went out or may have."""
-    wanted = [_id(text) for text in ids or ()]
-    if every == bool(wanted):
+    if every == bool(ids):
         raise ConfigurationError("name the pitches, or say --all: `integrations pitches list --status failed`")
     if repeat and every:
         raise ConfigurationError("--repeat is said of single pitches: name them")
     with wired() as wiring:
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
+            wanted = [find_id(connection, IdOf.PITCH, text) for text in ids or ()]
             done = pitches.retry_failed(connection, workspace_id, None if every else wanted, is_repeat=repeat)
     left = [str(each) for each in wanted if str(each) not in done]
     if as_json:
@@ -216,10 +221,3 @@ def retry(
         warn(f"pitch {each} did not fail, or may have gone out: `integrations pitches list` shows what became of it")
     if left:
         raise typer.Exit(Exit.FAILED)
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise ConfigurationError(f"{text!r} is no id: `integrations pitches list` shows them") from None

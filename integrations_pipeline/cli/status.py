@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from integrations_pipeline.cli.output import Exit, JsonOption, find_workspace, print_json, print_table, say, wired
+from integrations_pipeline.cli.tables import span
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.store.health import ConnectionState, read_states
@@ -141,7 +142,6 @@ def _show(summary: dict[str, Any], rows: Sequence[dict[str, Any]], now: datetime
 
 
 def _show_table(rows: Sequence[dict[str, Any]], now: datetime) -> None:
-    """Columns in which nobody has anything are left out, so that the others keep their width."""
     cells = [
         {
             "workspace": row["workspace"],
@@ -149,15 +149,14 @@ def _show_table(rows: Sequence[dict[str, Any]], now: datetime) -> None:
             "status": row["status"],
             "last success": _ago(row["last_sync_age_seconds"]),
             # Gmail is never read whole; of others that never were, the problem tells.
-            "full read": "–" if row["last_full_at"] is None else _ago(row["last_full_age_seconds"]),
+            "full read": "" if row["last_full_at"] is None else _ago(row["last_full_age_seconds"]),
             "next": _until(now, row["next_sync_at"]),
             "waiting": row["waiting"] if row["waiting"] != "nothing" else "",
             "problem": _problem(row),
         }
         for row in rows
     ]
-    columns = [name for name in cells[0] if any(cell[name] for cell in cells)]
-    print_table("Connections", columns, [[cell[name] for name in columns] for cell in cells])
+    print_table("Connections", list(cells[0]), [list(cell.values()) for cell in cells])
 
 
 def _problem(row: dict[str, Any]) -> str:
@@ -170,16 +169,8 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 def _ago(seconds: int | None) -> str:
-    return "never" if seconds is None else f"{_span(seconds)} ago"
+    return "never" if seconds is None else f"{span(seconds)} ago"
 
 
 def _until(now: datetime, at: datetime | None) -> str:
-    return "due" if at is None or at <= now else f"in {_span(int((at - now).total_seconds()))}"
-
-
-def _span(seconds: int) -> str:
-    """The largest unit that fits: `40 s`, `12 min`, `3 h`, `4 d`."""
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length or (unit == "min" and seconds >= length):
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
+    return "due" if at is None or at <= now else f"in {span(int((at - now).total_seconds()))}"

@@ -7,6 +7,7 @@ import typer
 from integrations_pipeline.cli.contact_files import email_problem
 from integrations_pipeline.cli.output import (
     JsonOption,
+    LimitOption,
     WorkspaceOption,
     find_workspace,
     print_json,
@@ -24,14 +25,13 @@ from integrations_pipeline.wiring import Wiring
 app = typer.Typer(help="Suppressions: addresses that must not be mailed.", no_args_is_help=True)
 AddressArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The address.")]
 _SHOWN = ("email", "reason", "source", "created_at")
-MOST_ROWS = 1_000_000
 
 
 @app.command("list")
 def list_all(
     workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Only this workspace's.")] = None,
     reason: Annotated[Reason | None, typer.Option(help="Only for this reason.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="At most this many.")] = 1_000,
+    limit: LimitOption = 1_000,
     as_json: JsonOption = False,
 ) -> None:
     """List suppressed addresses, newest first."""

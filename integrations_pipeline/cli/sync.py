@@ -1,6 +1,8 @@
 """`integrations plan | sync | logs`: run a sync and see what syncs did."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,9 +11,12 @@ import typer
 from integrations_pipeline.cli.output import (
     Exit,
     JsonOption,
+    LimitOption,
     ProviderOption,
     WorkspaceOption,
+    cut,
     find_workspace,
+    finite,
     print_json,
     print_rows,
     print_table,
@@ -20,12 +25,16 @@ from integrations_pipeline.cli.output import (
     warn,
     wired,
 )
+from integrations_pipeline.cli.tables import amount, short_id
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import COUNT_NAMES, Change, Direction, RunStatus
-from integrations_pipeline.store import sync_log
+from integrations_pipeline.store import connections, decisions, sync_log
+from integrations_pipeline.store.ids import IdOf, find_id
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
+from integrations_pipeline.wiring import Wiring
 
+MOST_SECONDS = 86_400.0
 #: Preview rows shown to a person; `--json` and the journal have all.
 SHOWN_CHANGES = 50
 _LOG_COLUMNS = ("started", "provider", "direction", "status", "records", "calls", "ms")
@@ -47,10 +56,13 @@ def plan(
     with wired() as wiring, progress_line(is_quiet=as_json) as progress:
         request = SyncRequest(workspace=workspace, provider=provider, is_full=full)
         report = plan_only(wiring.runtime, request, progress)
+        waiting = open_questions(wiring, report)
     if as_json:
-        print_json({**report.to_dict(), "changes": [_change_json(change) for change in report.plan.changes]})
+        lists = {"changes": report.plan.changes, "skipped": report.plan.skipped}
+        told = {name: [_change_json(change) for change in found] for name, found in lists.items()}
+        print_json({**report.to_dict(), "open": waiting, **told})
     else:
-        _show_plan(report)
+        _show_plan(report, waiting)
     if report.status is RunStatus.REFUSED:
         raise typer.Exit(Exit.REFUSED)
 
@@ -61,24 +73,25 @@ def sync(
     direction: Annotated[str, typer.Option(help="both, to_external or from_external.", metavar="DIRECTION")] = "both",
     plan_id: Annotated[str | None, typer.Option("--plan", help="Apply exactly this preview.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything, not only what changed.")] = False,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for a sync that is under way.")] = 60.0,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, max=MOST_SECONDS, callback=finite, help="Seconds to wait for a sync under way."),
+    ] = 60.0,
     as_json: JsonOption = False,
 ) -> None:
     """Sync one connection. Exit code 0 done, 1 failed wholly or for some records, 3 refused by a guard."""
     request = SyncRequest(
-        workspace=workspace,
-        provider=provider,
-        direction=_direction(direction),
-        is_full=full,
-        plan_id=_plan_id(plan_id),
-        wait_seconds=wait,
+        workspace=workspace, provider=provider, direction=_direction(direction), is_full=full, wait_seconds=wait
     )
     with wired() as wiring, progress_line(is_quiet=as_json) as progress:
+        if plan_id is not None:
+            request = replace(request, plan_id=_plan_id(wiring, workspace, plan_id))
         report = run_sync(wiring.runtime, request, progress)
+        waiting = open_questions(wiring, report)
     if as_json:
-        print_json(report.to_dict())
+        print_json({**report.to_dict(), "open": waiting})
     else:
-        show_report(report)
+        show_report(report, waiting)
     code = report_code(report)
     if code:
         raise typer.Exit(code)
@@ -91,11 +104,21 @@ def report_code(report: SyncReport) -> Exit:
     return Exit.DONE if report.status is RunStatus.SUCCESS else Exit.FAILED
 
 
-def show_report(report: SyncReport) -> None:
+def open_questions(wiring: Wiring, report: SyncReport) -> dict[str, int]:
+    """What of this connection waits for a person, from this run or an earlier one: held, conflicts, failed."""
+    database = wiring.runtime.database
+    workspace_id = find_workspace(wiring.runtime, report.workspace)
+    with database.workspace(workspace_id) as connection:
+        found = connections.get_connection(connection, workspace_id, report.provider)
+        every = decisions.count_open(connection, workspace_id)
+    return every.get(str(found.id), dict(decisions.NOTHING_OPEN)) if found else dict(decisions.NOTHING_OPEN)
+
+
+def show_report(report: SyncReport, waiting: Mapping[str, int]) -> None:
     """A run for a person: counts per direction, then what needs attention."""
     rows = [[result.direction, count_text(result.to_dict())] for result in report.results]
     print_table(f"{report.workspace} · {report.provider} · {report.status.value}", ("direction", "records"), rows)
-    say(f"{report.conflicts} conflicts, {report.held} deletes held, {report.api_calls} API calls")
+    say(_summary(report, waiting))
     _show_notes(report)
     for refusal in report.refusals:
         warn(f"refused: {refusal}")
@@ -123,7 +146,25 @@ def _show_notes(report: SyncReport) -> None:
         say(notice)
 
 
-def _show_plan(report: SyncReport) -> None:
+def _summary(report: SyncReport, waiting: Mapping[str, int]) -> str:
+    """What waits, whoever found it, and what it cost."""
+    resolved = report.conflicts - waiting["conflicts"]
+    parts = [
+        amount(waiting["conflicts"], "conflict") + " open" + (f" ({resolved} resolved)" if resolved > 0 else ""),
+        amount(waiting["held"], "delete") + " held",
+        amount(waiting["failed"], "failed record") if waiting["failed"] else "",
+        amount(report.api_calls, "API call"),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _show_skipped(report: SyncReport) -> None:
+    """Why records were left out, by reason."""
+    for reason, count in Counter(change.reason for change in report.plan.skipped).most_common():
+        say(f"skipped {count}: {reason}")
+
+
+def _show_plan(report: SyncReport, waiting: Mapping[str, int]) -> None:
     shown = report.plan.changes[:SHOWN_CHANGES]
     rows = [
         [
@@ -135,23 +176,23 @@ def _show_plan(report: SyncReport) -> None:
         ]
         for change in shown
     ]
-    title = f"Plan {report.plan_id} · {report.workspace} · {report.provider}"
+    title = f"Plan {short_id(report.plan_id)} · {report.workspace} · {report.provider}"
     if rows:
         print_table(title, ("write to", "what", "contact", "fields", "why"), rows)
     else:
-        say(f"{title}: nothing to do")
+        say(f"{title}: nothing to write")
     more = len(report.plan.changes) - len(shown)
     if more:
         say(f"and {more} more; --json shows all")
-    say(
-        f"{report.conflicts} conflicts, {report.held} deletes held, {len(report.plan.skipped)} skipped, "
-        f"{report.api_calls} API calls"
-    )
+    _show_skipped(report)
+    if report.plan.held:
+        say(f"would hold {amount(len(report.plan.held), 'delete')} for a decision")
+    say(_summary(report, waiting))
     _show_notes(report)
     if rows:
         say(
             f"apply exactly this: integrations sync --workspace {report.workspace} "
-            f"--provider {report.provider} --plan {report.plan_id}"
+            f"--provider {report.provider} --plan {short_id(report.plan_id)}"
         )
 
 
@@ -180,16 +221,15 @@ def _direction(text: str) -> Direction:
     return names[text]
 
 
-def _plan_id(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise ConfigurationError(f"--plan {text!r} is no plan id: `integrations plan` prints one") from None
+def _plan_id(wiring: Wiring, workspace: str, given: str) -> UUID:
+    workspace_id = find_workspace(wiring.runtime, workspace)
+    with wiring.runtime.database.workspace(workspace_id) as connection:
+        return find_id(connection, IdOf.PLAN, given)
 
 
 def logs(
     workspace: WorkspaceOption,
-    limit: Annotated[int, typer.Option(help="At most this many rows.")] = 20,
+    limit: LimitOption = 20,
     as_json: JsonOption = False,
 ) -> None:
     """The sync log, newest first."""
@@ -197,7 +237,7 @@ def logs(
         database = wiring.runtime.database
         workspace_id = find_workspace(wiring.runtime, workspace)
         with database.workspace(workspace_id) as connection:
-            rows = sync_log.list_logs(connection, workspace_id, limit)
+            rows = cut(sync_log.list_logs(connection, workspace_id, limit + 1), limit)
     if as_json:
         print_json(rows)
     else:

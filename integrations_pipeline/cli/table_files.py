@@ -160,7 +160,8 @@ def _csv_rows(reader: Any, header: Sequence[str], skipped: int) -> Iterator[File
             return
         except csv.Error as error:
             # After a broken quote nobody knows where the next row begins.
-            yield FileRow(line, {}, f"malformed ({error}); this row and those after it are not imported")
+            why = "a quote is never closed" if "end of data" in str(error) else str(error)
+            yield FileRow(line, {}, f"malformed ({why}); with it all rows after it")
             return
         if not cells:
             continue

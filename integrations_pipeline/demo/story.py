@@ -231,7 +231,7 @@ class Story:
 
     def _show_conflicts(self, slug: str) -> None:
         with self.runtime.database.workspace(self._ids[slug]) as connection:
-            newest = decisions.list_conflicts(connection, self._ids[slug])[0]
+            newest = decisions.list_conflicts(connection, self._ids[slug], 1)[0]
         rows = [
             [
                 newest["email"],
@@ -248,7 +248,7 @@ class Story:
 
     def _show_held(self, slug: str) -> None:
         with self.runtime.database.workspace(self._ids[slug]) as connection:
-            held = decisions.list_changes(connection, self._ids[slug], ChangeState.HELD)
+            held = decisions.list_changes(connection, self._ids[slug], ChangeState.HELD, limit=1_000)
         rows = [[row["id"], row["side"], row["before"].get("email"), row["reason"]] for row in held]
         show.table("The held deletes", ("id", "delete on", "contact", "why held"), rows)
 

@@ -4,6 +4,7 @@ What tests and the demo use is named here; everything else is internal. The sand
 rest of the package, because an emulator that shares code with the client proves nothing.
 """
 
+from integrations_pipeline.sandbox.addresses import addresses
 from integrations_pipeline.sandbox.airtable.state import DEFAULT_TOKEN, Airtable, AirtableOptions
 from integrations_pipeline.sandbox.faults import FaultRule
 from integrations_pipeline.sandbox.gmail.letters import ReplyStyle
@@ -42,5 +43,6 @@ __all__ = [
     "SandboxServer",
     "SendAs",
     "WireError",
+    "addresses",
     "serve",
 ]

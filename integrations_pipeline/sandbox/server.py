@@ -26,6 +26,7 @@ from starlette.routing import Route as HttpRoute
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from integrations_pipeline.sandbox.addresses import PATHS
 from integrations_pipeline.sandbox.airtable.emulator import AirtableEmulator
 from integrations_pipeline.sandbox.airtable.state import Airtable, AirtableOptions
 from integrations_pipeline.sandbox.control import Control
@@ -106,37 +107,37 @@ class SandboxServer:
     @property
     def airtable_url(self) -> str:
         """What stands for https://api.airtable.com."""
-        return self.url + "/airtable"
+        return self.url + PATHS["INTEGRATIONS_AIRTABLE_API_URL"]
 
     @property
     def airtable_oauth_url(self) -> str:
         """What stands for https://airtable.com/oauth2/v1."""
-        return self.url + "/oauth/airtable/oauth2/v1"
+        return self.url + PATHS["INTEGRATIONS_AIRTABLE_OAUTH_URL"]
 
     @property
     def gmail_url(self) -> str:
         """What stands for https://gmail.googleapis.com."""
-        return self.url + "/gmail"
+        return self.url + PATHS["INTEGRATIONS_GMAIL_API_URL"]
 
     @property
     def mailchimp_url(self) -> str:
         """What stands for https://us1.api.mailchimp.com."""
-        return self.url + "/mailchimp"
+        return self.url + PATHS["INTEGRATIONS_MAILCHIMP_API_URL"]
 
     @property
     def mailchimp_oauth_url(self) -> str:
         """What stands for https://login.mailchimp.com/oauth2."""
-        return self.url + "/oauth/mailchimp/oauth2"
+        return self.url + PATHS["INTEGRATIONS_MAILCHIMP_OAUTH_URL"]
 
     @property
     def google_auth_url(self) -> str:
         """What stands for https://accounts.google.com/o/oauth2/v2/auth."""
-        return self.url + "/oauth/google/auth"
+        return self.url + PATHS["INTEGRATIONS_GOOGLE_AUTH_URL"]
 
     @property
     def google_token_url(self) -> str:
         """What stands for https://oauth2.googleapis.com/token."""
-        return self.url + "/oauth/google/token"
+        return self.url + PATHS["INTEGRATIONS_GOOGLE_TOKEN_URL"]
 
     def start(self) -> None:
         """Returns when the server answers. Raises OSError if the port is taken."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import ChangeState, Side
+from integrations_pipeline.model import ChangeKind, ChangeState, Side
 from integrations_pipeline.store.changes import APPROVED
 
 
@@ -20,11 +20,13 @@ def list_changes(
     workspace_id: UUID,
     state: ChangeState,
     *,
+    kind: ChangeKind | None = None,
     conflicts_only: bool = False,
-    limit: int = 200,
+    limit: int,
 ) -> list[dict[str, Any]]:
     """Journal rows of one state for people, newest first, with the contact's e-mail."""
     chosen = "and c.conflict is not null" if conflicts_only else ""
+    chosen += " and c.kind = :kind" if kind else ""
     statement = text(
         "select c.id::text, c.connection_id::text, i.integration_type, c.contact_id::text, c.external_id, "  # noqa: S608
         "c.side, c.kind, c.before, c.after, c.base, c.conflict, c.state, c.reason, c.error_class, c.attempts, "
@@ -35,10 +37,11 @@ def list_changes(
         "order by c.created_at desc, c.id limit :limit"
     )
     bound = {"workspace_id": workspace_id, "state": state.value, "limit": limit}
+    bound |= {"kind": kind.value} if kind else {}
     return [dict(row._mapping) for row in connection.execute(statement, bound)]
 
 
-def list_conflicts(connection: Connection, workspace_id: UUID, limit: int = 200) -> list[dict[str, Any]]:
+def list_conflicts(connection: Connection, workspace_id: UUID, limit: int) -> list[dict[str, Any]]:
     """Open and resolved conflicts, newest first."""
     rows: list[dict[str, Any]] = []
     for state in (ChangeState.HELD, ChangeState.APPLIED):

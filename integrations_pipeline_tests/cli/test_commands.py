@@ -157,7 +157,7 @@ def test_a_conflict_is_shown_with_both_values(environment: Environment) -> None:
         pytest.param(["sync", "-w", "acme", "-p", "filofax"], 2, "unknown provider 'filofax'", id="provider"),
         pytest.param(["sync", "-w", "acme", "-p", "airtable"], 2, "connections add airtable", id="no connection"),
         pytest.param(["sync", "-w", "acme", "-p", "airtable", "--direction", "up"], 2, "--direction", id="direction"),
-        pytest.param(["sync", "-w", "acme", "-p", "airtable", "--plan", "x"], 2, "no plan id", id="plan id"),
+        pytest.param(["sync", "-w", "acme", "-p", "airtable", "--plan", "x"], 2, "is no id", id="plan id"),
         pytest.param(["workspaces", "add", "Not A Slug"], 2, "lower-case", id="slug"),
         pytest.param(["workspaces", "add", "acme"], 2, "exists already", id="slug taken"),
         pytest.param(["deletes", "approve", "x", "-w", "acme"], 2, "no id", id="delete id"),
