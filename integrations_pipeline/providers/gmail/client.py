@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from integrations_pipeline.errors import InDoubtError, PermanentError
+from integrations_pipeline.errors import InDoubtError, PermanentError, WrongAnswerError
 from integrations_pipeline.providers.base import ProviderContext
 from integrations_pipeline.providers.gmail import shapes, wire
 from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy
@@ -75,8 +75,7 @@ class GmailClient:
             self._ask("drafts.delete", "DELETE", f"{_USER}/drafts/{_NO_DRAFT}", shape=shapes.DELETED)
 
     def draft(self, draft_id: str) -> Message | None:
-        path = f"{_USER}/drafts/{quote(draft_id, safe='')}"
-        return self._there("drafts.get", "GET", path, params=[("format", "metadata")], shape=shapes.DRAFT)
+        return self._one("drafts", draft_id, params=[("format", "metadata")], shape=shapes.DRAFT)
 
     def drafts(self, page_token: str = "") -> Message:
         params = [("maxResults", "500"), *([("pageToken", page_token)] if page_token else [])]
@@ -126,15 +125,13 @@ class GmailClient:
         return None if found is None else wire.decode(found["raw"])
 
     def _message(self, message_id: str, form: str, headers: Sequence[str], shape: Shape) -> Message | None:
-        path = f"{_USER}/messages/{quote(message_id, safe='')}"
         params = [("format", form), *(("metadataHeaders", name) for name in headers)]
-        return self._there("messages.get", "GET", path, params=params, shape=shape)
+        return self._one("messages", message_id, params=params, shape=shape)
 
     def thread(self, thread_id: str, headers: Sequence[str] = ()) -> list[Message]:
         """A thread's messages, oldest first; none if it is gone."""
         params = [("format", "metadata"), *(("metadataHeaders", name) for name in headers)]
-        path = f"{_USER}/threads/{quote(thread_id, safe='')}"
-        body = self._there("threads.get", "GET", path, params=params, shape=shapes.THREAD)
+        body = self._one("threads", thread_id, params=params, shape=shapes.THREAD)
         return list((body or {}).get("messages", []))
 
     def history(self, start: str, page_token: str = "", label: str = "") -> Message | None:
@@ -161,6 +158,13 @@ class GmailClient:
         self._pay(units)
         body: Message | None = self.http.request(method, path, **content)
         return body or {}
+
+    def _one(self, kind: str, asked: str, **content: Any) -> Message | None:
+        """The draft, message or thread with this id, and no other; None if it is gone."""
+        found = self._there(f"{kind}.get", "GET", f"{_USER}/{kind}/{quote(asked, safe='')}", **content)
+        if found is not None and found["id"] != asked:
+            raise WrongAnswerError(f"Gmail answered about others of its {kind} than the one that was asked for")
+        return found
 
     def _there(self, units: str, method: str, path: str, **content: Any) -> Message | None:
         try:
