@@ -29,15 +29,19 @@ Time = Annotated[str, StringConstraints(pattern=r"^(|(19|2[01])[0-9]{2}-[01][0-9
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """`title`: what the answer is, as it stands in messages. `kind`: its type. `status`: the only one that says so,
-    where there is one. `bounds`: its own, where an answer may be larger or come later than others of its endpoint."""
+    where there is one. `or_nothing`: 204 without a body says the same. `bounds`: its own, where an answer may be larger
+    or come later than others of its endpoint."""
 
     title: str
     kind: Any
     status: int | None = None
+    or_nothing: bool = False
     bounds: Bounds | None = None
 
     def fits(self, body: Any, status: int | None = None) -> bool:
         """Whether a parsed body has this shape. Texts, numbers and truth values are no substitutes for one another."""
+        if self.or_nothing and NOTHING.fits(body, status):
+            return True
         if self.status not in (None, status):
             return False
         if self.kind is Any:

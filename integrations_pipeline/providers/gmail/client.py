@@ -1,4 +1,4 @@
-"""Requests to one Gmail mailbox. Knows paths and shapes, decides nothing.
+"""Requests to one Gmail mailbox. Knows paths and which answer has which shape, decides nothing.
 
 Belongs here: one method per endpoint. Does not: pitches, replies, retries (`providers.http`).
 """
@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 import httpx
 
-from integrations_pipeline.errors import InDoubtError, PermanentError, RetryableError
+from integrations_pipeline.errors import InDoubtError, PermanentError, WrongAnswerError
 from integrations_pipeline.providers.base import ProviderContext
-from integrations_pipeline.providers.gmail import wire
+from integrations_pipeline.providers.gmail import shapes, wire
 from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy
+from integrations_pipeline.providers.shapes import Shape
 
 Message = Mapping[str, Any]
 _USER = "gmail/v1/users/me"
@@ -47,20 +48,20 @@ class GmailClient:
         return self.http.call_count + self._once.call_count
 
     def profile(self) -> Message:
-        return _with(self._ask("getProfile", "GET", f"{_USER}/profile"), "historyId")
+        return self._ask("getProfile", "GET", f"{_USER}/profile", shape=shapes.PROFILE)
 
     def send_as(self) -> list[Message]:
-        body = self._ask("settings", "GET", f"{_USER}/settings/sendAs")
-        return list(body.get("sendAs", []))
+        body = self._ask("settings", "GET", f"{_USER}/settings/sendAs", shape=shapes.ALIASES)
+        return list(body["sendAs"])
 
     def create_draft(self, raw: bytes, thread_id: str | None) -> Message:
         """One request, in a thread or none. `PermanentError` where Gmail refuses the message, or does not know the
         thread; an answer that is about neither is an `InDoubtError`."""
         message: dict[str, Any] = {"raw": wire.encode(raw)}
         message |= {"threadId": thread_id} if thread_id else {}
-        body = {"message": message}
+        content = {"json": {"message": message}, "is_repeatable": False, "shape": shapes.NEW_DRAFT}
         try:
-            return self._ask("drafts.create", "POST", f"{_USER}/drafts", json=body, is_repeatable=False)
+            return self._ask("drafts.create", "POST", f"{_USER}/drafts", **content)
         except PermanentError as error:
             if error.code == wire.GONE and thread_id is None:
                 # There is nothing that could be gone: it is the way there that was not found.
@@ -71,62 +72,66 @@ class GmailClient:
         """`NeedsAttentionError` if the grant does not allow drafts and sending: asked by a request that changes
         nothing, to delete a draft that cannot exist. Gmail looks at the scopes first."""
         with suppress(PermanentError):
-            self._ask("drafts.delete", "DELETE", f"{_USER}/drafts/{_NO_DRAFT}")
+            self._ask("drafts.delete", "DELETE", f"{_USER}/drafts/{_NO_DRAFT}", shape=shapes.DELETED)
 
     def draft(self, draft_id: str) -> Message | None:
-        path = f"{_USER}/drafts/{quote(draft_id, safe='')}"
-        found = self._there("drafts.get", "GET", path, params=[("format", "metadata")])
-        return None if found is None else _with(found, "id")
+        return self._one("drafts", draft_id, params=[("format", "metadata")], shape=shapes.DRAFT)
 
     def drafts(self, page_token: str = "") -> Message:
         params = [("maxResults", "500"), *([("pageToken", page_token)] if page_token else [])]
-        return self._ask("drafts.list", "GET", f"{_USER}/drafts", params=params)
+        return self._ask("drafts.list", "GET", f"{_USER}/drafts", params=params, shape=shapes.DRAFTS)
 
     def delete_draft(self, draft_id: str) -> bool:
         """Whether it was there."""
-        return self._there("drafts.delete", "DELETE", f"{_USER}/drafts/{quote(draft_id, safe='')}") is not None
+        path = f"{_USER}/drafts/{quote(draft_id, safe='')}"
+        return self._there("drafts.delete", "DELETE", path, shape=shapes.DELETED) is not None
 
     def send_draft(self, draft_id: str) -> Message:
         """One request. Whatever leaves open whether it was applied is an `InDoubtError`."""
         self._pay("drafts.send")
         try:
             body: Message = self._once.request(
-                "POST", f"{_USER}/drafts/send", json={"id": draft_id}, is_repeatable=False
+                "POST", f"{_USER}/drafts/send", json={"id": draft_id}, is_repeatable=False, shape=shapes.SENT
             )
         except PermanentError as error:
             if error.code == wire.GONE:
                 raise InDoubtError("the draft is not there (any more)") from error
             raise
-        if not isinstance(body, dict) or not body.get("id"):
-            raise InDoubtError("Gmail's answer to a send names no message")
         return body
 
     def messages(self, query: str, limit: int = 100) -> list[Message]:
         """Ids of messages that match, newest first, at most one page; also from the trash."""
-        return list(self.search(query, limit).get("messages") or [])
+        return list(self.search(query, limit).get("messages", []))
 
     def search(self, query: str, limit: int, page_token: str = "") -> Message:
         """One page of the messages that match, newest first; also from the trash."""
         params = [("q", query), ("maxResults", str(limit)), ("includeSpamTrash", "true")]
         params += [("pageToken", page_token)] if page_token else []
-        return self._ask("messages.list", "GET", f"{_USER}/messages", params=params)
+        return self._ask("messages.list", "GET", f"{_USER}/messages", params=params, shape=shapes.MESSAGES)
 
     def newest(self, labels: Sequence[str] = (), page_token: str = "", size: int = 100) -> Message:
         """One page of all messages, newest first, told by the mailbox itself: its search learns of them late."""
         params = [("maxResults", str(size)), ("includeSpamTrash", "true"), *(("labelIds", label) for label in labels)]
         params += [("pageToken", page_token)] if page_token else []
-        return self._ask("messages.list", "GET", f"{_USER}/messages", params=params)
+        return self._ask("messages.list", "GET", f"{_USER}/messages", params=params, shape=shapes.MESSAGES)
 
-    def message(self, message_id: str, headers: Sequence[str] = (), form: str = "metadata") -> Message | None:
-        """One message: its metadata (only these headers, or all), or `raw`; None if it is gone."""
+    def message(self, message_id: str, headers: Sequence[str] = ()) -> Message | None:
+        """One message with its metadata (only these headers, or all); None if it is gone."""
+        return self._message(message_id, "metadata", headers, shapes.MESSAGE)
+
+    def raw_message(self, message_id: str) -> bytes | None:
+        """One message as it was received; None if it is gone."""
+        found = self._message(message_id, "raw", (), shapes.RAW_MESSAGE)
+        return None if found is None else wire.decode(found["raw"])
+
+    def _message(self, message_id: str, form: str, headers: Sequence[str], shape: Shape) -> Message | None:
         params = [("format", form), *(("metadataHeaders", name) for name in headers)]
-        found = self._there("messages.get", "GET", f"{_USER}/messages/{quote(message_id, safe='')}", params=params)
-        return None if found is None else _with(found, "id")
+        return self._one("messages", message_id, params=params, shape=shape)
 
     def thread(self, thread_id: str, headers: Sequence[str] = ()) -> list[Message]:
         """A thread's messages, oldest first; none if it is gone."""
         params = [("format", "metadata"), *(("metadataHeaders", name) for name in headers)]
-        body = self._there("threads.get", "GET", f"{_USER}/threads/{quote(thread_id, safe='')}", params=params)
+        body = self._one("threads", thread_id, params=params, shape=shapes.THREAD)
         return list((body or {}).get("messages", []))
 
     def history(self, start: str, page_token: str = "", label: str = "") -> Message | None:
@@ -137,7 +142,7 @@ class GmailClient:
         params += [("pageToken", page_token)] if page_token else []
         params += [("labelId", label)] if label else []
         try:
-            return self._there("history.list", "GET", f"{_USER}/history", params=params)
+            return self._there("history.list", "GET", f"{_USER}/history", params=params, shape=shapes.HISTORY)
         except PermanentError:
             return None
 
@@ -151,10 +156,15 @@ class GmailClient:
 
     def _ask(self, units: str, method: str, path: str, **content: Any) -> Message:
         self._pay(units)
-        body = self.http.request(method, path, **content)
-        if body is not None and not isinstance(body, dict):
-            raise RetryableError("Gmail answered with something that is no object")
+        body: Message | None = self.http.request(method, path, **content)
         return body or {}
+
+    def _one(self, kind: str, asked: str, **content: Any) -> Message | None:
+        """The draft, message or thread with this id, and no other; None if it is gone."""
+        found = self._there(f"{kind}.get", "GET", f"{_USER}/{kind}/{quote(asked, safe='')}", **content)
+        if found is not None and found["id"] != asked:
+            raise WrongAnswerError(f"Gmail answered about others of its {kind} than the one that was asked for")
+        return found
 
     def _there(self, units: str, method: str, path: str, **content: Any) -> Message | None:
         try:
@@ -163,10 +173,3 @@ class GmailClient:
             if error.code == wire.GONE:
                 return None
             raise
-
-
-def _with(body: Message, name: str) -> Message:
-    """A good answer without what it is about says nothing, least of all that something is there."""
-    if not body.get(name):
-        raise RetryableError(f"Gmail's answer lacks its {name}")
-    return body

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from integrations_pipeline.errors import CursorExpiredError, InDoubtError, NeedsAttentionError, PermanentError
+from integrations_pipeline.errors import CursorExpiredError, NeedsAttentionError, PermanentError
 from integrations_pipeline.mail.addresses import same_address, valid_recipient
 from integrations_pipeline.mail.classify import Received, may_be_notice
 from integrations_pipeline.mail.compose import PITCH_HEADER, Sender
@@ -61,27 +61,27 @@ class GmailMailbox:
         return self._account
 
     def _read_account(self) -> Account:
-        main = str(self._client.profile().get("emailAddress") or "")
-        aliases = [each for each in self._client.send_as() if each.get("sendAsEmail")]
-        wanted = self._settings.send_as or next((str(a["sendAsEmail"]) for a in aliases if a.get("isDefault")), main)
-        chosen = next((a for a in aliases if same_address(str(a["sendAsEmail"]), wanted)), {})
-        is_verified = bool(chosen.get("isPrimary")) or chosen.get("verificationStatus") == "accepted"
+        main: str = self._client.profile()["emailAddress"]
+        aliases = self._client.send_as()
+        wanted = self._settings.send_as or next((a["sendAsEmail"] for a in aliases if a.get("isDefault")), main)
+        chosen = next((a for a in aliases if same_address(a["sendAsEmail"], wanted)), {})
+        is_verified = chosen.get("isPrimary") or chosen.get("verificationStatus") == "accepted"
         if not same_address(wanted, main) and not is_verified:
             raise NeedsAttentionError(
                 "send_as is no verified alias of the mailbox: verify it there, or correct the connection's setting"
             )
-        address = valid_recipient(str(chosen.get("sendAsEmail") or wanted))
+        address = valid_recipient(chosen.get("sendAsEmail", wanted))
         if address is None:
             raise NeedsAttentionError(
                 "the mailbox has an address from which no mail can be sent: choose another send_as"
             )
         sender = Sender(
             address=address,
-            name=str(chosen.get("displayName") or ""),
+            name=chosen.get("displayName", ""),
             signature=self._settings.signature,
             list_unsubscribe=self._settings.list_unsubscribe,
         )
-        addresses = {main.lower(), *(str(a["sendAsEmail"]).lower() for a in aliases)}
+        addresses = {main.lower(), *(a["sendAsEmail"].lower() for a in aliases)}
         return Account(sender=sender, addresses=sorted(addresses))
 
     # Drafts
@@ -98,14 +98,15 @@ class GmailMailbox:
     def find_drafts(self, pitch_ids: Set[str], position: str, made_at: datetime) -> list[tuple[str, Draft]]:
         found: dict[str, str] = {}
         for message in self._new_drafts(position, made_at - CLOCKS_APART):
-            if DRAFT in (message.get("labelIds") or []) and _pitch_of(message) in pitch_ids:
-                found[str(message["id"])] = _pitch_of(message)
+            if _has(message, DRAFT) and _pitch_of(message) in pitch_ids:
+                found[message["id"]] = _pitch_of(message)
         drafts: list[tuple[str, Draft]] = []
         token = ""
         while len(drafts) < len(found):
             page = self._client.drafts(token)
-            drafts += [(found[_message_of(each)], _draft(each)) for each in _listed(page) if _message_of(each) in found]
-            token = str(page.get("nextPageToken") or "")
+            listed = [(each["message"]["id"], _draft(each)) for each in page.get("drafts", [])]
+            drafts += [(found[message_id], draft) for message_id, draft in listed if message_id in found]
+            token = page.get("nextPageToken", "")
             if not token:
                 break
         return drafts
@@ -125,8 +126,8 @@ class GmailMailbox:
                 yield message
 
     def _newest_drafts(self, after: datetime) -> Iterator[Message]:
-        for each in (self._client.newest([DRAFT], size=MOST_DRAFTS)).get("messages") or []:
-            message = self._client.message(str(each["id"]), _SENT_HEADERS)
+        for each in self._client.newest([DRAFT], size=MOST_DRAFTS).get("messages", []):
+            message = self._client.message(each["id"], _SENT_HEADERS)
             if message is not None and wire.internal_time(message) < after:
                 return
             if message is not None:
@@ -137,8 +138,8 @@ class GmailMailbox:
         token = ""
         for _ in range(MOST_DRAFT_PAGES):
             page = self._client.newest([DRAFT], token, 500)
-            found |= {str(each["id"]) for each in page.get("messages") or []}
-            token = str(page.get("nextPageToken") or "")
+            found |= {each["id"] for each in page.get("messages", [])}
+            token = page.get("nextPageToken", "")
             if not token:
                 break
         return found
@@ -153,7 +154,7 @@ class GmailMailbox:
 
     def send_draft(self, draft_id: str) -> SentMessage:
         answer = self._client.send_draft(draft_id)
-        return SentMessage(message_id=str(answer["id"]), thread_id=str(answer.get("threadId") or ""))
+        return SentMessage(message_id=answer["id"], thread_id=answer["threadId"])
 
     def find_sent(
         self, pitch_id: str, recipient: str, thread_ids: Sequence[str], known: Set[str]
@@ -161,7 +162,7 @@ class GmailMailbox:
         candidates = (each for thread_id in thread_ids for each in self._client.thread(thread_id, _SENT_HEADERS))
         found = next((each for each in candidates if _is_sent(each, pitch_id)), None)
         if found is None:
-            ids = [str(each["id"]) for each in self._client.messages(f'in:sent to:"{_quoted(recipient)}"', MOST_SENT)]
+            ids = [each["id"] for each in self._client.messages(f'in:sent to:"{_quoted(recipient)}"', MOST_SENT)]
             listed = (self._meet(each) for each in [each for each in ids if each not in known][:MOST_READ])
             found = next((each for each in listed if each is not None and _is_sent(each, pitch_id)), None)
         return None if found is None else _to_sent(found)
@@ -178,7 +179,7 @@ class GmailMailbox:
     # Receiving
 
     def position(self) -> Mapping[str, str]:
-        return {"history_id": str(self._client.profile()["historyId"])}
+        return {"history_id": self._client.profile()["historyId"]}
 
     def changes(
         self, cursor: Mapping[str, str], *, is_sent_only: bool = False, label: str = ""
@@ -191,11 +192,12 @@ class GmailMailbox:
             page = self._client.history(start, token, label or (SENT if is_sent_only else "")) if start else None
             if page is None:
                 raise CursorExpiredError("Gmail no longer knows the history id: the tracked threads are read again")
-            end = {"history_id": str(page["historyId"])} if not token and page.get("historyId") else end
-            added = [_pair(each) for each in _told(page, "messagesAdded") if label or not _is_draft(each)]
-            gone = frozenset(str(each["id"]) for each in _told(page, "messagesDeleted"))
+            end = {"history_id": page["historyId"]} if not token and "historyId" in page else end
+            # The history tells labels now and then.
+            added = [_pair(each) for each in _told(page, "messagesAdded") if label or not _has(each, DRAFT)]
+            gone = frozenset(each["id"] for each in _told(page, "messagesDeleted"))
             yield MailChanges(added=added, cursor=end, gone=gone)
-            token = str(page.get("nextPageToken") or "")
+            token = page.get("nextPageToken", "")
             if not token:
                 return
 
@@ -203,17 +205,17 @@ class GmailMailbox:
         token = ""
         while True:
             page = self._client.newest([SENT] if is_sent_only else [], token)
-            for each in page.get("messages") or []:
-                message = self.read_message(str(each["id"]))
+            for each in page.get("messages", []):
+                message = self.read_message(each["id"])
                 if message is not None and message.received_at < moment:
                     return
                 yield _pair(each)
-            token = str(page.get("nextPageToken") or "")
+            token = page.get("nextPageToken", "")
             if not token:
                 return
 
     def thread_messages(self, thread_id: str) -> Sequence[tuple[str, str]]:
-        return [(str(each["id"]), thread_id) for each in self._client.thread(thread_id, ["From"])]
+        return [(each["id"], thread_id) for each in self._client.thread(thread_id, ["From"])]
 
     def read_message(self, message_id: str) -> StoredMessage | None:
         if message_id not in self._read:
@@ -232,13 +234,11 @@ class GmailMailbox:
 
     def _with_report(self, message_id: str, received: Received) -> Received:
         """What a mail system says of a delivery stands in the body: the whole message is read for it, once."""
-        whole = self._client.message(message_id, form="raw")
-        if whole is None or not whole.get("raw"):
-            return received
-        return replace(received, report=read_bounce(wire.decode(str(whole["raw"]))))
+        whole = self._client.raw_message(message_id)
+        return received if whole is None else replace(received, report=read_bounce(whole))
 
     def find_named(self, rfc822_ids: Sequence[str], thread_id: str) -> StoredMessage | None:
-        there = {_id_of(each): each for each in self._thread(thread_id) if DRAFT not in (each.get("labelIds") or [])}
+        there = {_id_of(each): each for each in self._thread(thread_id) if not _has(each, DRAFT)}
         for rfc822_id in rfc822_ids[:MOST_NAMED]:
             found = there.get(rfc822_id) or self._search(rfc822_id)
             if found is not None:
@@ -246,7 +246,7 @@ class GmailMailbox:
         return None
 
     def sent_in_thread(self, thread_id: str) -> StoredMessage | None:
-        sent = [each for each in self._thread(thread_id) if SENT in (each.get("labelIds") or [])]
+        sent = [each for each in self._thread(thread_id) if _has(each, SENT)]
         return _to_stored(sent[-1]) if sent else None
 
     def _thread(self, thread_id: str) -> list[Message]:
@@ -256,7 +256,7 @@ class GmailMailbox:
 
     def _search(self, rfc822_id: str) -> Message | None:
         listed = self._client.messages(f"rfc822msgid:{_quoted(rfc822_id.strip('<>'))}", 1)
-        message = self._client.message(str(listed[0]["id"]), _NAMING) if listed else None
+        message = self._client.message(listed[0]["id"], _NAMING) if listed else None
         return message if message is not None and _id_of(message) == rfc822_id else None
 
     def close(self) -> None:
@@ -264,12 +264,8 @@ class GmailMailbox:
 
 
 def _draft(body: Message) -> Draft:
-    message = body.get("message") or {}
-    if not body.get("id"):
-        raise InDoubtError("Gmail's answer about a draft names none")
-    return Draft(
-        draft_id=str(body["id"]), message_id=str(message.get("id") or ""), thread_id=str(message.get("threadId") or "")
-    )
+    message = body["message"]
+    return Draft(draft_id=body["id"], message_id=message["id"], thread_id=message["threadId"])
 
 
 def _pitch_of(message: Message) -> str:
@@ -277,27 +273,18 @@ def _pitch_of(message: Message) -> str:
 
 
 def _pair(message: Message) -> tuple[str, str]:
-    return str(message["id"]), str(message.get("threadId") or "")
+    return message["id"], message["threadId"]
+
+
+def _has(message: Message, label: str) -> bool:
+    return label in message.get("labelIds", [])
 
 
 def _told(page: Message, kind: str) -> Iterator[Message]:
     """The messages of one kind of change in a page of the history."""
-    for record in page.get("history") or []:
-        for entry in record.get(kind) or []:
+    for record in page.get("history", []):
+        for entry in record.get(kind, []):
             yield entry["message"]
-
-
-def _is_draft(message: Message) -> bool:
-    """Whether the history says so: it tells labels now and then."""
-    return DRAFT in (message.get("labelIds") or [])
-
-
-def _listed(page: Message) -> list[Message]:
-    return list(page.get("drafts") or [])
-
-
-def _message_of(draft: Message) -> str:
-    return str((draft.get("message") or {}).get("id") or "")
 
 
 def _id_of(message: Message) -> str:
@@ -307,24 +294,23 @@ def _id_of(message: Message) -> str:
 def _to_stored(message: Message) -> StoredMessage:
     headers = wire.headers_of(message)
     return StoredMessage(
-        message_id=str(message["id"]),
-        thread_id=str(message.get("threadId") or ""),
+        message_id=message["id"],
+        thread_id=message["threadId"],
         received_at=wire.internal_time(message),
-        received=Received(headers=headers, snippet=html.unescape(str(message.get("snippet") or ""))),
-        labels=frozenset(map(str, message.get("labelIds") or [])),
+        received=Received(headers=headers, snippet=html.unescape(message.get("snippet", ""))),
+        labels=frozenset(message.get("labelIds", [])),
     )
 
 
 def _is_sent(message: Message, pitch_id: str) -> bool:
     """Whether the message left the mailbox and is this pitch."""
-    labels = message.get("labelIds") or []
-    return SENT in labels and DRAFT not in labels and _pitch_of(message) == pitch_id
+    return _has(message, SENT) and not _has(message, DRAFT) and _pitch_of(message) == pitch_id
 
 
 def _to_sent(message: Message) -> SentMessage:
     return SentMessage(
-        message_id=str(message["id"]),
-        thread_id=str(message.get("threadId") or ""),
+        message_id=message["id"],
+        thread_id=message["threadId"],
         rfc822_id=_id_of(message),
         pitch_id=_pitch_of(message),
         sent_at=wire.internal_time(message),

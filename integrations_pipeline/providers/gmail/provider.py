@@ -127,8 +127,8 @@ class GmailProvider:
         before = "" if reached.at >= _END else f" before:{reached.at}"
         query = f"-in:chats -in:drafts -in:spam -in:trash newer_than:{HARVEST_DAYS}d{before}"
         page, began_at = self._client.search(query, self._most_messages), reached.at
-        for each in page.get("messages") or []:
-            message = self._meet(people, str(each["id"]))
+        for each in page.get("messages", []):
+            message = self._meet(people, each["id"])
             reached.count += 1
             if message is not None:
                 # Of the same second there may be more, that the next stretch begins with.
