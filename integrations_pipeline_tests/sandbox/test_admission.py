@@ -119,5 +119,15 @@ def test_a_user_does_no_more_in_a_base_than_their_level_allows(
         assert client.post(f"{table}/fields", json=new).status_code == column
 
 
+def test_an_editor_makes_no_options(sandbox: Arrangement) -> None:
+    token = sandbox.airtable.create_token(permission="edit").value
+    new = {"fields": {"Name": "Ann", "Tags": ["new"]}, "typecast": True}
+    with client_for(sandbox.server, token) as client:
+        assert error_of(client.post(sandbox.path, json=new)) == (422, "INVALID_MULTIPLE_CHOICE_OPTIONS")
+    assert sandbox.http.post(sandbox.path, json=new).status_code == 200
+    with client_for(sandbox.server, token) as client:
+        assert client.post(sandbox.path, json=new).status_code == 200
+
+
 def test_a_level_that_does_not_exist_is_refused(sandbox: Arrangement) -> None:
     assert sandbox.http.post("/sandbox/airtable/tokens", json={"permission": "own"}).status_code == 400

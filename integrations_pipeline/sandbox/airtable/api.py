@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from integrations_pipeline.sandbox.airtable import errors, reading, writing
+from integrations_pipeline.sandbox.airtable.cell_input import CellWriter
 from integrations_pipeline.sandbox.airtable.cells import is_empty
 from integrations_pipeline.sandbox.airtable.limits import BASE_RATE, TOKEN_RATE
 from integrations_pipeline.sandbox.airtable.model import Base, Record, Table
@@ -223,11 +224,17 @@ class AirtableApi:
 
     # Writing
 
+    def _writer(self, request: Request, base_id: str, table: Table, document: JsonObject) -> CellWriter:
+        """For this request; an option that does not exist is a column's configuration, which takes a creator."""
+        writer = self.airtable.writer(base_id, table.id, is_typecast=reading.is_yes(document.get("typecast")))
+        writer.may_configure = self.airtable.token(request.token).permission == "create"
+        return writer
+
     def create_records(self, request: Request, base_id: str, table: str) -> Reply:
         found, actor = self._table(request, base_id, table, "data.records:write")
         document = _document(request)
         items = _items(document, "created") if "records" in document else [document]
-        writer = self.airtable.writer(base_id, found.id, is_typecast=reading.is_yes(document.get("typecast")))
+        writer = self._writer(request, base_id, found, document)
         outcome = self.airtable.apply(writer, writing.plan_creates(writer, items), actor)
         shown = self._shown(base_id, found, document, outcome.records)
         return Reply(body={"records": shown} if "records" in document else shown[0])
@@ -236,7 +243,7 @@ class AirtableApi:
         found, actor = self._table(request, base_id, table, "data.records:write")
         document = _document(request)
         items, is_replace = _items(document, "updated"), request.method == "PUT"
-        writer = self.airtable.writer(base_id, found.id, is_typecast=reading.is_yes(document.get("typecast")))
+        writer = self._writer(request, base_id, found, document)
         upsert = document.get("performUpsert")
         if upsert is None:
             edits = writing.plan_updates(writer, items, is_replace)
@@ -253,7 +260,7 @@ class AirtableApi:
         found, actor = self._table(request, base_id, table, "data.records:write")
         _record(found, record_id)
         document = _document(request)
-        writer = self.airtable.writer(base_id, found.id, is_typecast=reading.is_yes(document.get("typecast")))
+        writer = self._writer(request, base_id, found, document)
         edit = writing.plan_update(writer, document | {"id": record_id}, request.method == "PUT")
         outcome = self.airtable.apply(writer, [edit], actor)
         return Reply(body=self._shown(base_id, found, document, outcome.records)[0])
