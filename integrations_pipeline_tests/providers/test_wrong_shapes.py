@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.errors import IntegrationError
-from integrations_pipeline.model import Change, ChangeKind, MappedField, Outcome, Side
+from integrations_pipeline.model import Change, ChangeKind, ContactValues, MappedField, Outcome, Side
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
 from integrations_pipeline.providers.base import FixedToken, Page, ProviderContext
 from integrations_pipeline.providers.mailchimp.provider import MailchimpProvider
@@ -179,7 +179,7 @@ def _new_merge_field(place: Place) -> None:
 
 
 MAILCHIMP: dict[str, tuple[str, Deed]] = {
-    "audience": (r"GET .*/3.0/lists/\w+\?", lambda place: place.mailchimp().check()),
+    "audience": (r"GET .*/3.0/lists/\w+\?", lambda place: place.mailchimp().check(ContactValues())),
     "merge fields": (r"GET .*/merge-fields", lambda place: place.mailchimp().look()),
     "new merge field": (r"POST .*/merge-fields", _new_merge_field),
     "members": (r"GET .*/members\?", _pages),

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from integrations_pipeline.errors import CursorExpiredError, NeedsAttentionError
-from integrations_pipeline.model import Change, Outcome
+from integrations_pipeline.model import Change, ContactValues, Outcome
 from integrations_pipeline.providers.airtable import cells, feed, schema, wire
 from integrations_pipeline.providers.airtable.client import AirtableClient
 from integrations_pipeline.providers.airtable.table import TableColumns
@@ -65,7 +65,7 @@ class AirtableProvider:
     def call_count(self) -> int:
         return self._client.http.call_count
 
-    def check(self) -> CheckReport:
+    def check(self, values: ContactValues) -> CheckReport:  # noqa: ARG002 - compared with nothing yet
         look = self._columns.look()
         problems = [*look.problems, *look.stopped.values()]
         if not problems:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from integrations_pipeline.errors import ConfigurationError, CursorExpiredError
-from integrations_pipeline.model import Change, MappedField, Outcome
+from integrations_pipeline.model import Change, ContactValues, MappedField, Outcome
 from integrations_pipeline.providers.base import (
     CheckReport,
     ConnectionSettings,
@@ -77,7 +77,7 @@ class MailchimpProvider:
     def call_count(self) -> int:
         return self._client.http.call_count
 
-    def check(self) -> CheckReport:
+    def check(self, values: ContactValues) -> CheckReport:  # noqa: ARG002 - compared with nothing yet
         try:
             self._client.audience()
         except ConfigurationError as error:
