@@ -185,6 +185,7 @@ def _new_merge_field(place: Place) -> None:
 
 
 MAILCHIMP: dict[str, tuple[str, Deed]] = {
+    "account": (r"GET .*/3.0/\?", lambda place: place.mailchimp().check(ContactValues())),
     "audience": (r"GET .*/3.0/lists/\w+\?", lambda place: place.mailchimp().check(ContactValues())),
     "merge fields": (r"GET .*/merge-fields", lambda place: place.mailchimp().look()),
     "new merge field": (r"POST .*/merge-fields", _new_merge_field),
