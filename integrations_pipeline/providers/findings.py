@@ -14,7 +14,9 @@ from integrations_pipeline.errors import (
     RetryableError,
     UnreachableError,
 )
+from integrations_pipeline.model import FieldKind, MappedField
 from integrations_pipeline.providers.base import CheckReport
+from integrations_pipeline.providers.columns import SchemaLook
 
 
 @dataclass(slots=True)
@@ -51,6 +53,16 @@ class Findings:
                 raise CheckEndedError from error
             told = what if is_vital and not is_fault else f"could not be found out: {what}"
             (self.problems if is_vital else self.notes).append(f"{told}: {error}")
+
+    def add_look(self, look: SchemaLook) -> None:
+        """What a look at the columns came to. A field of the default mapping that has none is left out of a sync, which
+        goes on; but without the one that tells who somebody is, it makes nobody new on either side."""
+        self.problems += [*look.problems, *look.stopped.values()]
+        for name, reason in look.left_out.items():
+            if MappedField(name=name, column="").kind is FieldKind.EMAIL:
+                self.problems.append(f"{reason}; without {name} nobody new is made on either side")
+            else:
+                self.notes.append(f"{name} is not synced: {reason}")
 
     @contextmanager
     def until_ended(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from integrations_pipeline.errors import (
     UnreachableError,
     WrongAnswerError,
 )
+from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.providers.findings import Findings
 
 UNKNOWN = "could not be found out: the weather: no"
@@ -44,6 +45,14 @@ def test_a_question_that_fails(
     assert list(report.problems) == problems
     assert list(report.notes) == [*notes, *(["the next question"] if goes_on else [])]
     assert report.fault is (error if is_fault else None)
+
+
+def test_a_field_that_is_left_out_is_a_note_unless_it_tells_who_somebody_is() -> None:
+    found = Findings()
+    look = SchemaLook(problems=("a",), stopped={"phone": "b"}, left_out={"company": "c", "email": "d"})
+    found.add_look(look)
+    assert found.problems == ["a", "b", "d; without email nobody new is made on either side"]
+    assert found.notes == ["company is not synced: c"]
 
 
 def test_what_is_no_error_of_ours_is_not_taken_for_an_answer() -> None:

@@ -56,9 +56,8 @@ class AirtableCheck:
         found = Findings()
         with found.until_ended():
             with found.asking("the table's columns", is_vital=True):
-                look = self.columns.look()
-                found.problems += [*look.problems, *look.stopped.values()]
-                found.notes += [*look.left_out.values(), *self.columns.notes]
+                found.add_look(self.columns.look())
+                found.notes += self.columns.notes
             rights = self._rights(found)
             self._look_at_writing(found, rights)
             self._look_at_feed(found, rights)

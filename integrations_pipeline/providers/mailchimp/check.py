@@ -48,9 +48,7 @@ class MailchimpCheck:
         return found.report()
 
     def _look_at_fields(self, found: Findings) -> None:
-        look = self.fields.look()
-        found.problems += [*look.problems, *look.stopped.values()]
-        found.notes += look.left_out.values()
+        found.add_look(self.fields.look())
         required = self.fields.required_elsewhere()
         if required:
             found.notes.append(

@@ -89,6 +89,8 @@ class MailchimpEmulator:
 
     def change_account(self, request: Request, name: str) -> Reply:
         document = request.json()
+        if not {"is_disabled", "plan"} & document.keys():
+            raise ValueError("is_disabled or plan, which say what changes")
         if "is_disabled" in document:
             self._mailchimp.disable_account(name, is_disabled=bool(document["is_disabled"]))
         if "plan" in document:
