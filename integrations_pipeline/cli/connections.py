@@ -1,12 +1,12 @@
 """`integrations connections`: a workspace's links to providers."""
 
-from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from integrations_pipeline.cli.authorize import authorize
+from integrations_pipeline.cli.connection_check import checked
 from integrations_pipeline.cli.connection_input import (
     FileOption,
     FrequencyOption,
@@ -26,9 +26,9 @@ from integrations_pipeline.cli.output import (
     warn,
     wired,
 )
-from integrations_pipeline.cli.places import SharedOption, elsewhere, require_own_place
-from integrations_pipeline.errors import ConfigurationError, IntegrationError
-from integrations_pipeline.providers.base import CheckReport, Provider
+from integrations_pipeline.cli.places import SharedOption, require_own_place
+from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.providers.base import Provider
 from integrations_pipeline.store import connections, sync_log
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.sync_log import Activity
@@ -135,7 +135,7 @@ def check(
     provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="One provider; all if absent.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Try credentials and schema without writing anything."""
+    """Look for whatever would surprise later: rights, columns, values, limits. Nothing is written anywhere."""
     with wired() as wiring:
         rows = _rows(wiring, workspace)
         chosen = [row for row in rows if provider in (None, row.integration_type)]
@@ -143,7 +143,7 @@ def check(
             raise ConfigurationError(
                 f"workspace {workspace} has no {provider or ''} connection: `integrations connections add`"
             )
-        reports = {row.integration_type: _checked(wiring.runtime, row) for row in chosen}
+        reports = {row.integration_type: checked(wiring.runtime, row) for row in chosen}
     if as_json:
         found = {name: {"problems": r.problems, "notes": r.notes} for name, r in reports.items()}
         print_json(found)
@@ -156,23 +156,6 @@ def check(
             say(f"{name}: {'not ready' if report.problems else 'ready'}")
     if any(report.problems for report in reports.values()):
         raise typer.Exit(Exit.FAILED)
-
-
-def _checked(runtime: Runtime, row: ConnectionRow) -> CheckReport:
-    try:
-        provider = _provider(runtime, row)
-        try:
-            told = tuple(
-                f"shared with another workspace: {slug} syncs the same place, and each gets the other's contacts"
-                for slug, settings in elsewhere(runtime, row.workspace_id, row.integration_type)
-                if provider.is_place_of(settings)
-            )
-            report = provider.check()
-            return replace(report, notes=(*told, *report.notes))
-        finally:
-            provider.close()
-    except IntegrationError as error:
-        return CheckReport(problems=(str(error),))
 
 
 def _provider(runtime: Runtime, row: ConnectionRow) -> Provider:

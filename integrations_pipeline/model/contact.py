@@ -7,7 +7,7 @@ members, made by `join_set` and read by `split_set`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -137,6 +137,21 @@ CUSTOM_PREFIX = "custom_fields."
 
 def is_contact_field(name: str) -> bool:
     return name in CONTACT_FIELDS or (name.startswith(CUSTOM_PREFIX) and len(name) > len(CUSTOM_PREFIX))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactValues:
+    """What a workspace's contacts hold: how many contacts there are, and by field how many hold each value.
+
+    A contact without one counts under "" (but not one without members of a set), each member of a set by itself.
+    """
+
+    contact_count: int = 0
+    held: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def of(self, name: str) -> Mapping[str, int]:
+        """The values of a field; none where it was not asked for."""
+        return self.held.get(name, {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,16 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from integrations_pipeline.model import Change, ConflictPolicy, DeletePolicy, Direction, MappedField, Outcome
+from integrations_pipeline.errors import RetryableError
+from integrations_pipeline.model import (
+    Change,
+    ConflictPolicy,
+    ContactValues,
+    DeletePolicy,
+    Direction,
+    MappedField,
+    Outcome,
+)
 from integrations_pipeline.providers.columns import KnownColumn, SchemaLook
 from integrations_pipeline.providers.oauth import OAuthSpec
 
@@ -65,10 +74,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """What `connections check` shows: `problems` stop a sync, `notes` do not."""
+    """What `connections check` shows: `problems` stop a sync, `notes` do not. `fault`: what kept a question from being
+    answered whose answer a sync needs; it is told among the problems, and may pass."""
 
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    fault: RetryableError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +157,10 @@ class Provider(Protocol):
         """HTTP requests sent so far."""
         ...
 
-    def check(self) -> CheckReport:
-        """Look at credentials and schema without writing anything."""
+    def check(self, values: ContactValues) -> CheckReport:
+        """Look at whatever would surprise later, without writing anything: credentials and what they may do, columns,
+        limits, and which of the workspace's values (of the fields that go there) the columns cannot hold. A question
+        without an answer hides none of the others (`providers.findings`)."""
         ...
 
     def look(self) -> SchemaLook:
@@ -261,6 +274,8 @@ class ProviderContext:
     known: Mapping[str, KnownColumn] = field(default_factory=dict)
     #: A preview: nothing may be made at the provider, not even a webhook.
     is_read_only: bool = False
+    #: For so long a request that meets a fault is tried again; None: for as long as a run waits.
+    patience_seconds: float | None = None
     #: Divides the pause between requests; more than 1 only against a sandbox on loopback.
     rate_scale: float = 1.0
     #: An `httpx.BaseTransport` and a sleep to use instead of the network and the clock; None for those.

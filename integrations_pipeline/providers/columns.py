@@ -40,11 +40,12 @@ class KnownColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresentColumn:
-    """A column that the provider has now."""
+    """A column that the provider has now; `choices`: the values it offers, where it holds one or several of a list."""
 
     id: str
     name: str
     type: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

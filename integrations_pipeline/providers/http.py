@@ -70,6 +70,18 @@ class RetryPolicy:
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 60.0
 
+    @classmethod
+    def within(cls, seconds: float | None) -> "RetryPolicy":
+        """The usual policy for whoever waits so long at most; None: no less than usual."""
+        usual = cls()
+        if seconds is None:
+            return usual
+        return cls(
+            budget_seconds=min(seconds, usual.budget_seconds),
+            unreachable_seconds=min(seconds, usual.unreachable_seconds),
+            wrong_seconds=min(seconds, usual.wrong_seconds),
+        )
+
     def is_over(self, attempts: int, seconds: float, error: BaseException | None) -> bool:
         """Whether to give up after so many attempts, which took so long in all and ended with this error."""
         if isinstance(error, UnreachableError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations_pipeline.errors import ConfigurationError, CredentialsError, CursorExpiredError
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, MappedField, Outcome
+from integrations_pipeline.model import Change, ChangeKind, ChangeState, ContactValues, MappedField, Outcome
 from integrations_pipeline.providers.base import (
     Capabilities,
     CheckReport,
@@ -93,7 +93,7 @@ class MemoryProvider:
     def call_count(self) -> int:
         return self._calls
 
-    def check(self) -> CheckReport:
+    def check(self, values: ContactValues) -> CheckReport:  # noqa: ARG002 - a book holds any value
         self._call()
         return CheckReport()
 

@@ -14,7 +14,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from integrations_pipeline.errors import ConfigurationError, IntegrationError, NeedsAttentionError
-from integrations_pipeline.model import CONTACT_FIELDS, Direction, IntegrationConfig, RunStatus, SyncResult
+from integrations_pipeline.model import (
+    CONTACT_FIELDS,
+    ContactValues,
+    Direction,
+    IntegrationConfig,
+    RunStatus,
+    SyncResult,
+)
 from integrations_pipeline.providers.oauth import Tokens
 from integrations_pipeline.store import connections, contacts, sync_log, tokens, workspaces
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
@@ -267,17 +274,21 @@ class ProviderSync(BaseIntegrationSync):
         return self.provider_name
 
     def validate_credentials(self) -> bool:
+        """Whether the provider takes them and finds no problem; raises the fault that kept it from telling."""
         row = self._require_row()
         spec = self.runtime.spec(row.integration_type)
         with self.runtime.database.workspace(self.workspace_id) as connection:
             mapping = read_mapping(connection, spec, parse_settings(spec, row.settings), row.id)
         provider = build_provider(self.runtime, row, mapping)
         try:
-            return not provider.check().problems
+            report = provider.check(ContactValues())
         except NeedsAttentionError:
             return False
         finally:
             provider.close()
+        if report.fault is not None:
+            raise report.fault
+        return not report.problems
 
     def ensure_valid_token(self) -> str | None:
         """The access token, refreshed if it expires within 5 minutes; None where no OAuth is used.

@@ -212,9 +212,15 @@ def read_mapping(
 
 
 def build_provider(
-    runtime: Runtime, connection: ConnectionRow, mapping: Sequence[MappedField], *, is_read_only: bool = False
+    runtime: Runtime,
+    connection: ConnectionRow,
+    mapping: Sequence[MappedField],
+    *,
+    is_read_only: bool = False,
+    patience_seconds: float | None = None,
 ) -> Provider:
-    """The provider of a connection, with its decrypted credentials; `is_read_only` for previews."""
+    """The provider of a connection, with its decrypted credentials; `is_read_only` for previews, and a patience
+    (`ProviderContext`) where a person waits for the answer."""
     spec = runtime.spec(connection.integration_type)
     credentials = connection.decrypted(runtime.cipher)
     if not any(credentials.get(key) for key in spec.credential_keys):
@@ -232,6 +238,7 @@ def build_provider(
         workspace_id=str(connection.workspace_id),
         known=known_columns(connection.cursor, parse_settings(spec, connection.settings), mapping),
         is_read_only=is_read_only,
+        patience_seconds=patience_seconds,
         rate_scale=runtime.rate_scale_of(spec),
         transport=runtime.transport,
         sleep=runtime.sleep,

@@ -22,7 +22,7 @@ from types import MappingProxyType
 import pytest
 
 from integrations_pipeline.errors import CredentialsError, CursorExpiredError, RetryableError
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome, Side
+from integrations_pipeline.model import Change, ChangeKind, ChangeState, ContactValues, Outcome, Side
 from integrations_pipeline.providers.base import Cursor, Page, Provider, RemoteRecord
 from integrations_pipeline.providers.columns import KnownColumn
 
@@ -181,7 +181,7 @@ class Conformance:
         return [outcome.external_id or "" for outcome in outcomes]
 
     def test_a_check_finds_nothing_wrong_and_writes_nothing(self, provider: Provider) -> None:
-        assert not provider.check().problems
+        assert not provider.check(ContactValues()).problems
         assert not read_all(provider).records
 
     def test_an_empty_account_is_a_complete_read_of_nothing(self, provider: Provider) -> None:

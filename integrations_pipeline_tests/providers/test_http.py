@@ -287,3 +287,14 @@ def test_an_empty_answer_is_none() -> None:
 def test_a_refusal_keeps_its_class() -> None:
     with client(Script(httpx.Response(401))) as made, pytest.raises(CredentialsError):
         send(made)
+
+
+def test_a_patience_shortens_every_budget_and_lengthens_none() -> None:
+    usual = RetryPolicy()
+    assert RetryPolicy.within(None) == RetryPolicy.within(3_600.0) == usual
+    short = RetryPolicy.within(15.0)
+    assert (short.budget_seconds, short.unreachable_seconds, short.wrong_seconds) == (15.0, 15.0, usual.wrong_seconds)
+    script = Script(httpx.Response(503))
+    with client(script, budget=RetryPolicy.within(0.0).budget_seconds) as made, pytest.raises(RetryableError):
+        send(made)
+    assert len(script.requests) == 1

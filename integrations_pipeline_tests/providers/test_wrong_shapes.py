@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.errors import IntegrationError
-from integrations_pipeline.model import Change, ChangeKind, MappedField, Outcome, Side
+from integrations_pipeline.model import Change, ChangeKind, ContactValues, MappedField, Outcome, Side
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
-from integrations_pipeline.providers.base import FixedToken, Page, ProviderContext
+from integrations_pipeline.providers.base import CheckReport, FixedToken, Page, ProviderContext
 from integrations_pipeline.providers.mailchimp.provider import MailchimpProvider
 from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, DEFAULT_TOKEN, SandboxOptions, SandboxServer
 from integrations_pipeline_tests import counts
@@ -122,7 +122,13 @@ def _written(kind: ChangeKind, **settings: Any) -> Deed:
 
 
 #: Endpoint → what asks for it, and how its request begins.
+def _airtable_checked(place: Place) -> CheckReport:
+    return place.airtable().check(ContactValues(contact_count=1, held={"company": {"Firm": 1}}))
+
+
 AIRTABLE: dict[str, tuple[str, Deed]] = {
+    "whoami": (r"GET .*/v0/meta/whoami", _airtable_checked),
+    "bases": (r"GET .*/v0/meta/bases(\?|$)", _airtable_checked),
     "schema": (r"GET .*/v0/meta/bases/\w+/tables", lambda place: place.airtable().look()),
     "list": (r"GET .*/v0/\w+/Contacts\?", _read),
     "listRecords": (
@@ -179,7 +185,8 @@ def _new_merge_field(place: Place) -> None:
 
 
 MAILCHIMP: dict[str, tuple[str, Deed]] = {
-    "audience": (r"GET .*/3.0/lists/\w+\?", lambda place: place.mailchimp().check()),
+    "account": (r"GET .*/3.0/\?", lambda place: place.mailchimp().check(ContactValues())),
+    "audience": (r"GET .*/3.0/lists/\w+\?", lambda place: place.mailchimp().check(ContactValues())),
     "merge fields": (r"GET .*/merge-fields", lambda place: place.mailchimp().look()),
     "new merge field": (r"POST .*/merge-fields", _new_merge_field),
     "members": (r"GET .*/members\?", _pages),
@@ -224,6 +231,8 @@ def _fuzz(place: Place, pattern: str, deed: Deed) -> None:
 def _check(done: Any) -> None:
     """What came in, if anything did, is of the kinds that the sync works with."""
     for each in done if isinstance(done, list) else [done]:
+        if isinstance(each, CheckReport):
+            assert all(line.isprintable() and "@example" not in line for line in (*each.problems, *each.notes))
         if isinstance(each, Page):
             assert all(record.external_id.isascii() and record.external_id for record in each.records)
             assert all(isinstance(value, str) for record in each.records for value in record.fields.values())

@@ -97,3 +97,37 @@ def test_a_table_that_cannot_be_made_or_found_is_refused(sandbox: Arrangement) -
     assert sandbox.http.post(path, json={"name": "Contacts", "fields": [field]}).status_code == 422
     assert sandbox.http.post(path, json={"name": "New", "fields": []}).status_code == 422
     assert error_of(sandbox.http.post(path + "/tblNobody/fields", json=field)) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("permission", "write", "webhook", "column"),
+    [("read", 403, 403, 404), ("comment", 403, 403, 404), ("edit", 200, 403, 404), ("create", 200, 200, 200)],
+)
+def test_a_user_does_no_more_in_a_base_than_their_level_allows(
+    sandbox: Arrangement, permission: str, write: int, webhook: int, column: int
+) -> None:
+    made = sandbox.http.post("/sandbox/airtable/tokens", json={"permission": permission}).json()
+    specification = {"options": {"filters": {"dataTypes": ["tableData"]}}}
+    table = f"/airtable/v0/meta/bases/{sandbox.base_id}/tables/{sandbox.airtable.table(sandbox.base_id, 'Contacts').id}"
+    with client_for(sandbox.server, made["token"]) as client:
+        assert client.get(sandbox.path).status_code == 200
+        (base,) = client.get("/airtable/v0/meta/bases").json()["bases"]
+        assert base["permissionLevel"] == permission
+        assert client.post(sandbox.path, json={"fields": {"Name": "Ann"}}).status_code == write
+        assert client.post(sandbox.hooks_path, json={"specification": specification}).status_code == webhook
+        new = {"name": "More", "type": "singleLineText"}
+        assert client.post(f"{table}/fields", json=new).status_code == column
+
+
+def test_an_editor_makes_no_options(sandbox: Arrangement) -> None:
+    token = sandbox.airtable.create_token(permission="edit").value
+    new = {"fields": {"Name": "Ann", "Tags": ["new"]}, "typecast": True}
+    with client_for(sandbox.server, token) as client:
+        assert error_of(client.post(sandbox.path, json=new)) == (422, "INVALID_MULTIPLE_CHOICE_OPTIONS")
+    assert sandbox.http.post(sandbox.path, json=new).status_code == 200
+    with client_for(sandbox.server, token) as client:
+        assert client.post(sandbox.path, json=new).status_code == 200
+
+
+def test_a_level_that_does_not_exist_is_refused(sandbox: Arrangement) -> None:
+    assert sandbox.http.post("/sandbox/airtable/tokens", json={"permission": "own"}).status_code == 400

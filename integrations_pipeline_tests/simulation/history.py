@@ -18,7 +18,7 @@ import httpx
 
 from integrations_pipeline.errors import IntegrationError
 from integrations_pipeline.model import ChangeKind, RunStatus
-from integrations_pipeline.providers.airtable.provider import SMALL_TABLE
+from integrations_pipeline.providers.airtable.feed import SMALL_TABLE
 from integrations_pipeline.store import contacts
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.sync.report import SyncReport

@@ -16,7 +16,7 @@ import httpx
 from sqlalchemy import text
 
 from integrations_pipeline.engine.canonical import is_same
-from integrations_pipeline.model import COUNT_NAMES, Change, MappedField, Outcome, join_set, split_set
+from integrations_pipeline.model import COUNT_NAMES, Change, ContactValues, MappedField, Outcome, join_set, split_set
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
 from integrations_pipeline.providers.base import (
@@ -116,8 +116,8 @@ class WatchedProvider:
     def call_count(self) -> int:
         return self._inner.call_count
 
-    def check(self) -> CheckReport:
-        return self._inner.check()
+    def check(self, values: ContactValues) -> CheckReport:
+        return self._inner.check(values)
 
     def look(self) -> SchemaLook:
         return self._inner.look()

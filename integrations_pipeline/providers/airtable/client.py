@@ -4,6 +4,7 @@ Belongs here: one method per endpoint. Does not: contacts, mapping, retries (`pr
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -19,10 +20,14 @@ from integrations_pipeline.errors import (
 )
 from integrations_pipeline.providers.airtable import shapes, wire
 from integrations_pipeline.providers.base import ProviderContext
-from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule
+from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy
 
 #: An iterator that expires this often in one read is a fault of its own.
 MAX_ITERATOR_RESTARTS = 5
+#: Pages of 1,000 bases that are looked through for ours.
+MOST_BASE_PAGES = 10
+#: The id of no record: Airtable's are random.
+_NO_RECORD = "rec00000000000000"
 
 
 class AirtableClient:
@@ -45,6 +50,7 @@ class AirtableClient:
             tokens=context.tokens,
             read_error=lambda response: wire.read_error(response, self.columns),
             pace=_pace_rules(api_url, base_id, context.account, context.rate_scale),
+            retry=RetryPolicy.within(context.patience_seconds),
         )
         self.http = HttpClient(endpoint, pacer=context.pacer, transport=context.transport, sleep=context.sleep)
 
@@ -53,6 +59,36 @@ class AirtableClient:
         path = f"v0/meta/bases/{self._base_id}/tables"
         body: Mapping[str, Any] = self.http.request("GET", path, shape=shapes.SCHEMA)
         return body
+
+    def scopes(self) -> frozenset[str] | None:
+        """The token's scopes, which Airtable tells of OAuth tokens only; None for any other."""
+        told = self.http.request("GET", "v0/meta/whoami", shape=shapes.WHOAMI).get("scopes")
+        return None if told is None else frozenset(told)
+
+    def permission_level(self) -> str:
+        """What the token's user may do in the base: none, read, comment, edit or create; "" where it is not told."""
+        offset: str | None = None
+        for _ in range(MOST_BASE_PAGES):
+            params = [("offset", offset)] if offset else []
+            body = self.http.request("GET", "v0/meta/bases", params=params, shape=shapes.BASES)
+            for base in body["bases"]:
+                if base["id"] == self._base_id:
+                    return str(base.get("permissionLevel") or "")
+            offset = body.get("offset")
+            if not offset:
+                break
+        return ""
+
+    def may_write(self) -> bool:
+        """Whether the token may write records: asked by an update that changes nothing, of no field of a record that
+        cannot exist. Assumed: Airtable looks at scopes and rights first, and then does not find the record (422)."""
+        body = {"records": [{"id": _NO_RECORD, "fields": {}}]}
+        try:
+            with suppress(PermanentError):
+                self.http.request("PATCH", self._table_path, json=body)
+        except wire.DeniedError:
+            return False
+        return True
 
     def create_text_column(self, table_id: str, name: str) -> None:
         body = {"name": name, "type": "singleLineText", "description": "Set by integrations_pipeline"}

@@ -21,6 +21,8 @@ from integrations_pipeline.providers.airtable.client import AirtableClient
 from integrations_pipeline.providers.base import Cursor
 
 MODE = "webhook"
+#: Without a feed: up to this many records, reading everything costs no more calls than an incremental read may.
+SMALL_TABLE = 2 * wire.PAGE_SIZE
 #: A webhook expires 7 days after it was made or its payloads were last listed (API reference, "Webhooks"),
 #: less a margin. An expired one still answers, but tells nothing of what happened since.
 LIFETIME = timedelta(days=6, hours=12)
@@ -48,7 +50,7 @@ def open_feed(client: AirtableClient, table_id: str) -> Cursor | None:
 
 def _reopen(client: AirtableClient, table_id: str) -> Cursor | None:
     for hook in client.webhooks():
-        if _is_ours(hook, table_id):
+        if is_ours(hook, table_id):
             return _cursor(str(hook["id"]), int(hook.get("cursorForNextPayload", 1)))
     return None
 
@@ -64,9 +66,13 @@ def fed(cursor: Cursor, now: datetime | None) -> Cursor:
     return {**cursor, "fed_at": now.isoformat()} if now else cursor
 
 
-def _is_ours(hook: Mapping[str, Any], table_id: str) -> bool:
-    if not hook.get("isHookEnabled", True):
-        return False
+def is_ours(hook: Mapping[str, Any], table_id: str) -> bool:
+    """Whether a webhook of the base is one that a sync of this table made, and still tells what happens."""
+    return bool(hook.get("isHookEnabled", True)) and was_ours(hook, table_id)
+
+
+def was_ours(hook: Mapping[str, Any], table_id: str) -> bool:
+    """The same, whether or not it has expired."""
     is_polled = not hook.get("notificationUrl")
     return is_polled and hook.get("specification") == specification(table_id)
 

@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import Field
 
 from integrations_pipeline.errors import CursorExpiredError, NeedsAttentionError
-from integrations_pipeline.model import Change, Outcome
+from integrations_pipeline.model import Change, ContactValues, Outcome
 from integrations_pipeline.providers.airtable import cells, feed, schema, wire
+from integrations_pipeline.providers.airtable.check import AirtableCheck
 from integrations_pipeline.providers.airtable.client import AirtableClient
 from integrations_pipeline.providers.airtable.table import TableColumns
 from integrations_pipeline.providers.airtable.writer import AirtableWriter
@@ -31,8 +32,6 @@ from integrations_pipeline.providers.columns import SchemaLook
 API_URL = "INTEGRATIONS_AIRTABLE_API_URL"
 #: Assumed: LAST_MODIFIED_TIME compares by the minute, so an incremental read looks back further than that.
 OVERLAP = timedelta(seconds=90)
-#: Up to this many records, reading everything costs no more calls than an incremental read may.
-SMALL_TABLE = 2 * wire.PAGE_SIZE
 
 
 class AirtableSettings(ConnectionSettings):
@@ -65,12 +64,9 @@ class AirtableProvider:
     def call_count(self) -> int:
         return self._client.http.call_count
 
-    def check(self) -> CheckReport:
-        look = self._columns.look()
-        problems = [*look.problems, *look.stopped.values()]
-        if not problems:
-            next(self._client.pages(self._columns.names()[:1]))
-        return CheckReport(problems=tuple(problems), notes=tuple([*look.left_out.values(), *self._columns.notes]))
+    def check(self, values: ContactValues) -> CheckReport:
+        check = AirtableCheck(client=self._client, columns=self._columns, is_typecast=self._settings.typecast)
+        return check.report(values)
 
     def create_key_column(self) -> None:
         """Make the external-id column where the token may (schema.bases:write)."""
@@ -127,7 +123,7 @@ class AirtableProvider:
         self._columns.presume_key(has_key=bool(cursor.get("has_key")))
         if cursor.get("mode") == feed.MODE:
             yield from self._read_feed(cursor)
-        elif int(cursor.get("record_count", 0)) <= SMALL_TABLE:
+        elif int(cursor.get("record_count", 0)) <= feed.SMALL_TABLE:
             # Deletes are invisible to a filter; a small table is read whole for the same calls.
             yield from self._read_everything(None)
         else:

@@ -32,7 +32,14 @@ COMPUTED_TYPES = frozenset(
 TEXT_TYPES = frozenset({"singleLineText", "multilineText", "richText", "email", "url", "phoneNumber"})
 NUMBER_TYPES = frozenset({"number", "currency", "percent", "duration", "rating"})
 DATE_TYPES = frozenset({"date", "dateTime"})
-_SIMPLE_TYPES = TEXT_TYPES | NUMBER_TYPES | DATE_TYPES | {"singleSelect", "checkbox"}
+SELECT_TYPES = frozenset({"singleSelect", "multipleSelects"})
+#: What can hold a field at all; whether it holds a value, the value tells.
+_HOLDERS = {
+    FieldKind.SET: TEXT_TYPES | {"multipleSelects"},
+    FieldKind.EMAIL: TEXT_TYPES | {"singleSelect"},
+    FieldKind.CONSENT: TEXT_TYPES | {"singleSelect", "checkbox"},
+    FieldKind.TEXT: TEXT_TYPES | NUMBER_TYPES | DATE_TYPES | {"singleSelect", "checkbox"},
+}
 _FAMILIES = {
     **dict.fromkeys(COMPUTED_TYPES, "computed"),
     **dict.fromkeys(TEXT_TYPES, "text"),
@@ -58,9 +65,17 @@ class Table:
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Table":
         columns = [
-            Column(id=found["id"], name=found["name"], type=found.get("type", "")) for found in body.get("fields", [])
+            Column(id=each["id"], name=each["name"], type=each.get("type", ""), choices=_choices(each.get("options")))
+            for each in body.get("fields", [])
         ]
         return cls(id=body["id"], name=body["name"], columns={column.name: column for column in columns})
+
+
+def _choices(options: Any) -> tuple[str, ...]:
+    """The options of a select column, by name; none of any other."""
+    told = options.get("choices") if isinstance(options, Mapping) else None
+    names = [each.get("name") for each in told if isinstance(each, Mapping)] if isinstance(told, list) else []
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def find_table(body: Mapping[str, Any], table_id: str) -> Table | None:
@@ -93,11 +108,11 @@ def _problem(mapped: MappedField, column: PresentColumn, where: str, key: str) -
             f"{where} is computed ({column.type}) and cannot be written: "
             f"map {mapped.name} to another column or set its sync_direction to from_external"
         )
-    if mapped.kind is FieldKind.SET:
-        can_hold = column.type == "multipleSelects" or column.type in TEXT_TYPES
-    else:
-        can_hold = column.type in _SIMPLE_TYPES
-    return "" if can_hold else f"{where} has type {column.type}, which cannot hold {mapped.name}"
+    return (
+        ""
+        if column.type in _HOLDERS[mapped.kind]
+        else f"{where} has type {column.type}, which cannot hold {mapped.name}"
+    )
 
 
 def key_problem(table: Table, column_name: str) -> str:

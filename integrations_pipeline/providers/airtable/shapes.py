@@ -28,6 +28,7 @@ class Column(TypedDict):
     id: Id
     name: Name
     type: NotRequired[Name]
+    options: NotRequired[Any]
 
 
 class Table(TypedDict):
@@ -38,6 +39,21 @@ class Table(TypedDict):
 
 class Schema(TypedDict):
     tables: list[Table]
+
+
+class Whoami(TypedDict):
+    id: Id
+    scopes: NotRequired[list[Name] | None]
+
+
+class Base(TypedDict):
+    id: Id
+    permissionLevel: NotRequired[Name | None]
+
+
+class Bases(TypedDict):
+    bases: list[Base]
+    offset: NotRequired[str | None]
 
 
 Position = Annotated[int, Field(ge=0, le=2**53)]
@@ -85,6 +101,8 @@ class Payloads(TypedDict):
 RECORDS = Shape(title="a page of records", kind=Records)
 WRITTEN = Shape(title="a write of records", kind=Records)
 SCHEMA = Shape(title="the schema of a base", kind=Schema)
+WHOAMI = Shape(title="whose token it is", kind=Whoami)
+BASES = Shape(title="the bases of a token", kind=Bases)
 COLUMN = Shape(title="a new column", kind=Column)
 WEBHOOKS = Shape(title="the webhooks of a base", kind=Webhooks)
 WEBHOOK = Shape(title="a new webhook", kind=Made)

@@ -30,7 +30,7 @@ class GmailClient:
     def __init__(self, context: ProviderContext, *, api_url: str) -> None:
         self._context = context
         self._key = f"gmail:{httpx.URL(api_url).netloc.decode()}:{context.account}"
-        self.http = self._client(api_url, RetryPolicy())
+        self.http = self._client(api_url, RetryPolicy.within(context.patience_seconds))
         self._once = self._client(api_url, _ONCE)
 
     def _client(self, api_url: str, retry: RetryPolicy) -> HttpClient:

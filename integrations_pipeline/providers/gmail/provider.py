@@ -12,9 +12,10 @@ from typing import Any
 from integrations_pipeline.errors import CursorExpiredError, PermanentError, RateLimitedError
 from integrations_pipeline.mail.addresses import EVERYBODY, correspondents
 from integrations_pipeline.mail.classify import MailKind, classify
-from integrations_pipeline.model import Change, Outcome
+from integrations_pipeline.model import Change, ContactValues, Outcome
 from integrations_pipeline.providers.base import CheckReport, Cursor, Page, ProviderContext, RemoteRecord
 from integrations_pipeline.providers.columns import SchemaLook
+from integrations_pipeline.providers.gmail.check import GmailCheck
 from integrations_pipeline.providers.gmail.client import GmailClient
 from integrations_pipeline.providers.gmail.mailbox import GmailMailbox
 from integrations_pipeline.providers.gmail.settings import GmailSettings
@@ -51,11 +52,8 @@ class GmailProvider:
     def call_count(self) -> int:
         return self._client.call_count
 
-    def check(self) -> CheckReport:
-        self.mailbox.account()
-        self.mailbox.position()
-        self._client.require_writing()
-        return CheckReport()
+    def check(self, values: ContactValues) -> CheckReport:  # noqa: ARG002 - no contact goes there
+        return GmailCheck(client=self._client, mailbox=self.mailbox, settings=self._settings).report()
 
     def look(self) -> SchemaLook:
         """Correspondents have an address and a name, and nothing else."""

@@ -4,21 +4,30 @@ Belongs here: one method per endpoint. Does not: mapping, which page comes next 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from integrations_pipeline.errors import ConfigurationError, PermanentError, WrongAnswerError
+from integrations_pipeline.errors import (
+    ConfigurationError,
+    CredentialsError,
+    NeedsAttentionError,
+    PermanentError,
+    WrongAnswerError,
+)
 from integrations_pipeline.providers.base import ProviderContext
-from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule
+from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy
 from integrations_pipeline.providers.mailchimp import shapes, wire
 from integrations_pipeline.providers.mailchimp.members import ARCHIVED, FIELDS, Member, write_time
 from integrations_pipeline.providers.mailchimp.paging import Window, read_pages
 from integrations_pipeline.providers.shapes import NOTHING
 
 _PAGE_FIELDS = ",".join([*(f"members.{name}" for name in FIELDS), "total_items"])
+#: The hash of no address.
+_NO_MEMBER = "0" * 32
 _MEMBER_FIELDS = ",".join(FIELDS)
 
 
@@ -40,6 +49,7 @@ class MailchimpClient:
             scheme=wire.authorization,
             read_error=wire.read_error,
             pace=[pace],
+            retry=RetryPolicy.within(context.patience_seconds),
             bounds=wire.BOUNDS,
         )
         self.http = HttpClient(endpoint, pacer=context.pacer, transport=context.transport, sleep=context.sleep)
@@ -49,6 +59,24 @@ class MailchimpClient:
         params = [("fields", "id,name,stats.member_count")]
         body: Mapping[str, Any] = self._of_list("GET", "", params=params, shape=shapes.AUDIENCE)
         return body
+
+    def account(self) -> Mapping[str, Any]:
+        """GET /: the account's plan, and its subscribers in all audiences."""
+        params = [("fields", "pricing_plan_type,total_subscribers")]
+        body: Mapping[str, Any] = self.http.request("GET", "", params=params, shape=shapes.ACCOUNT)
+        return body
+
+    def may_write(self) -> bool:
+        """Whether the key's user may write members: asked by an update of nothing in a member that cannot exist.
+        Assumed: Mailchimp looks at the user's role (403) before it does not find the member (404)."""
+        try:
+            with suppress(PermanentError):
+                self.http.request("PATCH", f"{self._list}/members/{_NO_MEMBER}", json={})
+        except (ConfigurationError, CredentialsError):
+            raise
+        except NeedsAttentionError:
+            return False
+        return True
 
     def merge_fields(self) -> list[Mapping[str, Any]] | None:
         """The audience's merge fields, all of them; None where they cannot be read."""

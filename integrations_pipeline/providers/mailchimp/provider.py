@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
-from integrations_pipeline.errors import ConfigurationError, CursorExpiredError
-from integrations_pipeline.model import Change, MappedField, Outcome
+from integrations_pipeline.errors import CursorExpiredError
+from integrations_pipeline.model import Change, ContactValues, MappedField, Outcome
 from integrations_pipeline.providers.base import (
     CheckReport,
     ConnectionSettings,
@@ -24,6 +24,7 @@ from integrations_pipeline.providers.base import (
 from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.providers.mailchimp import wire
 from integrations_pipeline.providers.mailchimp.audience import AudienceFields
+from integrations_pipeline.providers.mailchimp.check import MailchimpCheck
 from integrations_pipeline.providers.mailchimp.client import MailchimpClient
 from integrations_pipeline.providers.mailchimp.members import (
     ARCHIVED,
@@ -77,19 +78,8 @@ class MailchimpProvider:
     def call_count(self) -> int:
         return self._client.http.call_count
 
-    def check(self) -> CheckReport:
-        try:
-            self._client.audience()
-        except ConfigurationError as error:
-            return CheckReport(problems=(str(error),))
-        look = self._schema.look()
-        required = self._schema.required_elsewhere()
-        notes = [*look.left_out.values()]
-        if required:
-            notes.append(
-                f"the audience requires {', '.join(required)}, which is not mapped: new members will be refused"
-            )
-        return CheckReport(problems=tuple([*look.problems, *look.stopped.values()]), notes=tuple(notes))
+    def check(self, values: ContactValues) -> CheckReport:
+        return MailchimpCheck(client=self._client, fields=self._schema).report(values)
 
     def create_key_column(self) -> None:
         """Make the mapped merge fields that the audience lacks, as text fields."""

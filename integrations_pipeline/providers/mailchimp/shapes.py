@@ -93,11 +93,17 @@ class Audience(TypedDict):
     id: Id
 
 
+class Account(TypedDict):
+    pricing_plan_type: NotRequired[Text | None]
+    total_subscribers: NotRequired[Count | None]
+
+
 class Metadata(TypedDict):
     dc: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}[0-9]{1,3}$")]
 
 
 AUDIENCE = Shape(title="an audience", kind=Audience)
+ACCOUNT = Shape(title="the account", kind=Account)
 MERGE_FIELDS = Shape(title="the merge fields of an audience", kind=MergeFields)
 MERGE_FIELD = Shape(title="a new merge field", kind=MergeField)
 MEMBERS = Shape(title="a page of members", kind=MemberPage)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from integrations_pipeline.sandbox.airtable import errors, reading, writing
+from integrations_pipeline.sandbox.airtable.cell_input import CellWriter
 from integrations_pipeline.sandbox.airtable.cells import is_empty
 from integrations_pipeline.sandbox.airtable.limits import BASE_RATE, TOKEN_RATE
 from integrations_pipeline.sandbox.airtable.model import Base, Record, Table
@@ -21,6 +22,8 @@ from integrations_pipeline.sandbox.wire import JsonObject, Reply, Request, Route
 #: A URL of this length or more is refused.
 URL_LIMIT = 16_000
 MOST_RECORDS = 10
+#: The permission levels that a user needs besides the token's scope.
+_LEVELS = {"data.records:write": ("edit", "create"), "schema.bases:write": ("create",)}
 
 
 class AirtableApi:
@@ -92,13 +95,16 @@ class AirtableApi:
             raise errors.billing_limit_exceeded()
 
     def _base(self, request: Request, base_id: str, *scopes: str) -> tuple[Base, Token]:
-        """The base, if the token may see it and holds the scopes; a malformed id answers 404."""
+        """The base, if the token may see it, holds the scopes and its user may do that there; a malformed id answers
+        404. Assumed: that a user's level is looked at after the scopes, and answered so."""
         token = self.airtable.token(request.token)
         if not BASE_ID.fullmatch(base_id):
             raise errors.bare_not_found()
         base = self.airtable.find_base(base_id)
         if base is None or not token.reaches(base_id) or not token.scopes.issuperset(scopes):
             raise errors.no_permission_or_model()
+        if any(token.permission not in _LEVELS.get(scope, (token.permission,)) for scope in scopes):
+            raise errors.no_permission()
         return base, token
 
     def _schema_base(self, request: Request, base_id: str, scope: str) -> tuple[Base, Token]:
@@ -129,7 +135,8 @@ class AirtableApi:
         bases = [base for base in self.airtable.bases if token.reaches(base.id)]
         start, size = _position(request.value("offset")), self.airtable.options.bases_page_size
         page = bases[start : start + size]
-        body: JsonObject = {"bases": [{"id": base.id, "name": base.name, "permissionLevel": "create"} for base in page]}
+        level = token.permission
+        body: JsonObject = {"bases": [{"id": base.id, "name": base.name, "permissionLevel": level} for base in page]}
         if start + size < len(bases):
             body["offset"] = f"itr{start + size}"
         return Reply(body=body)
@@ -217,11 +224,17 @@ class AirtableApi:
 
     # Writing
 
+    def _writer(self, request: Request, base_id: str, table: Table, document: JsonObject) -> CellWriter:
+        """For this request; an option that does not exist is a column's configuration, which takes a creator."""
+        writer = self.airtable.writer(base_id, table.id, is_typecast=reading.is_yes(document.get("typecast")))
+        writer.may_configure = self.airtable.token(request.token).permission == "create"
+        return writer
+
     def create_records(self, request: Request, base_id: str, table: str) -> Reply:
         found, actor = self._table(request, base_id, table, "data.records:write")
         document = _document(request)
         items = _items(document, "created") if "records" in document else [document]
-        writer = self.airtable.writer(base_id, found.id, is_typecast=reading.is_yes(document.get("typecast")))
+        writer = self._writer(request, base_id, found, document)
         outcome = self.airtable.apply(writer, writing.plan_creates(writer, items), actor)
         shown = self._shown(base_id, found, document, outcome.records)
         return Reply(body={"records": shown} if "records" in document else shown[0])
@@ -230,7 +243,7 @@ class AirtableApi:
         found, actor = self._table(request, base_id, table, "data.records:write")
         document = _document(request)
         items, is_replace = _items(document, "updated"), request.method == "PUT"
-        writer = self.airtable.writer(base_id, found.id, is_typecast=reading.is_yes(document.get("typecast")))
+        writer = self._writer(request, base_id, found, document)
         upsert = document.get("performUpsert")
         if upsert is None:
             edits = writing.plan_updates(writer, items, is_replace)
@@ -247,7 +260,7 @@ class AirtableApi:
         found, actor = self._table(request, base_id, table, "data.records:write")
         _record(found, record_id)
         document = _document(request)
-        writer = self.airtable.writer(base_id, found.id, is_typecast=reading.is_yes(document.get("typecast")))
+        writer = self._writer(request, base_id, found, document)
         edit = writing.plan_update(writer, document | {"id": record_id}, request.method == "PUT")
         outcome = self.airtable.apply(writer, [edit], actor)
         return Reply(body=self._shown(base_id, found, document, outcome.records)[0])
@@ -281,7 +294,7 @@ class AirtableApi:
 
     def create_webhook(self, request: Request, base_id: str) -> Reply:
         base, token = self._base(request, base_id, "webhook:manage", "data.records:read")
-        if not self.airtable.options.allows_webhooks:
+        if not self.airtable.options.allows_webhooks or token.permission != "create":
             raise errors.no_permission()
         document = _document(request)
         return Reply(body=self.airtable.webhooks.create(base, document, token.oauth_client, self._now()))

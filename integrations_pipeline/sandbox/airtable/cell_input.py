@@ -43,12 +43,14 @@ Cells = dict[str, Any]
 
 @dataclass(slots=True)
 class CellWriter:
-    """Converts the `fields` objects of one request; `commit_choices` adds the options it invented."""
+    """Converts the `fields` objects of one request; `commit_choices` adds the options it invented, where it
+    `may_configure` columns."""
 
     base: Base
     table: Table
     ids: IdSource
     is_typecast: bool
+    may_configure: bool = True
     new_choices: dict[str, list[JsonObject]] = field(default_factory=dict)
 
     def cells(self, fields: Any) -> Cells:
@@ -150,7 +152,7 @@ class CellWriter:
         added = self.new_choices.get(column.id, [])
         if any(choice["name"] == name for choice in [*column.choices, *added]):
             return name
-        if not self.is_typecast:
+        if not (self.is_typecast and self.may_configure):
             raise errors.unknown_choice(name)
         choice = make_choice(self.ids, name, len(column.choices) + len(added))
         self.new_choices.setdefault(column.id, []).append(choice)

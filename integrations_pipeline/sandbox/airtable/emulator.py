@@ -55,7 +55,12 @@ class AirtableEmulator:
         return [
             ("GET", "sandbox/airtable/options", self.options, "shuffle_pages, allows_webhooks, …"),
             ("PATCH", "sandbox/airtable/options", self.set_options, "change some of them"),
-            ("POST", "sandbox/airtable/tokens", self.create_token, '{"scopes": […], "base_ids": […]}'),
+            (
+                "POST",
+                "sandbox/airtable/tokens",
+                self.create_token,
+                '{"scopes": […], "base_ids": […], "permission": "edit"}',
+            ),
             ("DELETE", "sandbox/airtable/tokens/{}", self.revoke_token, "revoke a token"),
             ("POST", "sandbox/airtable/expire-iterators", self.expire_iterators, "forget all offsets"),
             ("GET", "sandbox/airtable/bases", self.bases, "all bases with their tables"),
@@ -96,6 +101,7 @@ class AirtableEmulator:
             scopes=document.get("scopes", ALL_SCOPES),
             base_ids=document.get("base_ids"),
             oauth_client=document.get("oauth_client"),
+            permission=document.get("permission", "create"),
         )
         return Reply(body=_token_json(token))
 

@@ -34,6 +34,8 @@ ALL_SCOPES = frozenset(
     ["data.records:read", "data.records:write", "schema.bases:read", "schema.bases:write", "webhook:manage"]
 )
 DEFAULT_TOKEN = "patSandbox.token"  # noqa: S105 - opens a server on loopback that holds invented data only
+#: What a user may do in a base, each level with all that the ones before it may.
+PERMISSION_LEVELS = ("read", "comment", "edit", "create")
 #: What every base id looks like; anything else is answered as garbage.
 BASE_ID = re.compile(r"app[A-Za-z0-9]{14}")
 PERSON = Actor(source="client", user_id="usrSandboxPerson1")
@@ -58,7 +60,8 @@ class AirtableOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A personal token, or an OAuth token when `oauth_client` is set. `base_ids` None reaches all bases.
+    """A personal token, or an OAuth token when `oauth_client` is set. `base_ids` None reaches all bases, where its user
+    is a creator, or whatever else `permission` says (`PERMISSION_LEVELS`).
 
     Tokens of one `user_id` share the limit on requests.
     """
@@ -68,6 +71,11 @@ class Token:
     scopes: frozenset[str] = ALL_SCOPES
     base_ids: frozenset[str] | None = None
     oauth_client: str | None = None
+    permission: str = "create"
+
+    def __post_init__(self) -> None:
+        if self.permission not in PERMISSION_LEVELS:
+            raise ValueError(f"permission must be one of {', '.join(PERMISSION_LEVELS)}")
 
     def reaches(self, base_id: str) -> bool:
         return self.base_ids is None or base_id in self.base_ids
@@ -118,6 +126,7 @@ class Airtable:
         scopes: Iterable[str] = ALL_SCOPES,
         base_ids: Iterable[str] | None = None,
         oauth_client: str | None = None,
+        permission: str = "create",
     ) -> Token:
         with self.stage.lock:
             ids = self.stage.ids
@@ -127,6 +136,7 @@ class Airtable:
                 scopes=frozenset(scopes),
                 base_ids=None if base_ids is None else frozenset(base_ids),
                 oauth_client=oauth_client,
+                permission=permission,
             )
             self._held.tokens[token.value] = token
             return token

@@ -23,12 +23,15 @@ class Admission:
         self._mailchimp = mailchimp
 
     def admit(self, request: Request, *, is_full: bool) -> None:
-        """Key, account, connections, in this order. Assumed: the order. `is_full` refuses whatever is under way."""
+        """Key, account, role, connections, in this order. Assumed: the order, and that a role is looked at before what
+        a request names. `is_full` refuses whatever is under way."""
         if not request.authorization:
             raise errors.api_key_missing()
         account = self.account(request)
         if account.is_disabled:
             raise errors.user_disabled()
+        if request.method != "GET" and self._mailchimp.is_read_only(_secret(request)):
+            raise errors.forbidden()
         options = self._mailchimp.options
         if not is_full and (
             options.connection_limit is None or self._ahead(request, account) < options.connection_limit

@@ -128,7 +128,7 @@ class Documents:
             "username": account.name,
             "avatar_url": "",
             "role": "owner",
-            "pricing_plan_type": "forever_free",
+            "pricing_plan_type": account.plan,
             "account_timezone": "UTC",
             "account_industry": "",
             "contact": _ACCOUNT_CONTACT,

@@ -46,8 +46,8 @@ class MailchimpEmulator:
         return [
             ("GET", "sandbox/mailchimp/options", self.options, "connection_limit, shuffle_ties, …"),
             ("PATCH", "sandbox/mailchimp/options", self.set_options, "change some of them"),
-            ("PATCH", "sandbox/mailchimp/accounts/{}", self.change_account, '{"is_disabled": true}'),
-            ("POST", "sandbox/mailchimp/keys", self.create_key, '{"account", "key"}'),
+            ("PATCH", "sandbox/mailchimp/accounts/{}", self.change_account, '{"is_disabled": true, "plan": "monthly"}'),
+            ("POST", "sandbox/mailchimp/keys", self.create_key, '{"account", "key", "is_read_only": false}'),
             ("DELETE", "sandbox/mailchimp/keys/{}", self.revoke_key, "revoke an API key"),
             ("GET", _LISTS, self.lists, "all audiences with their fields"),
             ("POST", _LISTS, self.create_list, '{"name", "extra_fields": ["COMPANY"]}'),
@@ -88,13 +88,20 @@ class MailchimpEmulator:
         return self.options(request)
 
     def change_account(self, request: Request, name: str) -> Reply:
-        self._mailchimp.disable_account(name, is_disabled=bool(request.json()["is_disabled"]))
+        document = request.json()
+        if not {"is_disabled", "plan"} & document.keys():
+            raise ValueError("is_disabled or plan, which say what changes")
+        if "is_disabled" in document:
+            self._mailchimp.disable_account(name, is_disabled=bool(document["is_disabled"]))
+        if "plan" in document:
+            self._mailchimp.set_plan(name, plan=str(document["plan"]))
         return Reply(body={})
 
     def create_key(self, request: Request) -> Reply:
         document = request.json()
         account = document.get("account", DEFAULT_ACCOUNT)
-        key = self._mailchimp.create_api_key(account, value=document.get("key"))
+        is_read_only = bool(document.get("is_read_only"))
+        key = self._mailchimp.create_api_key(account, value=document.get("key"), is_read_only=is_read_only)
         return Reply(body={"account": account, "key": key})
 
     def revoke_key(self, request: Request, key: str) -> Reply:

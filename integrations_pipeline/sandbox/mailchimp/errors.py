@@ -62,6 +62,11 @@ def user_disabled() -> Problem:
     return problem(403, "User Disabled", "This account has been deactivated.")
 
 
+def forbidden() -> Problem:
+    """What a user's role does not allow. Assumed: the wording; that the status is 403 is documented."""
+    return problem(403, "Forbidden", "You are not permitted to access this resource.")
+
+
 def too_many_connections(limit: int) -> Problem:
     """No Retry-After and no rate headers: Mailchimp sends none."""
     return problem(429, "Too Many Requests", f"You have exceeded the limit of {limit} simultaneous connections.")

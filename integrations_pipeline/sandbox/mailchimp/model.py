@@ -21,6 +21,7 @@ class Account:
     id: str
     data_centre: str = "us1"
     is_disabled: bool = False
+    plan: str = "forever_free"
 
 
 @dataclass(slots=True)

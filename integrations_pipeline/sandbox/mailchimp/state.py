@@ -36,6 +36,7 @@ _SOURCES: dict[Actor, str] = {"person": "Hosted Signup Form", "admin": "Admin Ad
 class _Holdings:
     accounts: dict[str, Account] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    read_only: set[str] = field(default_factory=set)
     audiences: dict[str, Audience] = field(default_factory=dict)
 
 
@@ -81,13 +82,25 @@ class Mailchimp:
         """Mailchimp closed it: whatever its keys and tokens ask for is answered "User Disabled"."""
         self.account(name).is_disabled = is_disabled
 
-    def create_api_key(self, account: str = DEFAULT_ACCOUNT, *, value: str | None = None) -> str:
-        """Every key ends in the data centre of its account."""
+    def set_plan(self, name: str = DEFAULT_ACCOUNT, *, plan: str) -> None:
+        """What the account pays for: `monthly`, `pay_as_you_go` or `forever_free`."""
+        self.account(name).plan = plan
+
+    def create_api_key(
+        self, account: str = DEFAULT_ACCOUNT, *, value: str | None = None, is_read_only: bool = False
+    ) -> str:
+        """Every key ends in the data centre of its account. `is_read_only`: of a user whose role is to look on."""
         with self.stage.lock:
             owner = self.account(account)
             key = value or f"{hex_id(self.stage.ids.new('key'), 32)}-{owner.data_centre}"
             self._held.keys[key] = owner.name
+            if is_read_only:
+                self._held.read_only.add(key)
             return key
+
+    def is_read_only(self, secret: str | None) -> bool:
+        """Whether a key's user may only look."""
+        return secret in self._held.read_only
 
     def revoke_api_key(self, value: str) -> None:
         with self.stage.lock:

@@ -267,3 +267,19 @@ def test_an_answer_can_take_its_time(chimp: Arrangement) -> None:
 def test_a_sandbox_without_limits_counts_no_connections(scale: float | None, limit: Any) -> None:
     server = SandboxServer(SandboxOptions(rate_limit_scale=scale))
     assert server.mailchimp.options.connection_limit == limit
+
+
+def test_a_key_of_somebody_who_may_only_look_is_refused_whatever_writes(chimp: Arrangement) -> None:
+    key = chimp.mailchimp.create_api_key(is_read_only=True)
+    auth = ("anystring", key)
+    assert chimp.http.get(chimp.members_path, auth=auth).status_code == 200
+    for path in (chimp.members_path, chimp.path("nobody@people.test")):
+        method = "POST" if path == chimp.members_path else "PATCH"
+        response = chimp.http.request(method, path, auth=auth, json={})
+        assert (response.status_code, response.json()["title"]) == (403, "Forbidden")
+
+
+def test_an_account_tells_its_plan(chimp: Arrangement) -> None:
+    assert chimp.http.get("/").json()["pricing_plan_type"] == "forever_free"
+    chimp.mailchimp.set_plan(plan="monthly")
+    assert chimp.http.get("/").json()["pricing_plan_type"] == "monthly"
