@@ -11,6 +11,7 @@ from integrations_pipeline.store.connections import ConnectionRow
 from integrations_pipeline_tests.oauth.arrangement import Place, wait_for
 from integrations_pipeline_tests.oauth.processes import workers
 from integrations_pipeline_tests.oauth.worker import Job
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sync.arrangement import NO_TLS
 
 
@@ -75,11 +76,11 @@ def test_a_statement_that_an_operator_cancels_costs_no_grant(place: Place) -> No
         with place.wiring.database.admin() as connection:
             connection.exec_driver_sql("select 1 from integration_connections for update")
             is_locked.set()
-            may_go.wait(60)
+            may_go.wait(patient(60))
 
     with ThreadPoolExecutor(2) as pool:
         holding = pool.submit(hold_the_row)
-        is_locked.wait(60)
+        is_locked.wait(patient(60))
         asked = pool.submit(place.keeper(row).current)
         wait_for(lambda: place.cancel_waiting() > 0)
         may_go.set()

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from integrations_pipeline.sandbox import FaultRule
-from integrations_pipeline_tests.sandbox.arrangement import Arrangement
+from integrations_pipeline_tests.sandbox.arrangement import Arrangement, hardly_waiting
 
 BODY = {"fields": {"Name": "Ada"}}
 
@@ -43,9 +43,11 @@ def test_a_dropped_connection_gives_no_answer(sandbox: Arrangement, action: Any,
 
 
 def test_a_delayed_answer_comes_after_the_request_was_applied(sandbox: Arrangement) -> None:
-    sandbox.airtable.add_fault(FaultRule(action="delay", seconds=0.3))
+    sandbox.airtable.add_fault(FaultRule(action="delay", seconds=60))
     with pytest.raises(httpx.ReadTimeout):
-        sandbox.http.post(sandbox.path, json=BODY, timeout=0.05)
+        sandbox.http.post(sandbox.path, json=BODY, timeout=hardly_waiting())
+    while not sandbox.airtable.requests():  # a slow server reads only now what was sent
+        assert sandbox.http.get("/sandbox/health").status_code == 200
     assert sandbox.names() == ["Ada"]
 
 
