@@ -1,35 +1,16 @@
 """The database goes away between the endpoint's answer and the commit: the new pair gets there all the same."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 from integrations_pipeline.store.connections import ConnectionRow
 from integrations_pipeline_tests.oauth.arrangement import Place, wait_for
+from integrations_pipeline_tests.oauth.eventful import Eventful
 from integrations_pipeline_tests.oauth.processes import workers
 from integrations_pipeline_tests.oauth.worker import Job
 from integrations_pipeline_tests.patience import patient
-from integrations_pipeline_tests.sync.arrangement import NO_TLS
-
-
-class Eventful(httpx.HTTPTransport):
-    """The network; right after the first answer with tokens something happens, before anybody has read it."""
-
-    def __init__(self, event: Callable[[], object]) -> None:
-        super().__init__(verify=NO_TLS, trust_env=False)
-        self._event = event
-        self._has_happened = False
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = super().handle_request(request)
-        response.read()
-        if request.url.path.endswith("/token") and response.is_success and not self._has_happened:
-            self._has_happened = True
-            self._event()
-        return response
 
 
 def _assert_kept(place: Place, row: ConnectionRow, token: str) -> None:
