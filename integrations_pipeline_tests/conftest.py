@@ -7,9 +7,22 @@ import pytest
 
 from integrations_pipeline_tests import counts
 from integrations_pipeline_tests.environment import environment, shared_sandbox
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.postgres import database, empty_database_url, postgres_server
 
 __all__ = ["database", "empty_database_url", "environment", "postgres_server", "shared_sandbox"]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-timeout reads it
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.timeout is None:
+        config.option.timeout = patient(float(config.getini("timeout")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if mark := item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(patient(*mark.args)), append=False)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from integrations_pipeline_tests.mutants import MUTATIONS, Mutation
+from integrations_pipeline_tests.patience import patient
 
 PROJECT = Path(__file__).resolve().parent.parent
 PRODUCT, TESTS = "integrations_pipeline", "integrations_pipeline_tests"
@@ -133,7 +134,7 @@ def run_tests(copy: Path, tests: Sequence[str]) -> list[str]:
     """The failing ones among these tests (paths below the tests' folder); raises BrokenRunError if none ran."""
     report = copy / "report.xml"
     targets = [f"{TESTS}/{test}" for test in tests]
-    options = ("-q", f"--junitxml={report}", f"--timeout={TEST_SECONDS}", f"--maxfail={MOST_FAILURES}")
+    options = ("-q", f"--junitxml={report}", f"--timeout={patient(TEST_SECONDS)}", f"--maxfail={MOST_FAILURES}")
     done = _python(copy, "-m", "pytest", *options, *targets)
     if done.returncode not in (0, FAILED) or not report.exists():
         said = f"{done.stdout}\n{done.stderr}".splitlines()

@@ -39,6 +39,28 @@ CONTAINER = DEPLOY / "container"
 COMPOSE = CONTAINER / "compose.yaml"
 VALUES = DEPLOY / "kubernetes" / "values.yaml"
 BIN = Path(sys.executable).parent
+#: What no program needs that neither opens credentials nor renews tokens.
+SECRETS = {
+    settings.ENCRYPTION_KEYS,
+    *(f"{spec.oauth.client}_CLIENT_SECRET" for spec in provider_specs().values() if spec.oauth),
+}
+#: An image of somebody else's: its full version, such as `18.6-bookworm`, unless the deployment says which digest.
+OTHERS_IMAGE = re.compile(r"\$\{[A-Z]+_IMAGE:-docker\.io/library/[a-z]+:\d+\.\d+(\.\d+)?(-[a-z]+)*\}")
+HARDENED = """
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+RestrictNamespaces=yes
+LockPersonality=yes
+SystemCallFilter=@system-service
+UMask=0077
+User=integrations
+EnvironmentFile=/etc/integrations/environment
+Restart=always
+"""
 
 
 def named(path: Path) -> str:
@@ -190,7 +212,65 @@ def test_everything_that_the_image_copies_exists_and_it_runs_without_privileges(
     assert [source for source in sources if not (ROOT / source).exists()] == []
     assert re.findall(r"^USER (\S+)", CONTAINERFILE, re.MULTILINE) == ["10001:10001"]
     assert CONTAINERFILE.count("--require-hashes") == 1
-    assert "latest" not in CONTAINERFILE
+
+
+def test_images_of_others_have_their_full_version_and_take_a_digest() -> None:
+    services = read(COMPOSE)["services"]
+    images = [service["image"] for service in services.values() if "build" not in service]
+    images += [service["build"]["args"]["PYTHON_IMAGE"] for service in services.values() if "build" in service]
+    assert len(set(images)) == 3
+    assert [image for image in images if not OTHERS_IMAGE.fullmatch(image)] == []
+    assert re.findall(r"^FROM (\S+)", CONTAINERFILE, re.MULTILINE) == ["${PYTHON_IMAGE}"] * 2
+    (python,) = re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", CONTAINERFILE, re.MULTILINE)
+    assert f"${{PYTHON_IMAGE:-{python}}}" in images
+    assert python.partition(":")[2].startswith("3.11.")  # of which the lock file is
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Path:
+    """A copy of the folder, beside a `docker` that knows an image by any name but one."""
+    copy = Path(shutil.copytree(CONTAINER, tmp_path / "container"))
+    docker = tmp_path / "docker"
+    docker.write_text("""#!/bin/sh
+for image; do :; done
+[ "$image" != "$UNKNOWN" ] || exit 1
+[ "$1" = pull ] || echo "${image%%:*}@sha256:$(printf %064d 7)"
+""")
+    docker.chmod(0o755)
+    return copy
+
+
+def pin(container: Path, unknown: str = "") -> int:
+    variables = {"PATH": f"{container.parent}:/usr/bin:/bin", "UNKNOWN": unknown}
+    return subprocess.run([container / "pin-images.sh"], env=variables, check=False, capture_output=True).returncode
+
+
+def test_images_are_pinned_by_what_the_registry_says(container: Path) -> None:
+    assert pin(container) == 0
+    pinned = dict(line.split("=", 1) for line in (container / ".env").read_text(encoding="utf-8").splitlines())
+    assert set(pinned) == set(re.findall(r"\$\{([A-Z_]+):-", COMPOSE.read_text(encoding="utf-8")))
+    assert pinned["POSTGRES_IMAGE"] == f"docker.io/library/postgres@sha256:{7:064}"
+
+
+def test_images_stay_pinned_as_they_were_if_one_cannot_be_had(container: Path) -> None:
+    (container / ".env").write_text("as it was", encoding="utf-8")
+    redis = read(COMPOSE)["services"]["redis"]["image"].partition(":-")[2].removesuffix("}")
+    assert pin(container, unknown=redis) != 0
+    assert (container / ".env").read_text(encoding="utf-8") == "as it was"
+    assert list(container.glob(".env*")) == [container / ".env"]
+
+
+def test_every_container_of_ours_has_no_more_rights_than_it_needs() -> None:
+    ours = {name: service for name, service in read(COMPOSE)["services"].items() if "build" in service}
+    needed = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"], "init": True}
+    assert [name for name, service in ours.items() if not service.items() >= needed.items()] == []
+    assert [name for name, service in ours.items() if "privileged" in service or "user" in service] == []
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=named)
+def test_every_unit_has_no_more_rights_than_it_needs(unit: Path) -> None:
+    lines = unit.read_text(encoding="utf-8").splitlines()
+    assert [line for line in HARDENED.split() if line not in lines] == []
 
 
 def test_the_commands_of_services_and_units_exist() -> None:
@@ -206,12 +286,14 @@ def test_the_commands_of_services_and_units_exist() -> None:
 
 def test_whatever_runs_dagster_has_its_environment() -> None:
     services, values = read(COMPOSE)["services"], read(VALUES)
-    given = [services[name]["environment"] for name in ("webserver", "daemon", "worker")]
+    given = [service["environment"] for service in services.values() if "build" in service]
     pods = [values["dagsterWebserver"], values["dagsterDaemon"], *values["dagster-user-deployments"]["deployments"]]
+    # The jobs of runs take over what their code server has.
+    assert all(each["includeConfigInLaunchedRuns"]["enabled"] for each in pods[2:])
     given += [{each["name"]: each["value"] for each in pod["env"]} for pod in pods]
     given += [dict(re.findall(r"(DAGSTER_\w+)=(\S+)", unit.read_text(encoding="utf-8"))) for unit in UNITS]
 
-    assert len(given) == 9
+    assert len(given) == 10
     assert [found for found in given if not found.items() >= ENVIRONMENT.items()] == []
     for page in ("README.md", "docs/operations.md", "docs/deploy.md"):
         text = (ROOT / page).read_text(encoding="utf-8")
@@ -228,12 +310,17 @@ def test_dagster_takes_these_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_only_what_opens_credentials_has_the_key_and_everything_long_lived_is_asked_how_it_is() -> None:
     services, values = read(COMPOSE)["services"], read(VALUES)
-    assert services["webserver"]["environment"]["INTEGRATIONS_ENCRYPTION_KEYS"] == ""
+    emptied = {
+        name: {key for key, value in service["environment"].items() if value == ""}
+        for name, service in services.items()
+        if "build" in service
+    }
+    assert emptied == {"webserver": SECRETS, "daemon": set(), "worker": set(), "migrate": set()}
     assert [name for name, each in services.items() if "healthcheck" not in each] == ["migrate"]
     assert not any("envSecrets" in values[name] for name in ("dagsterWebserver", "dagsterDaemon"))
     assert "livenessProbe" in values["dagsterDaemon"]
     web = next(unit for unit in UNITS if "webserver" in unit.name).read_text(encoding="utf-8")
-    assert "UnsetEnvironment=INTEGRATIONS_ENCRYPTION_KEYS" in web
+    assert set(re.findall(r"^UnsetEnvironment=(.+)$", web, re.MULTILINE)[0].split()) == SECRETS
 
 
 def test_all_ways_name_the_version_that_is_here() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.environment import Environment
+from integrations_pipeline_tests.patience import patient
 
 SYNC = ("sync", "--workspace", "acme", "--provider", "airtable", "--json")
 PEOPLE = 120
@@ -37,7 +38,7 @@ def _listen_to_interrupts() -> None:
 
 
 def _wait(until: Callable[[], bool], seconds: float = 60) -> None:
-    give_up_at = time.monotonic() + seconds
+    give_up_at = time.monotonic() + patient(seconds)
     while not until():
         assert time.monotonic() < give_up_at, "it never came to the middle of the work"
         time.sleep(0.02)  # a real process runs at its own pace
@@ -63,7 +64,7 @@ def test_a_sync_stopped_in_the_middle_is_finished_by_the_next(environment: Envir
     _wait(lambda: count() >= 20)
 
     process.send_signal(kill)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=patient(60))
 
     assert process.returncode != 0
     assert count() < PEOPLE
@@ -84,7 +85,7 @@ def test_a_database_that_goes_away_in_the_middle_stops_all_writes_and_loses_noth
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid()"
     )
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=patient(60))
 
     assert process.returncode == 1
     assert "Traceback" not in errors, errors
@@ -98,7 +99,7 @@ def test_two_syncs_of_one_connection_at_once_never_interleave(environment: Envir
     count = _prepared(environment)
     processes = [_start(environment) for _ in range(2)]
 
-    codes = [process.wait(timeout=120) for process in processes]
+    codes = [process.wait(timeout=patient(120)) for process in processes]
     for process in processes:
         process.communicate()
 

@@ -53,7 +53,8 @@ class FaultRule:
     Actions: `status` answers `status`, `body` and `headers` and applies nothing; `status_after` applies the
     request, then answers the same; `drop_before` closes the
     connection and applies nothing; `drop_after` applies the request, then closes the connection; `delay`
-    applies it and holds the answer back for `seconds`; `truncate_page` and `empty_page` answer a list with
+    applies it and holds the answer back for `seconds`, or until the rule is removed; `truncate_page` and
+    `empty_page` answer a list with
     fewer or no records and no offset; `expire_iterators` forgets all offsets; `rate_limit` answers 429 and
     starts the penalty, if the provider has one; `billing_limit` answers 429 as when the month's calls are used
     up (schema calls go on working). A page that is cut of Mailchimp goes on telling the true `total_items`,
@@ -153,6 +154,10 @@ class FaultBook:
     def clear(self, action: str | None = None) -> None:
         """All rules, or those of one action."""
         self._rules = [each for each in self._rules if action not in (None, each.rule.action)]
+
+    def has(self, rule: FaultRule) -> bool:
+        """Whether it was not removed; one that is used up is still there."""
+        return any(each.rule is rule for each in self._rules)
 
     def take(self, request: Request, actions: Container[str] = get_args(FaultAction)) -> FaultRule | None:
         """The rule that hits this request, counted as used once; `actions` limits which may."""

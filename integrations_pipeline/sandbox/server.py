@@ -46,6 +46,8 @@ from integrations_pipeline.sandbox.wire import Reply, Request
 
 HOST = "127.0.0.1"
 THREAD_COUNT = 16
+#: How often a held answer looks whether it is let go.
+LOOK_SECONDS = 0.05
 METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
@@ -213,7 +215,9 @@ class Switchboard:
             return answered
         if fault.action == "drop_after":
             return replace(reply, is_dropped=True)
-        return replace(reply, delay_seconds=fault.seconds) if fault.action == "delay" else reply
+        if fault.action == "delay":
+            return replace(reply, delay_seconds=fault.seconds, is_let_go=lambda: not self._stage.faults.has(fault))
+        return reply
 
     def _provider(self, request: Request, fault: FaultRule | None) -> Reply:
         first, *rest = request.segments
@@ -232,7 +236,7 @@ def build_app(switchboard: Switchboard, threads: Executor) -> Starlette:
         loop = asyncio.get_running_loop()
         with switchboard.underway(request):
             reply = await loop.run_in_executor(threads, switchboard.answer, request)
-            if reply.delay_seconds and not await _has_waited(reply.delay_seconds):
+            if reply.delay_seconds and not await _has_waited(reply.delay_seconds, reply.is_let_go):
                 return DroppedConnection()
         response = to_response(reply)
         # The servers' own clock, which tests move: clients measure their cursors by it.
@@ -242,10 +246,13 @@ def build_app(switchboard: Switchboard, threads: Executor) -> Starlette:
     return Starlette(routes=[HttpRoute("/{path:path}", endpoint, methods=METHODS)])
 
 
-async def _has_waited(seconds: float) -> bool:
+async def _has_waited(seconds: float, is_let_go: Callable[[], bool] = lambda: False) -> bool:
     """False if the server is stopped before the time is over."""
+    now = asyncio.get_running_loop().time
+    until = now() + seconds
     try:
-        await asyncio.sleep(seconds)
+        while (left := until - now()) > 0 and not is_let_go():
+            await asyncio.sleep(min(left, LOOK_SECONDS))
     except asyncio.CancelledError:
         return False
     return True

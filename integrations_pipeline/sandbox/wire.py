@@ -63,8 +63,8 @@ class Request:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What goes back. `is_dropped` closes the connection without a byte. `html` or `raw` (bytes, and their
-    content type among `headers`) replaces the JSON body. With `pause_seconds` the body goes out in parts of `part_size`
-    bytes, with that pause before each."""
+    content type among `headers`) replaces the JSON body. It is held back for `delay_seconds`, or until `is_let_go`.
+    With `pause_seconds` the body goes out in parts of `part_size` bytes, with that pause before each."""
 
     status: int = 200
     body: Any = None
@@ -73,6 +73,7 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
     is_dropped: bool = False
     delay_seconds: float = 0.0
+    is_let_go: Callable[[], bool] = lambda: False
     pause_seconds: float | None = None
     part_size: int = 1
 

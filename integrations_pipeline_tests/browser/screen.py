@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Route, WebSocket, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
+from integrations_pipeline_tests.patience import patient
+
 #: A page is there in 3 to 5 seconds; a machine with other work takes several times as long.
-PAGE_MS = 60_000
+PAGE_MS = patient(60_000)
 PICTURES_MS = 1_500
 LOCATION = "integrations_pipeline"
 LOOPBACK = ("127.0.0.1", "localhost")

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import httpx
 
 from integrations_pipeline.orchestration.instance import ENVIRONMENT
+from integrations_pipeline_tests.patience import patient
 
 #: It is up in about 10 seconds; a machine with other work takes several times as long.
 START_SECONDS, STOP_SECONDS = 120, 60
@@ -49,6 +50,7 @@ T = TypeVar("T")
 
 def wait_for(question: Callable[[], T | None], what: str, seconds: float) -> T:
     """The first answer that is not empty. Other processes go at their own pace, so this asks until they are there."""
+    seconds = patient(seconds)
     give_up_at = time.monotonic() + seconds
     while not (answer := question()):
         assert time.monotonic() < give_up_at, f"waited {seconds:.0f} seconds in vain for {what}"
@@ -64,7 +66,7 @@ class DagsterServer:
         self._process = process
         # The server closes connections that rest for some seconds, perhaps at the moment of the next question.
         limits = httpx.Limits(max_keepalive_connections=0)
-        self._client = httpx.Client(base_url=url, timeout=60, trust_env=False, limits=limits)
+        self._client = httpx.Client(base_url=url, timeout=patient(60), trust_env=False, limits=limits)
 
     def ask(self, query: str, **variables: object) -> Any:
         answer = self._client.post("/graphql", json={"query": query, "variables": variables}).json()
@@ -176,7 +178,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     """As Ctrl-C does. What is left of its session after that is ended too, and told as a fault."""
     process.send_signal(signal.SIGINT)
     try:
-        process.wait(STOP_SECONDS)
+        process.wait(patient(STOP_SECONDS))
         wait_for(lambda: not _has_processes(process.pid), "the end of the children of dagster dev", STOP_SECONDS)
     finally:
         with suppress(ProcessLookupError):

@@ -46,6 +46,9 @@ def test_a_reload_of_the_code_location_stops_no_run(server: DagsterServer, fleet
     done = "select 1 from integration_sync_logs where status = 'success'"
     wait_for(lambda: fleet.rows(done), "the first workspace", WORK_SECONDS)
 
+    # Loading the code takes a slow machine minutes: each request takes nearly as long as the product waits for it.
+    fleet.sandbox.stage.faults.clear()
+    fleet.sandbox.stage.faults.add(FaultRule(action="delay", seconds=20, times=-1))
     for _ in range(2):
         (entry,) = server.ask(_RELOAD)["reloadWorkspace"]["locationEntries"]
         assert entry["locationOrLoadError"]["__typename"] == "RepositoryLocation"

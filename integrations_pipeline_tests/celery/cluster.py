@@ -22,6 +22,7 @@ from integrations_pipeline.orchestration.jobs import job_name
 from integrations_pipeline.orchestration.partitions import range_tags
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.orchestration.arrangement import PROVIDER, wait
+from integrations_pipeline_tests.patience import patient
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy" / "celery"
 BIN = Path(sys.executable).parent
@@ -86,7 +87,7 @@ class Cluster:
                 stack.enter_context(self.process(f"launch-{i}", _launch_command(self.folder, slugs)))
                 for i, slugs in enumerate(ranges)
             ]
-            codes = [process.wait(timeout=120) for process in asked]
+            codes = [process.wait(timeout=patient(120)) for process in asked]
         assert not any(codes), "\n".join(self.log(f"launch-{i}") for i in range(len(ranges)))
         return [run.run_id for run in self.instance.get_runs() if run.run_id not in before]
 

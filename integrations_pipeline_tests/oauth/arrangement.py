@@ -28,6 +28,7 @@ from integrations_pipeline.sync.run import SyncRequest, run_sync
 from integrations_pipeline.sync.runtime import Runtime, token_source
 from integrations_pipeline.sync.tokens import TokenKeeper
 from integrations_pipeline_tests.environment import Environment
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sync.arrangement import Loopback
 
 GOOGLE_TOKEN, GOOGLE_AUTH = "INTEGRATIONS_GOOGLE_TOKEN_URL", "INTEGRATIONS_GOOGLE_AUTH_URL"
@@ -363,7 +364,7 @@ class Place(Environment):
 
 def wait_for(happened: Callable[[], bool]) -> None:
     """Until another thread or process has come so far; it runs at its own pace."""
-    give_up_at = time.monotonic() + 60
+    give_up_at = time.monotonic() + patient(60)
     while not happened():
         assert time.monotonic() < give_up_at, "it never happened"
         time.sleep(0.01)

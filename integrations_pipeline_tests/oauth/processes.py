@@ -20,6 +20,7 @@ import pytest
 from integrations_pipeline_tests.cli.run import run as run_here
 from integrations_pipeline_tests.oauth.arrangement import Place
 from integrations_pipeline_tests.oauth.worker import Job
+from integrations_pipeline_tests.patience import patient
 
 COMMAND = (sys.executable, "-c", "from integrations_pipeline.cli import entry; entry()")
 #: Nobody reads a proxy or a configuration of the person who runs the tests.
@@ -95,7 +96,7 @@ def run(place: Place, *arguments: str, stdin: str = "", **more: str) -> Ran:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=patient(120),
     )
     return Ran(code=ran.returncode, out=ran.stdout, err=ran.stderr, arguments=" ".join(arguments))
 
@@ -121,14 +122,14 @@ def _listen_to_interrupts() -> None:
 #: What the browser of these tests does, in Python; `address` is what it was started with. It is not quiet.
 FOLLOW = ("print('Gtk-WARNING: some noise')", "open_(address)")
 _BROWSER = """#!{python}
-import socket, sys, time, urllib.error, urllib.parse, urllib.request
+import os, socket, sys, time, urllib.error, urllib.parse, urllib.request
 address = sys.argv[1]
 with open({seen!r}, "a") as seen:
     seen.write(" ".join(sys.argv) + "\\n")
 
 def open_(address):
     try:
-        with urllib.request.urlopen(address, timeout=20) as answer:
+        with urllib.request.urlopen(address, timeout={patience}) as answer:
             return answer.status, answer.geturl(), answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -140,7 +141,7 @@ class Stay(urllib.request.HTTPRedirectHandler):
 
 def leads_to(address):
     try:
-        with urllib.request.build_opener(Stay).open(address, timeout=20):
+        with urllib.request.build_opener(Stay).open(address, timeout={patience}):
             return ""
     except urllib.error.HTTPError as error:
         with error:
@@ -158,7 +159,8 @@ def browser(folder: Path, lines: Sequence[str] = FOLLOW) -> tuple[Path, Path]:
     """A browser that does what the lines say, and the file in which it writes down how it was started."""
     path, seen = folder / "browser", folder / "seen"
     seen.touch()
-    path.write_text(_BROWSER.format(python=sys.executable, seen=str(seen)) + "\n".join(lines) + "\n", encoding="utf-8")
+    program = _BROWSER.format(python=sys.executable, seen=str(seen), patience=patient(20))
+    path.write_text(program + "\n".join(lines) + "\n", encoding="utf-8")
     path.chmod(0o755)
     return path, seen
 

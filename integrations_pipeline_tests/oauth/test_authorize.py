@@ -17,6 +17,7 @@ import pytest
 from integrations_pipeline.store.connections import ConnectionRow
 from integrations_pipeline_tests.oauth.arrangement import Place, leaked, secrets_of, wait_for
 from integrations_pipeline_tests.oauth.processes import Ran, authorize, authorize_here, free_port, start
+from integrations_pipeline_tests.patience import patient
 
 pytestmark = pytest.mark.slow
 
@@ -226,7 +227,7 @@ def test_whatever_else_knocks_on_the_port_changes_nothing(place: Place, tmp_path
     row = place.authorised()
     before = place.credentials(row)
 
-    ran = _checked(place, authorize(place, tmp_path, "airtable", "--wait", "30", lines=lines))
+    ran = _checked(place, authorize(place, tmp_path, "airtable", "--wait", str(patient(30)), lines=lines))
 
     assert ran.code == 0, ran.err
     # One line, the address and the account: nothing of what knocked.
@@ -237,14 +238,14 @@ def test_whatever_else_knocks_on_the_port_changes_nothing(place: Place, tmp_path
 
 def test_a_browser_that_stays_open_is_not_waited_for(place: Place, tmp_path: Path) -> None:
     row = place.authorised()
-    marker = tmp_path / "closed"
-
-    ran = authorize(
-        place, tmp_path, "airtable", lines=("open_(address)", "time.sleep(20)", f"open({str(marker)!r}, 'a').close()")
-    )
+    may_close = tmp_path / "may close"
+    stay = f"while not os.path.exists({str(may_close)!r}): time.sleep(0.1)"
+    try:
+        ran = authorize(place, tmp_path, "airtable", lines=("open_(address)", stay))
+    finally:
+        may_close.touch()
 
     assert ran.code == 0
-    assert not marker.exists()
     assert place.works("airtable", place.credentials(row)["access_token"])
 
 
@@ -260,7 +261,7 @@ def test_a_machine_without_a_browser_tells_the_address_and_waits(place: Place) -
     first = process.stderr.readline() + process.stderr.readline()
     address = first.split()[-1]
     place.answer_of_browser(address)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=patient(60))
 
     _checked(place, Ran(code=process.returncode, out=out, err=first + err, arguments=""))
     assert process.returncode == 0
@@ -298,7 +299,7 @@ def test_stopping_the_wait_stores_nothing(place: Place) -> None:
     process.stderr.readline()
 
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=patient(30))
 
     assert process.returncode > 0
     assert "Traceback" not in err
@@ -316,7 +317,7 @@ def _paste(place: Place, change: Callable[[str], str], *arguments: str, provider
     assert process.stderr is not None
     told = process.stderr.readline() + process.stderr.readline()
     pasted = change(place.answer_to(told.split()[-1]))
-    out, err = process.communicate(pasted + "\n" if pasted else "", timeout=60)
+    out, err = process.communicate(pasted + "\n" if pasted else "", timeout=patient(60))
     return Ran(code=process.returncode, out=out, err=told + err, arguments=" ".join(command))
 
 
@@ -366,7 +367,7 @@ def test_settings_and_the_pasted_address_cannot_both_come_from_stdin(place: Plac
     place.add_workspace("acme")
     process = start(place, "connections", "authorize", "airtable", "-w", "acme", "--no-browser", "--settings", "-")
 
-    _, err = process.communicate("{}", timeout=60)
+    _, err = process.communicate("{}", timeout=patient(60))
 
     assert process.returncode == 2
     assert "give --settings a file" in err

@@ -13,6 +13,7 @@ from integrations_pipeline.store.connections import ConnectionRow
 from integrations_pipeline.store.encryption import Cipher, generate_key_text
 from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.oauth.arrangement import Place, wait_for
+from integrations_pipeline_tests.oauth.eventful import Held
 
 ROTATE = ("db", "rotate-keys", "--json")
 KEYS = "INTEGRATIONS_ENCRYPTION_KEYS"
@@ -84,15 +85,16 @@ def test_a_renewal_under_way_survives_a_rotation(place: Place, use_keys: UseKeys
     airtable, _ = _connections(place)
     old, new = place.variables[KEYS], generate_key_text()
     use_keys(new, old)
-    place.sandbox.oauth.set_options("airtable", token_delay_seconds=1.0)
     place.expire(airtable)
-    keeper = place.keeper(airtable, cipher=Cipher.from_text(f"{new},{old}"))
+    network = Held()
+    keeper = place.keeper(airtable, cipher=Cipher.from_text(f"{new},{old}"), transport=network)
 
     with ThreadPoolExecutor(1) as pool:
         renewing = pool.submit(keeper.current)
         wait_for(lambda: place.renewals() == {"ok": 1})
         rotated = run(*ROTATE)
         was_renewing = not renewing.done()
+        network.let_go()
         token = renewing.result()
 
     assert was_renewing
@@ -125,13 +127,14 @@ def test_a_process_that_does_not_know_the_new_key_yet_loses_no_pair(place: Place
     airtable, _ = _connections(place)
     old, new = place.variables[KEYS], generate_key_text()
     use_keys(new, old)
-    place.sandbox.oauth.set_options("airtable", token_delay_seconds=1.0)
     place.expire(airtable)
-    behind = place.keeper(airtable)
+    network = Held()
+    behind = place.keeper(airtable, transport=network)
     with ThreadPoolExecutor(1) as pool:
         renewing = pool.submit(behind.current)
         wait_for(lambda: place.renewals() == {"ok": 1})
         run(*ROTATE)
+        network.let_go()
         renewing.result()
 
     # What it stored is under the old key, and the next rotation finds it.

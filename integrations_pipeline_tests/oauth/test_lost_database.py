@@ -1,34 +1,16 @@
 """The database goes away between the endpoint's answer and the commit: the new pair gets there all the same."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 from integrations_pipeline.store.connections import ConnectionRow
 from integrations_pipeline_tests.oauth.arrangement import Place, wait_for
+from integrations_pipeline_tests.oauth.eventful import Eventful
 from integrations_pipeline_tests.oauth.processes import workers
 from integrations_pipeline_tests.oauth.worker import Job
-from integrations_pipeline_tests.sync.arrangement import NO_TLS
-
-
-class Eventful(httpx.HTTPTransport):
-    """The network; right after the first answer with tokens something happens, before anybody has read it."""
-
-    def __init__(self, event: Callable[[], object]) -> None:
-        super().__init__(verify=NO_TLS, trust_env=False)
-        self._event = event
-        self._has_happened = False
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = super().handle_request(request)
-        response.read()
-        if request.url.path.endswith("/token") and response.is_success and not self._has_happened:
-            self._has_happened = True
-            self._event()
-        return response
+from integrations_pipeline_tests.patience import patient
 
 
 def _assert_kept(place: Place, row: ConnectionRow, token: str) -> None:
@@ -75,11 +57,11 @@ def test_a_statement_that_an_operator_cancels_costs_no_grant(place: Place) -> No
         with place.wiring.database.admin() as connection:
             connection.exec_driver_sql("select 1 from integration_connections for update")
             is_locked.set()
-            may_go.wait(60)
+            may_go.wait(patient(60))
 
     with ThreadPoolExecutor(2) as pool:
         holding = pool.submit(hold_the_row)
-        is_locked.wait(60)
+        is_locked.wait(patient(60))
         asked = pool.submit(place.keeper(row).current)
         wait_for(lambda: place.cancel_waiting() > 0)
         may_go.set()

@@ -11,6 +11,7 @@ from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.oauth.arrangement import Place, wait_for
 from integrations_pipeline_tests.oauth.processes import Worker, authorize, start, workers
 from integrations_pipeline_tests.oauth.worker import Job
+from integrations_pipeline_tests.patience import patient
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +61,7 @@ def _killed_with_the_new_pair_in_hand(place: Place) -> ConnectionRow:
     place.expire(row)
     with workers(place, 1, Job(slug="acme", dies=True)) as (worker,):
         worker.tell(do="sync")
-        assert worker.process.wait(timeout=60) == -signal.SIGKILL
+        assert worker.process.wait(timeout=patient(60)) == -signal.SIGKILL
     assert place.renewals() == {"ok": 1}
     return row
 
@@ -140,7 +141,7 @@ def test_a_process_that_is_stopped_during_a_renewal_finishes_it_first(place: Pla
     wait_for(lambda: place.renewals() == {"ok": 1})
 
     process.send_signal(stop)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=patient(60))
 
     assert process.returncode > 0
     assert "Traceback" not in errors, errors

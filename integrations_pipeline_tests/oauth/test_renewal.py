@@ -10,6 +10,7 @@ from integrations_pipeline.errors import DisconnectedError, UnavailableError
 from integrations_pipeline.store.connections import ConnectionRow
 from integrations_pipeline.sync.tokens import TokenKeeper, is_expiring
 from integrations_pipeline_tests.oauth.arrangement import Place, wait_for
+from integrations_pipeline_tests.oauth.eventful import Held
 
 CALLERS = 40
 
@@ -60,33 +61,34 @@ def test_a_connection_that_holds_only_a_refresh_token_gets_its_first_token(place
     assert place.renewals() == {"ok": 1}
 
 
-def _one_keeper(place: Place, row: ConnectionRow) -> Callable[[], TokenKeeper]:
-    shared = place.keeper(row)
+def _one_keeper(place: Place, row: ConnectionRow, network: Held) -> Callable[[], TokenKeeper]:
+    shared = place.keeper(row, transport=network)
     return lambda: shared
 
 
-def _own_keepers(place: Place, row: ConnectionRow) -> Callable[[], TokenKeeper]:
-    return lambda: place.keeper(row)
+def _own_keepers(place: Place, row: ConnectionRow, network: Held) -> Callable[[], TokenKeeper]:
+    return lambda: place.keeper(row, transport=network)
 
 
 @pytest.mark.parametrize("keepers", [_one_keeper, _own_keepers], ids=["one keeper", "a keeper each"])
 def test_callers_of_one_process_ask_once_and_leave_the_database_to_others(
-    place: Place, keepers: Callable[[Place, ConnectionRow], Callable[[], TokenKeeper]]
+    place: Place, keepers: Callable[[Place, ConnectionRow, Held], Callable[[], TokenKeeper]]
 ) -> None:
-    place.sandbox.oauth.set_options("airtable", token_delay_seconds=1.0)
     row = place.authorised()
     place.expire(row)
-    make = keepers(place, row)
+    network = Held()
+    make = keepers(place, row, network)
     chosen = [make() for _ in range(CALLERS)]
 
     with ThreadPoolExecutor(CALLERS) as pool:
         asked = [pool.submit(keeper.current) for keeper in chosen]
         wait_for(lambda: place.renewals() == {"ok": 1})
-        # The endpoint holds its answer back: all callers are in the queue now.
+        # The answer is held back: all callers are in the queue now.
         sessions = place.busy_sessions()
         with place.wiring.database.admin() as connection:
             connection.exec_driver_sql("select 1")
         was_waiting = not any(each.done() for each in asked)
+        network.let_go()
         tokens = {each.result() for each in asked}
 
     assert was_waiting
@@ -141,13 +143,16 @@ def test_a_new_authorisation_is_taken_up_by_whoever_lost_the_old_one(place: Plac
 
 
 def test_a_person_who_authorises_during_a_renewal_is_not_overwritten(place: Place) -> None:
-    place.sandbox.oauth.set_options("airtable", token_delay_seconds=0.5)
     row = place.authorised()
     place.expire(row)
-    with ThreadPoolExecutor(1) as pool:
-        renewing = pool.submit(place.keeper(row).current)
+    network = Held()
+    with ThreadPoolExecutor(2) as pool:
+        renewing = pool.submit(place.keeper(row, transport=network).current)
         wait_for(lambda: place.renewals() == {"ok": 1})
-        place.grant(row.workspace_id, "airtable")
+        granting = pool.submit(place.grant, row.workspace_id, "airtable")
+        wait_for(lambda: place.busy_sessions() == 2)  # what was granted waits for the row
+        network.let_go()
+        granting.result()
         renewing.result()
 
     stored = place.credentials(row)

@@ -22,6 +22,7 @@ from integrations_pipeline_tests.oauth.processes import (
     free_port,
 )
 from integrations_pipeline_tests.oauth.visitor import get
+from integrations_pipeline_tests.patience import patient
 
 QUESTION = "https://provider.example/authorize?state=s"
 
@@ -40,14 +41,14 @@ def test_a_second_visitor_is_led_nowhere_and_ends_the_wait(server: LoopbackServe
     assert get(server, getattr(server, first)) == (302, QUESTION)
     assert get(server, getattr(server, second)) == (400, "")
     with pytest.raises(ConfigurationError, match="opened twice"):
-        server.wait(5)
+        server.wait(patient(5))
 
 
 def test_a_second_visitor_counts_also_after_the_answer(server: LoopbackServer) -> None:
     """A program that reads the process list is faster than a browser that has to start."""
     get(server, server.browser_address)
     assert get(server, server.consent.redirect_uri + "?state=s&code=theirs")[0] == 200
-    assert server.wait(5) == "/callback?state=s&code=theirs"
+    assert server.wait(patient(5)) == "/callback?state=s&code=theirs"
     get(server, server.browser_address)
     with pytest.raises(ConfigurationError, match="nothing was stored"):
         server.require_one_visitor()
@@ -96,7 +97,7 @@ def test_a_second_visitor_ends_the_command_in_one_line_and_nothing_is_stored(
     before = place.credentials(row)
     lines = ("leads_to(address)", "open_(address)")
 
-    ran = authorize_here(place, monkeypatch, tmp_path, "airtable", "--wait", "30", lines=lines)
+    ran = authorize_here(place, monkeypatch, tmp_path, "airtable", "--wait", str(patient(30)), lines=lines)
 
     assert ran.code == 2
     assert [line for line in ran.err.splitlines() if line.startswith("error: ")] == [
@@ -139,7 +140,7 @@ def test_on_a_terminal_a_person_is_asked_whether_it_is_the_account_that_they_mea
         text=True,
     )
     os.write(ours, f"{answer}\n".encode())  # typed ahead
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=patient(120))
     os.close(ours)
     os.close(theirs)
 

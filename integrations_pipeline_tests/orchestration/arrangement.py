@@ -22,6 +22,7 @@ from integrations_pipeline.orchestration.partitions import range_tags, workspace
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline_tests.environment import Environment
+from integrations_pipeline_tests.patience import patient
 
 PROVIDER = "airtable"
 ASSETS = ("contacts", "plan", "to_external", "from_external")
@@ -91,7 +92,7 @@ def _listen_to_interrupts() -> None:
 
 def wait(until: Callable[[], bool], seconds: float = 60) -> None:
     """Another process runs at its own pace; this looks until it has come so far."""
-    give_up_at = time.monotonic() + seconds
+    give_up_at = time.monotonic() + patient(seconds)
     while not until():
         assert time.monotonic() < give_up_at, "it never came so far"
         time.sleep(0.05)

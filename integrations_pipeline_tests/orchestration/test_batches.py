@@ -40,6 +40,7 @@ from integrations_pipeline_tests.orchestration.arrangement import (
     tick,
     wait,
 )
+from integrations_pipeline_tests.patience import patient
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 READY = Candidate(
@@ -231,7 +232,7 @@ def test_a_run_that_is_cancelled_closes_its_rows_counts_no_failure_and_begins_no
     with running(environment, RUN, *slugs) as process:
         wait(lambda: len(log_rows(environment, "status")) == 2 * WORKERS)
         process.send_signal(stop)
-        process.wait(60)
+        process.wait(patient(60))
     environment.sandbox.stage.faults.clear()
 
     rows = log_rows(environment, "status, errors ->> 0")

@@ -9,6 +9,7 @@ import pytest
 
 from integrations_pipeline.definitions import build_definitions
 from integrations_pipeline.providers.registry import provider_specs
+from integrations_pipeline_tests.patience import patient
 
 KEYS = {
     "workspace/contacts",
@@ -53,6 +54,6 @@ def test_definitions_validate_in_an_empty_environment() -> None:
     command = [sys.executable, "-m", "dagster", "definitions", "validate", "-m", "integrations_pipeline.definitions"]
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patient(120), check=False)
 
     assert ran.returncode == 0, ran.stderr

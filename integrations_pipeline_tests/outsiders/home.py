@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg2
 
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.postgres import fastest_directory, reachable_directory
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
@@ -65,7 +66,7 @@ class Home:
             assert self._zygote.stdin is not None
             assert self._zygote.stdout is not None
             self._zygote.stdin.close()
-            self._zygote.wait(timeout=30)
+            self._zygote.wait(timeout=patient(30))
             self._zygote.stdout.close()
         shutil.rmtree(self.folder / "home", ignore_errors=True)
 
@@ -111,7 +112,7 @@ class Home:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=patient(600),
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)

@@ -22,6 +22,7 @@ from urllib.request import Request, urlopen
 from uuid import uuid4
 
 from integrations_pipeline_tests.outsiders.stage import NotOffered
+from integrations_pipeline_tests.patience import patient
 
 START_SECONDS = 60.0
 _FOREVER = 1_000_000
@@ -37,7 +38,7 @@ class Control:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}/sandbox/{path}", data=data, method=method)  # noqa: S310 - loopback
         try:
-            with urlopen(request, timeout=30) as answer:  # noqa: S310 - the same
+            with urlopen(request, timeout=patient(30)) as answer:  # noqa: S310 - the same
                 return json.loads(answer.read() or b"null")
         except HTTPError as refused:
             told = refused.read().decode()
@@ -380,10 +381,10 @@ class SandboxServer:
             yield found
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=patient(30))
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + patient(START_SECONDS)
         while True:
             try:
                 Control(self.url)("GET", "health")

@@ -31,6 +31,7 @@ from integrations_pipeline.providers.mailchimp import PROVIDER as MAILCHIMP
 from integrations_pipeline.providers.mailchimp.wire import read_error as mailchimp_error
 from integrations_pipeline.providers.network import proxy_of
 from integrations_pipeline.providers.shapes import Shape
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sync.arrangement import FreePacer
 
 MIB = 1024 * 1024
@@ -245,7 +246,7 @@ def trickling(parts: list[bytes]) -> Iterator[str]:
         ended.set()
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        thread.join(patient(5))
 
 
 @pytest.mark.parametrize("where", HEADS)
@@ -281,7 +282,7 @@ def test_over_the_network_an_answer_comes_through_and_its_connection_is_used_aga
     thread.start()
     with listener, client(None, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as made:
         assert [made.request("GET", "v0") for _ in range(3)] == [{}, {}, {}]
-    thread.join(5)
+    thread.join(patient(5))
     assert accepted == [1]
 
 

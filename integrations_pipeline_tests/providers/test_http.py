@@ -20,6 +20,7 @@ from integrations_pipeline.providers.airtable.wire import read_error as airtable
 from integrations_pipeline.providers.base import FixedToken
 from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy, retry_after
 from integrations_pipeline.providers.mailchimp.wire import read_error as mailchimp_error
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sync.arrangement import FreePacer
 
 TOKEN = "patSecret.token"
@@ -235,9 +236,9 @@ def test_closing_ends_the_waits_of_other_threads() -> None:
 
     thread = threading.Thread(target=wait)
     thread.start()
-    assert asked.wait(5)
+    assert asked.wait(patient(5))
     made.close()
-    thread.join(5)
+    thread.join(patient(5))
     assert not thread.is_alive()
     assert len(raised) == 1
 

@@ -10,6 +10,7 @@ from pyairtable import Api
 from pyairtable.api.table import Table
 
 from integrations_pipeline.sandbox import DEFAULT_TOKEN, Airtable, SandboxServer
+from integrations_pipeline_tests.patience import patient
 
 START = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -69,7 +70,12 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 def client_for(server: SandboxServer, token: str = DEFAULT_TOKEN) -> httpx.Client:
     headers = {"Authorization": f"Bearer {token}"}
-    return httpx.Client(base_url=server.url, headers=headers, timeout=5, verify=NO_TLS, trust_env=False)
+    return httpx.Client(base_url=server.url, headers=headers, timeout=patient(5), verify=NO_TLS, trust_env=False)
+
+
+def hardly_waiting() -> httpx.Timeout:
+    """Of a client that connects and sends in peace, and hardly waits for the answer."""
+    return httpx.Timeout(patient(5), read=0.05)
 
 
 def error_of(response: httpx.Response) -> tuple[int, str]:

@@ -19,7 +19,7 @@ def sandbox(running_sandbox: SandboxServer) -> Iterator[Arrangement]:
     running_sandbox.reset()
     base = running_sandbox.airtable.create_base("CRM")
     running_sandbox.airtable.create_contacts_table(base.id)
-    api = Api(DEFAULT_TOKEN, endpoint_url=running_sandbox.airtable_url, retry_strategy=None, timeout=(5, 5))
+    api = Api(DEFAULT_TOKEN, endpoint_url=running_sandbox.airtable_url, retry_strategy=None)
     with client_for(running_sandbox) as http:
         yield Arrangement(server=running_sandbox, base_id=base.id, api=api, http=http)
     api.session.close()

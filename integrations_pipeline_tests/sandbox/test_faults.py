@@ -1,13 +1,15 @@
 """Faults hit the requests that they name, as often as they say, and on the wire."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
 from integrations_pipeline.sandbox import FaultRule
-from integrations_pipeline_tests.sandbox.arrangement import Arrangement
+from integrations_pipeline_tests.patience import patient
+from integrations_pipeline_tests.sandbox.arrangement import Arrangement, hardly_waiting
 
 BODY = {"fields": {"Name": "Ada"}}
 
@@ -43,9 +45,11 @@ def test_a_dropped_connection_gives_no_answer(sandbox: Arrangement, action: Any,
 
 
 def test_a_delayed_answer_comes_after_the_request_was_applied(sandbox: Arrangement) -> None:
-    sandbox.airtable.add_fault(FaultRule(action="delay", seconds=0.3))
+    sandbox.airtable.add_fault(FaultRule(action="delay", seconds=60))
     with pytest.raises(httpx.ReadTimeout):
-        sandbox.http.post(sandbox.path, json=BODY, timeout=0.05)
+        sandbox.http.post(sandbox.path, json=BODY, timeout=hardly_waiting())
+    while not sandbox.airtable.requests():  # a slow server reads only now what was sent
+        assert sandbox.http.get("/sandbox/health").status_code == 200
     assert sandbox.names() == ["Ada"]
 
 
@@ -54,6 +58,16 @@ def test_a_delay_ends(sandbox: Arrangement) -> None:
     started = time.monotonic()
     assert sandbox.http.get(sandbox.path).status_code == 200
     assert time.monotonic() - started >= 0.05
+
+
+def test_removing_the_rule_lets_go_of_what_it_holds_back(sandbox: Arrangement) -> None:
+    sandbox.airtable.add_fault(FaultRule(action="delay", seconds=patient(3600)))
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(sandbox.http.get, sandbox.path)
+        while not sandbox.airtable.requests():
+            assert not held.done()
+        sandbox.airtable.clear_faults()
+        assert held.result().status_code == 200
 
 
 @pytest.mark.parametrize(("action", "count"), [("truncate_page", 2), ("empty_page", 0)])

@@ -13,7 +13,8 @@ import pytest
 
 import integrations_pipeline.sandbox
 from integrations_pipeline.sandbox import FaultRule, SandboxOptions, SandboxServer, WireError
-from integrations_pipeline_tests.sandbox.arrangement import NO_TLS, client_for
+from integrations_pipeline_tests.patience import patient
+from integrations_pipeline_tests.sandbox.arrangement import NO_TLS, client_for, hardly_waiting
 
 PACKAGE = Path(integrations_pipeline.sandbox.__file__).parent
 
@@ -59,7 +60,7 @@ def test_a_server_stops_at_once_although_an_answer_is_held_back(caplog: pytest.L
     with SandboxServer() as server:
         server.airtable.add_fault(FaultRule(action="delay", seconds=60))
         with client_for(server) as client, pytest.raises(httpx.ReadTimeout):
-            client.get("/v0/meta/whoami", timeout=0.05)
+            client.get("/v0/meta/whoami", timeout=hardly_waiting())
     assert set(threading.enumerate()) <= before
     assert not caplog.records
 
@@ -77,7 +78,7 @@ def test_serve_runs_until_it_is_told_to_stop(number: signal.Signals) -> None:
         assert httpx.get(f"{url}/sandbox/health", verify=NO_TLS, trust_env=False).status_code == 200
         process.send_signal(number)
         # The exit code says which signal, unless the parent had it ignored, as background jobs do.
-        assert process.wait(timeout=10) in (0, -number, 128 + number, 1)
+        assert process.wait(timeout=patient(10)) in (0, -number, 128 + number, 1)
 
 
 def test_the_same_seed_gives_the_same_identifiers() -> None:

@@ -18,6 +18,7 @@ from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.pace import DatabasePacer
 from integrations_pipeline.sync.runtime import Runtime
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.arrangement import Hooks, WatchedProvider, World
@@ -48,7 +49,7 @@ class StrictWorld(World):
     def progress(self, stage: str, _done: int, _total: int) -> None:
         """Called after a write request was handed to its thread. The run would go on meanwhile and write down
         its next intents; who is first would be the machine's to decide."""
-        if stage == "write remote" and not self.ended_writes.acquire(timeout=PATIENCE_SECONDS):
+        if stage == "write remote" and not self.ended_writes.acquire(timeout=patient(PATIENCE_SECONDS)):
             raise AssertionError("a write request does not end")
 
     def _new_id(self) -> UUID:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from integrations_pipeline.errors import ConfigurationError, UnavailableError
 from integrations_pipeline.store.database import Database
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.store.rows import Tenant, add_tenant, execute, insert, query
 
@@ -231,7 +232,7 @@ def test_a_lock_ends_with_its_process(postgres_server: PostgresServer) -> None:
         ready = spawn.Event()
         process = spawn.Process(target=hold_lock_forever, args=(url, ready))
         process.start()
-        assert ready.wait(30)
+        assert ready.wait(patient(30))
         with database.session(uuid4()) as session:
             assert session.lock_holder(LOCKED) == "process"
             assert process.pid is not None

@@ -19,6 +19,7 @@ import pytest
 from integrations_pipeline.errors import ConfigurationError, UnavailableError
 from integrations_pipeline.store.embedded import EmbeddedPostgres
 from integrations_pipeline.store.embedded_files import command_line
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.postgres import fastest_directory, reachable_directory
 
 pytestmark = pytest.mark.slow
@@ -207,7 +208,7 @@ def test_a_captured_command_that_starts_it_ends_and_the_server_stays(embedded: E
         [sys.executable, "-c", program, folder / "home"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=True,
         cwd=ROOT,
         start_new_session=True,
@@ -340,7 +341,7 @@ def test_binaries_that_only_root_can_reach_are_copied(folder: Path, embedded: Em
         "from integrations_pipeline.store.embedded import EmbeddedPostgres;"
         "EmbeddedPostgres(pathlib.Path(sys.argv[1]), fsync=False).ensure_running()"
     )
-    subprocess.run([sys.executable, "-c", program, folder / "home", closed], check=True, cwd=ROOT, timeout=60)
+    subprocess.run([sys.executable, "-c", program, folder / "home", closed], check=True, cwd=ROOT, timeout=patient(60))
     assert modes(closed / wheel.name) == before
     running = Path(f"/proc/{postmaster(embedded)}/exe").resolve()
     assert running.is_relative_to(folder / "home/postgres")
@@ -368,7 +369,7 @@ def test_an_ordinary_user_runs_it_as_themselves(folder: Path) -> None:
     # Forked, because that user may not be able to read the interpreter that runs the tests.
     process = multiprocessing.get_context("fork").Process(target=start_as, args=(user, own / "home"))
     process.start()
-    process.join(60)
+    process.join(patient(60))
     assert process.exitcode == 0
     process.close()
     # Root, whose server would run as somebody else, does not put an empty database in that one's place.

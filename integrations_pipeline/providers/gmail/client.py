@@ -3,7 +3,7 @@
 Belongs here: one method per endpoint. Does not: pitches, replies, retries (`providers.http`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,20 @@ _USER = "gmail/v1/users/me"
 _NO_DRAFT = "r-0"
 #: A send is asked once: what Gmail answers or fails to answer is looked into, never repeated.
 _ONCE = RetryPolicy(budget_seconds=0.0, unreachable_seconds=0.0)
+
+
+def pages(ask: Callable[[str], Message]) -> Iterator[Message]:
+    """Pages of a listing, each asked for by the token of the one before; `WrongAnswerError` for one that leads back."""
+    seen: set[str] = set()
+    token = ""
+    while token not in seen:
+        page = ask(token)
+        yield page
+        seen.add(token)
+        token = page.get("nextPageToken", "")
+        if not token:
+            return
+    raise WrongAnswerError("Gmail's listing leads back to a page that was read")
 
 
 class GmailClient:

@@ -8,6 +8,8 @@ import html
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
 
 from integrations_pipeline.errors import CursorExpiredError, NeedsAttentionError, PermanentError
 from integrations_pipeline.mail.addresses import same_address, valid_recipient
@@ -17,7 +19,7 @@ from integrations_pipeline.mail.notices import read_bounce
 from integrations_pipeline.mail.reports import is_report
 from integrations_pipeline.model import clean_text
 from integrations_pipeline.providers.gmail import wire
-from integrations_pipeline.providers.gmail.client import GmailClient, Message
+from integrations_pipeline.providers.gmail.client import GmailClient, Message, pages
 from integrations_pipeline.providers.gmail.settings import GmailSettings
 from integrations_pipeline.providers.mailbox import Account, Draft, MailChanges, SentMessage, StoredMessage
 
@@ -101,13 +103,10 @@ class GmailMailbox:
             if _has(message, DRAFT) and _pitch_of(message) in pitch_ids:
                 found[message["id"]] = _pitch_of(message)
         drafts: list[tuple[str, Draft]] = []
-        token = ""
-        while len(drafts) < len(found):
-            page = self._client.drafts(token)
+        for page in pages(self._client.drafts) if found else ():
             listed = [(each["message"]["id"], _draft(each)) for each in page.get("drafts", [])]
             drafts += [(found[message_id], draft) for message_id, draft in listed if message_id in found]
-            token = page.get("nextPageToken", "")
-            if not token:
+            if len(drafts) >= len(found):
                 break
         return drafts
 
@@ -115,12 +114,12 @@ class GmailMailbox:
         """The history tells exactly which drafts are new; without it they are read from the newest on, until one is
         older."""
         try:
-            pages = list(self.changes({"history_id": position}, label=DRAFT))
+            told = list(self.changes({"history_id": position}, label=DRAFT))
         except CursorExpiredError:
             yield from self._newest_drafts(after)
             return
-        gone = frozenset().union(*(page.gone for page in pages))
-        for message_id in dict.fromkeys(key for page in pages for key, _ in page.added if key not in gone):
+        gone = frozenset().union(*(page.gone for page in told))
+        for message_id in dict.fromkeys(key for page in told for key, _ in page.added if key not in gone):
             message = self._client.message(message_id, _SENT_HEADERS)
             if message is not None:
                 yield message
@@ -134,15 +133,8 @@ class GmailMailbox:
                 yield message
 
     def draft_messages(self) -> Set[str]:
-        found: set[str] = set()
-        token = ""
-        for _ in range(MOST_DRAFT_PAGES):
-            page = self._client.newest([DRAFT], token, 500)
-            found |= {each["id"] for each in page.get("messages", [])}
-            token = page.get("nextPageToken", "")
-            if not token:
-                break
-        return found
+        listing = pages(lambda token: self._client.newest([DRAFT], token, 500))
+        return {each["id"] for page in islice(listing, MOST_DRAFT_PAGES) for each in page.get("messages", [])}
 
     def draft_exists(self, draft_id: str) -> bool:
         return self._client.draft(draft_id) is not None
@@ -185,34 +177,29 @@ class GmailMailbox:
         self, cursor: Mapping[str, str], *, is_sent_only: bool = False, label: str = ""
     ) -> Iterator[MailChanges]:
         # The end is the one of the first page: what comes in meanwhile is told again, never left out.
-        end: Mapping[str, str] = cursor
-        token = ""
-        start = str(cursor.get("history_id") or "")
-        while True:
-            page = self._client.history(start, token, label or (SENT if is_sent_only else "")) if start else None
-            if page is None:
-                raise CursorExpiredError("Gmail no longer knows the history id: the tracked threads are read again")
-            end = {"history_id": page["historyId"]} if not token and "historyId" in page else end
+        end: Mapping[str, str] | None = None
+        for page in pages(partial(self._history, str(cursor.get("history_id") or ""), label or is_sent_only * SENT)):
+            if end is None:
+                end = {"history_id": page["historyId"]} if "historyId" in page else cursor
             # The history tells labels now and then.
             added = [_pair(each) for each in _told(page, "messagesAdded") if label or not _has(each, DRAFT)]
             gone = frozenset(each["id"] for each in _told(page, "messagesDeleted"))
             yield MailChanges(added=added, cursor=end, gone=gone)
-            token = page.get("nextPageToken", "")
-            if not token:
-                return
+
+    def _history(self, start: str, label: str, token: str) -> Message:
+        page = self._client.history(start, token, label) if start else None
+        if page is None:
+            raise CursorExpiredError("Gmail no longer knows the history id: the tracked threads are read again")
+        return page
 
     def since(self, moment: datetime, *, is_sent_only: bool = False) -> Iterator[tuple[str, str]]:
-        token = ""
-        while True:
-            page = self._client.newest([SENT] if is_sent_only else [], token)
+        labels = [SENT] if is_sent_only else []
+        for page in pages(lambda token: self._client.newest(labels, token)):
             for each in page.get("messages", []):
                 message = self.read_message(each["id"])
                 if message is not None and message.received_at < moment:
                     return
                 yield _pair(each)
-            token = page.get("nextPageToken", "")
-            if not token:
-                return
 
     def thread_messages(self, thread_id: str) -> Sequence[tuple[str, str]]:
         return [(each["id"], thread_id) for each in self._client.thread(thread_id, ["From"])]

@@ -7,6 +7,7 @@ import pytest
 
 from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline.sandbox.gmail.limits import DailySends, UnitLimiter
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import START
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail, problem
 
@@ -117,7 +118,7 @@ def test_before_the_limit_is_told_a_good_answer_may_be_followed_by_a_bounce(post
 def test_too_many_requests_of_one_user_at_the_same_time_are_refused(post: Post) -> None:
     post.gmail.set_options(concurrent_limit=1)
     post.gmail.create_mailbox(BOB)
-    post.server.airtable.add_fault(FaultRule(action="delay", seconds=1, path_regex="labels$"))
+    post.server.airtable.add_fault(FaultRule(action="delay", seconds=patient(60), path_regex="labels$"))
     with ThreadPoolExecutor(1) as threads, post.client(post.gmail.token(BOB)) as bobs:
         slow = threads.submit(post.get, "labels")
         while not post.server.airtable.requests():
@@ -125,5 +126,6 @@ def test_too_many_requests_of_one_user_at_the_same_time_are_refused(post: Post) 
         refused = post.call("GET", "profile")
         assert problem(refused) == (429, "rateLimitExceeded", "Too many concurrent requests for user.")
         assert bobs.get("/gmail/gmail/v1/users/me/profile").status_code == 200
+        post.server.airtable.clear_faults()
         assert slow.result()["labels"]
     assert post.call("GET", "profile").status_code == 200

@@ -5,6 +5,7 @@ import pytest
 from integrations_pipeline.sandbox import SendAs
 from integrations_pipeline.sandbox.gmail import parts
 from integrations_pipeline.sandbox.gmail.methods import MOST_SENT
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail, problem
 
 OWN_ID = "<7.pitch@crm.example>"
@@ -214,10 +215,10 @@ def test_a_mail_above_the_size_limit_is_refused(post: Post) -> None:
     most = b"a" * (MOST_SENT - len(mail()))
     path = "/upload/gmail/v1/users/me/messages/send?uploadType=media"
     headers = {"Content-Type": "message/rfc822"}
-    assert post.http.post(path, content=mail() + most, headers=headers, timeout=30).status_code == 200
-    refused = post.http.post(path, content=mail() + most + b"a", headers=headers, timeout=30)
+    assert post.http.post(path, content=mail() + most, headers=headers, timeout=patient(30)).status_code == 200
+    refused = post.http.post(path, content=mail() + most + b"a", headers=headers, timeout=patient(30))
     assert problem(refused)[:2] == (413, "uploadTooLarge")
-    encoded = post.call("POST", "messages/send", json={"raw": as_raw(mail() + most)}, timeout=30)
+    encoded = post.call("POST", "messages/send", json={"raw": as_raw(mail() + most)}, timeout=patient(30))
     assert encoded.status_code == 413
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline.sandbox.gmail.methods import MOST_SENT
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail, problem
 
 SEND = "/upload/gmail/v1/users/me/messages/send"
@@ -135,7 +136,7 @@ def test_what_makes_no_sense_in_a_resumable_upload_is_refused(post: Post) -> Non
     assert problem(post.http.put(where, content=mail(to=None)))[2] == "Recipient address required"
     where = begin(post).headers["Location"]
     too_much = mail() + b"a" * MOST_SENT
-    assert post.http.put(where, content=too_much, timeout=30).status_code == 413
+    assert post.http.put(where, content=too_much, timeout=patient(30)).status_code == 413
     assert post.world.deliveries() == []
 
 

@@ -5,6 +5,7 @@ import mailchimp_marketing
 import pytest
 
 from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, SandboxServer
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import NO_TLS
 from integrations_pipeline_tests.sandbox.mailchimp.arrangement import Arrangement
 
@@ -18,5 +19,5 @@ def chimp(running_sandbox: SandboxServer) -> Iterator[Arrangement]:
     client = mailchimp_marketing.Client({"api_key": DEFAULT_MAILCHIMP_KEY})
     client.api_client.host = base
     credentials = ("anystring", DEFAULT_MAILCHIMP_KEY)
-    with httpx.Client(base_url=base, auth=credentials, timeout=5, verify=NO_TLS, trust_env=False) as http:
+    with httpx.Client(base_url=base, auth=credentials, timeout=patient(5), verify=NO_TLS, trust_env=False) as http:
         yield Arrangement(server=running_sandbox, list_id=audience.id, client=client, http=http)

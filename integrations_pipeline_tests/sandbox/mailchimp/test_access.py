@@ -19,6 +19,7 @@ from integrations_pipeline.sandbox import (
     SandboxServer,
 )
 from integrations_pipeline.sandbox.wire import Request
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import NO_TLS
 from integrations_pipeline_tests.sandbox.mailchimp.arrangement import ERROR_TYPE, Arrangement, md5, refusal
 
@@ -32,7 +33,7 @@ def basic(text: str) -> str:
 
 
 def ask(server: SandboxServer, headers: dict[str, str], path: str = "/3.0/ping") -> httpx.Response:
-    return httpx.get(server.mailchimp_url + path, headers=headers, timeout=5, verify=NO_TLS, trust_env=False)
+    return httpx.get(server.mailchimp_url + path, headers=headers, timeout=patient(5), verify=NO_TLS, trust_env=False)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +250,7 @@ def test_answers_that_are_still_awaited_are_connections(slow_server: SandboxServ
             port = int(slow_server.url.rpartition(":")[2])
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             connection.sendall(message.encode())
-        give_up_at = time.monotonic() + 10
+        give_up_at = time.monotonic() + patient(10)
         while len(slow_server.mailchimp.requests()) < 3:
             assert time.monotonic() < give_up_at, "the requests never arrived"
         assert ask(slow_server, BEARER).status_code == 429

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.sandbox import FaultRule
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.mailchimp.arrangement import Arrangement, field_errors
 
 START = "2026-11-22T12:00:00+00:00"
@@ -59,14 +60,14 @@ def test_a_page_is_described_in_whole_numbers(chimp: Arrangement, name: str, val
     assert field_errors(response) == [(name, "Schema describes integer, string found instead")]
 
 
-def test_ten_thousand_members_are_paged_in_reasonable_time(chimp: Arrangement) -> None:
+def test_ten_thousand_members_are_paged_with_reasonable_work(chimp: Arrangement) -> None:
     chimp.join_many(10_000)
-    started, found = time.monotonic(), set()
+    began_at, found = time.process_time(), set()
     for offset in range(0, 10_000, 1000):
         query = {"count": 1000, "offset": offset, "sort_field": "last_changed", "sort_dir": "ASC"}
         found |= set(chimp.listed(fields="members.email_address", **query))
     assert len(found) == 10_000
-    assert time.monotonic() - started < 20
+    assert time.process_time() - began_at < patient(5)  # of both: the server is a thread
 
 
 def test_a_list_that_moves_between_two_pages_loses_a_member_to_the_reader(spread: Arrangement) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import NO_TLS
 from integrations_pipeline_tests.sandbox.mailchimp.arrangement import Arrangement, field_errors
 
@@ -27,7 +28,7 @@ def status(chimp: Arrangement, batch_id: str) -> dict[str, Any]:
 
 
 def fetch(url: str) -> httpx.Response:
-    return httpx.get(url, timeout=5, verify=NO_TLS, trust_env=False)
+    return httpx.get(url, timeout=patient(5), verify=NO_TLS, trust_env=False)
 
 
 def answers(chimp: Arrangement, batch_id: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import NO_TLS, stopped_clock
 from integrations_pipeline_tests.sandbox.oauth.dance import Dance
 
@@ -19,5 +20,5 @@ def dance(running_server: SandboxServer) -> Iterator[Dance]:
     """A reset server whose authorization servers consent at once; a clock that only `advance` moves."""
     running_server.reset()
     running_server.oauth.set_options(auto_consent="allow")
-    with httpx.Client(base_url=running_server.url, timeout=5, verify=NO_TLS, trust_env=False) as http:
+    with httpx.Client(base_url=running_server.url, timeout=patient(5), verify=NO_TLS, trust_env=False) as http:
         yield Dance(server=running_server, http=http)

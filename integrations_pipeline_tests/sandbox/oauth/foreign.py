@@ -15,6 +15,7 @@ from requests_oauthlib import OAuth2Session  # type: ignore[import-untyped]
 from requests_oauthlib.compliance_fixes import mailchimp_compliance_fix  # type: ignore[import-untyped]
 
 from integrations_pipeline.sandbox import OAuthClient, SandboxServer
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import NO_TLS
 from integrations_pipeline_tests.sandbox.oauth.dance import REDIRECT
 
@@ -66,7 +67,7 @@ def authlib_client(client: OAuthClient, token_url: str, **options: Any) -> Any:
         code_challenge_method="S256",
         verify=NO_TLS,
         trust_env=False,
-        timeout=5,
+        timeout=patient(5),
         **options,
     )
 

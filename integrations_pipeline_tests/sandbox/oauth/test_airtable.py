@@ -177,7 +177,7 @@ def test_the_api_takes_the_token_with_its_scopes(dance: Dance) -> None:
 
 def test_the_api_knows_the_account_the_client_and_the_scopes(dance: Dance) -> None:
     tokens = dance.tokens("airtable", scope="schema.bases:read data.records:read")
-    api = Api(tokens["access_token"], endpoint_url=dance.server.airtable_url, timeout=(5, 5))
+    api = Api(tokens["access_token"], endpoint_url=dance.server.airtable_url)
     assert api.whoami() == {"id": USER, "scopes": ["data.records:read", "schema.bases:read"]}
     api.session.close()
     token = dance.server.airtable.token(tokens["access_token"])

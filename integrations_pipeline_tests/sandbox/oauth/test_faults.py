@@ -2,11 +2,17 @@
 
 import threading
 import time
+from contextlib import closing
+from http.client import HTTPConnection
+from select import select
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 
 from integrations_pipeline.sandbox import DEFAULT_OAUTH_CLIENTS, FaultRule
+from integrations_pipeline_tests.patience import patient
+from integrations_pipeline_tests.sandbox.arrangement import hardly_waiting
 from integrations_pipeline_tests.sandbox.oauth.dance import PATHS, PROVIDERS, REDIRECT, Dance, error_of
 
 
@@ -51,7 +57,7 @@ def test_a_slow_token_endpoint_has_rotated_before_the_client_hears_of_it(dance: 
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
     client = (DEFAULT_OAUTH_CLIENTS["airtable"].id, DEFAULT_OAUTH_CLIENTS["airtable"].secret or "")
     with pytest.raises(httpx.ReadTimeout):
-        dance.http.post(PATHS["airtable"][1], data=form, auth=client, timeout=0.2)
+        dance.http.post(PATHS["airtable"][1], data=form, auth=client, timeout=hardly_waiting())
     until_answered(dance, "airtable", "refresh_token")
     dance.oauth.set_options("airtable", token_delay_seconds=0)
     assert not dance.works("airtable", tokens["access_token"])
@@ -71,15 +77,11 @@ def test_the_delay_is_of_one_provider_and_of_refusals_too(dance: Dance, provider
 
 
 def test_other_requests_pass_while_a_token_answer_is_held_back(dance: Dance) -> None:
-    dance.oauth.set_options("google", token_delay_seconds=30)
-    code = dance.code("google")
-    with httpx.Client(base_url=dance.server.url, trust_env=False) as waiting:
-        slow = threading.Thread(target=lambda: _ignore_timeout(waiting, dance, code))
-        slow.start()
+    dance.oauth.set_options("google", token_delay_seconds=patient(30))
+    with closing(exchange_begun(dance, "google")) as waiting:
         until_answered(dance, "google", "authorization_code")
         assert dance.exchange("mailchimp", dance.code("mailchimp")).status_code == 200
-        assert slow.is_alive()
-        slow.join()
+        assert select([waiting.sock], [], [], 0)[0] == []
 
 
 def until_answered(dance: Dance, provider: str, grant_type: str) -> None:
@@ -88,12 +90,15 @@ def until_answered(dance: Dance, provider: str, grant_type: str) -> None:
         assert dance.http.get("/sandbox/health").status_code == 200
 
 
-def _ignore_timeout(client: httpx.Client, dance: Dance, code: str) -> None:
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT}
-    default = DEFAULT_OAUTH_CLIENTS["google"]
-    client_proof = {"client_id": default.id, "client_secret": default.secret or ""}
-    with pytest.raises(httpx.ReadTimeout):
-        client.post(PATHS["google"][1], data=form | client_proof, timeout=0.5)
+def exchange_begun(dance: Dance, provider: str) -> HTTPConnection:
+    """A connection on which a code was sent, and the answer is not yet waited for."""
+    client = DEFAULT_OAUTH_CLIENTS[provider]
+    form = {"grant_type": "authorization_code", "code": dance.code(provider), "redirect_uri": REDIRECT}
+    proof = {"client_id": client.id, "client_secret": client.secret or ""}
+    connection = HTTPConnection(dance.server.url.removeprefix("http://"), timeout=patient(5))
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", PATHS[provider][1], urlencode(form | proof), headers)
+    return connection
 
 
 def test_of_many_refreshes_at_once_exactly_one_rotates(dance: Dance) -> None:
