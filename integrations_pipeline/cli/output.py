@@ -20,13 +20,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from integrations_pipeline.cli.tables import build_table
 from integrations_pipeline.errors import (
     BusyError,
     ConfigurationError,
     IntegrationError,
     RefusedPlan,
 )
+from integrations_pipeline.layout import build_table
 from integrations_pipeline.store import workspaces
 from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline.wiring import Wiring, read_settings

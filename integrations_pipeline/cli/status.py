@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from integrations_pipeline.cli.output import Exit, JsonOption, find_workspace, print_json, print_table, say, wired
-from integrations_pipeline.cli.tables import span
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.layout import span
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.store.health import ConnectionState, read_states
 

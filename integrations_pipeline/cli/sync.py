@@ -25,8 +25,8 @@ from integrations_pipeline.cli.output import (
     warn,
     wired,
 )
-from integrations_pipeline.cli.tables import amount, short_id
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.layout import amount, short_id
 from integrations_pipeline.model import COUNT_NAMES, Change, Direction, RunStatus
 from integrations_pipeline.store import connections, decisions, sync_log
 from integrations_pipeline.store.ids import IdOf, find_id

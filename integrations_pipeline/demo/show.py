@@ -1,11 +1,13 @@
 """Printing for the demonstration. Belongs here: tables. Does not: the story."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from integrations_pipeline.layout import build_table
 
 console = Console()
 
@@ -14,7 +16,10 @@ _COUNTS = ("created", "updated", "deleted", "unchanged", "skipped", "failed", "h
 
 def heading(text: str) -> None:
     console.print()
-    console.rule(Text(text, style="bold"), align="left")
+    fits = len(text) + 4 <= console.width  # a rule cuts what does not
+    if not fits:
+        console.print(Text(text, style="bold"))
+    console.rule(Text(text, style="bold") if fits else "", align="left")
 
 
 def line(text: str) -> None:
@@ -22,12 +27,7 @@ def line(text: str) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    shown = Table(title=title, title_justify="left", header_style="bold")
-    for column in columns:
-        shown.add_column(column, overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text("–" if value in (None, "") else str(value)) for value in row))
-    console.print(shown)
+    console.print(build_table(title, columns, rows, width=console.width, now=datetime.now(UTC), spell=str))
 
 
 def log_rows(rows: Sequence[Mapping[str, Any]]) -> None:

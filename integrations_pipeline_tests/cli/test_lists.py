@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 from rich.console import Console
 
-from integrations_pipeline.cli.tables import build_table, cell_text, column_widths, seen_from
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.layout import build_table, cell_text, column_widths, seen_from
 from integrations_pipeline.store.ids import IdOf, find_id
 from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.environment import Environment
