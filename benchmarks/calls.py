@@ -17,12 +17,12 @@ from benchmarks.measure import print_table, timed
 from integrations_pipeline.model import split_set
 from integrations_pipeline.providers.airtable import PROVIDER as AIRTABLE
 from integrations_pipeline.providers.airtable.provider import API_URL
-from integrations_pipeline.sandbox import AirtableOptions, SandboxOptions, SandboxServer
 from integrations_pipeline.settings import RATE_SCALE
 from integrations_pipeline.store import contacts, links
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, run_sync
 from integrations_pipeline.wiring import Wiring
+from integrations_sandbox import AirtableOptions, SandboxOptions, SandboxServer
 
 SIZES = (1_000, 10_000, 100_000)
 TABLE = "Contacts"

@@ -25,11 +25,11 @@ from integrations_pipeline.orchestration.instance import write_instance
 from integrations_pipeline.orchestration.jobs import job_name
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.providers.airtable.provider import API_URL
-from integrations_pipeline.sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
 from integrations_pipeline.settings import HOME, RATE_SCALE
 from integrations_pipeline.store import connections, contacts, workspaces
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.wiring import Wiring
+from integrations_sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
 
 PEOPLE = 3
 #: Seconds between two looks at how many connections Postgres has.

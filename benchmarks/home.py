@@ -14,12 +14,12 @@ from uuid import UUID
 import pyarrow as pa
 
 from benchmarks.data import FIELDS
-from integrations_pipeline.sandbox import DEFAULT_TOKEN
 from integrations_pipeline.settings import HOME, Settings
 from integrations_pipeline.store import connections, workspaces
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.links import LinkWrite
 from integrations_pipeline.wiring import Wiring
+from integrations_sandbox import DEFAULT_TOKEN
 
 #: Not under a folder that only its owner may enter: the server runs as another user when we are root.
 ROOT = Path("/var/tmp")  # noqa: S108 - mkdtemp makes a folder of its own in it

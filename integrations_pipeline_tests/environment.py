@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from integrations_pipeline.sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
 from integrations_pipeline.store import connections, contacts, workspaces
 from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline.store.encryption import generate_key_text
 from integrations_pipeline.wiring import Wiring, read_settings
+from integrations_sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
 
 
 @dataclass(frozen=True, kw_only=True)

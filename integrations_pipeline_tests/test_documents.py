@@ -26,7 +26,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benc
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 DOCUMENTS = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-PACKAGES = ("integrations_pipeline", "integrations_pipeline_tests", "benchmarks")
+PACKAGES = ("integrations_pipeline", "integrations_sandbox", "integrations_pipeline_tests", "benchmarks")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 LONGEST_README, LONGEST_MODULE, LONGEST_TEST = 150, 400, 600

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.providers.registry import provider_spec, provider_specs
+from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.settings import Settings
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.encryption import Cipher, generate_key_text
 from integrations_pipeline.sync.runtime import Runtime
-from integrations_pipeline_tests.sync.arrangement import FreePacer
+from integrations_pipeline.testing import FreePacer
 
 DEFAULTS = {"INTEGRATIONS_AIRTABLE_API_URL": "https://api.airtable.com"}
 
@@ -58,12 +58,6 @@ def test_secrets_do_not_show_in_the_representation() -> None:
     }
 
     assert "hidden" not in repr(Settings.from_environment(DEFAULTS, variables))
-
-
-def test_the_registry_finds_every_provider_and_names_them_for_an_unknown_one() -> None:
-    assert "airtable" in provider_specs()
-    with pytest.raises(ConfigurationError, match="airtable"):
-        provider_spec("filofax")
 
 
 @pytest.mark.parametrize(

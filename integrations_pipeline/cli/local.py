@@ -6,7 +6,7 @@ import typer
 
 from integrations_pipeline.cli.output import finite, say, warn
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.sandbox import SandboxOptions, addresses, serve
+from integrations_sandbox import SandboxOptions, addresses, serve
 
 MOST_SCALE = 1e6
 

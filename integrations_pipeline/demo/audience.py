@@ -6,8 +6,8 @@ Belongs here: edits that travel from one tool to the other through Postgres, and
 from integrations_pipeline.demo import show
 from integrations_pipeline.demo.chapter import SLUG, Told, email_of
 from integrations_pipeline.errors import IntegrationError
-from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY
 from integrations_pipeline.store.connections import NewConnection
+from integrations_sandbox import DEFAULT_MAILCHIMP_KEY
 
 #: Who is edited in Airtable, who in Mailchimp, and who unsubscribes.
 FROM_AIRTABLE, FROM_MAILCHIMP, UNWILLING = 260, 261, 262

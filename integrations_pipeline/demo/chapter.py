@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
-from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline.sync.runtime import Runtime
+from integrations_sandbox import SandboxServer
 
 #: The workspace that the later chapters go on with, and how its people are called.
 SLUG = "blue-note"

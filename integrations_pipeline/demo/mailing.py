@@ -12,9 +12,9 @@ from integrations_pipeline.demo import show
 from integrations_pipeline.demo.chapter import SLUG, Told, email_of
 from integrations_pipeline.errors import IntegrationError
 from integrations_pipeline.mail.compose import PITCH_HEADER
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline.store import pitches
 from integrations_pipeline.store.connections import NewConnection
+from integrations_sandbox import FaultRule
 
 MAILBOX = "ann@blue-note.example.org"
 COUNT = 20

@@ -27,11 +27,11 @@ from integrations_pipeline.model import ChangeState
 from integrations_pipeline.orchestration.instance import ENVIRONMENT, write_instance
 from integrations_pipeline.orchestration.jobs import job_name
 from integrations_pipeline.orchestration.partitions import follow_connections, range_tags
-from integrations_pipeline.sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
 from integrations_pipeline.store import connections, contacts, decisions, sync_log, workspaces
 from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.wiring import Wiring, read_settings
+from integrations_sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
 
 SLUGS = ("blue-note", "radio-oslo")
 #: The sandbox counts faster than the real Airtable by this factor, and so does the client.

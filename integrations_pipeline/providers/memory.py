@@ -1,16 +1,16 @@
 """A provider whose records lie in this process: the contract in its smallest form.
 
 For tests of everything around providers, and to read before writing one. It keeps every promise of the
-contract, with a change feed that tells deletes. It has no `PROVIDER`, so the registry does not offer it:
+contract, with a change feed that tells deletes. No entry point offers it:
 `memory_spec` makes a spec for the books it is given. Does not belong here: faults; tests wrap it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from integrations_pipeline.errors import ConfigurationError, CredentialsError, CursorExpiredError
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, ContactValues, MappedField, Outcome
+from integrations_pipeline.errors import ConfigurationError, CredentialsError, CursorExpiredError, PermanentError
+from integrations_pipeline.model import Change, ChangeKind, ContactValues, MappedField, Outcome
 from integrations_pipeline.providers.base import (
     Capabilities,
     CheckReport,
@@ -23,6 +23,7 @@ from integrations_pipeline.providers.base import (
     ProviderSpec,
     RemoteRecord,
 )
+from integrations_pipeline.providers.batches import applied, failed, superseded
 from integrations_pipeline.providers.columns import SchemaLook
 
 PAGE_SIZE = 10
@@ -171,22 +172,21 @@ class MemoryProvider:
     def _write(self, change: Change) -> Outcome:
         if any(len(value) > LONGEST_TEXT for value in change.after.values()):
             reason = f"a text is longer than {LONGEST_TEXT} characters"
-            return self._outcome(change, ChangeState.FAILED, reason=reason, error_class="PermanentError")
+            return failed(change, PermanentError(reason))
         dropped = frozenset(self._book.dropped & change.after.keys())
         if change.kind is ChangeKind.CREATE:
-            told = {"answered": dict.fromkeys(dropped, ""), "lost": dropped}
-            return self._outcome(change, ChangeState.APPLIED, external_id=self._create(change), **told)
+            made = applied(change, self._create(change))
+            return replace(made, answered=dict.fromkeys(dropped, ""), lost=dropped)
         if dropped and change.kind is ChangeKind.UPDATE:
             reason = f"the book did not take {', '.join(sorted(dropped))}"
-            return self._outcome(change, ChangeState.FAILED, reason=reason, error_class="PermanentError")
+            return failed(change, PermanentError(reason))
         if change.external_id not in self._book.entries:
-            is_done = change.kind is ChangeKind.DELETE
-            return self._outcome(change, ChangeState.APPLIED if is_done else ChangeState.SUPERSEDED)
+            return applied(change) if change.kind is ChangeKind.DELETE else superseded(change)
         if change.kind is ChangeKind.DELETE:
             self._book.delete(change.external_id)
         else:
             self._book.edit(change.external_id, change.after)
-        return self._outcome(change, ChangeState.APPLIED)
+        return applied(change)
 
     def _create(self, change: Change) -> str:
         """Made once per contact, however often it is asked for."""
@@ -196,15 +196,6 @@ class MemoryProvider:
                 return external_id
         kept = {name: value for name, value in change.after.items() if name not in self._book.dropped}
         return self._book.make(kept, key)
-
-    @staticmethod
-    def _outcome(change: Change, state: ChangeState, **more: Any) -> Outcome:
-        return Outcome(
-            change=change,
-            state=state,
-            contact_id=change.contact_id,
-            **{"external_id": change.external_id, **more},
-        )
 
 
 def memory_spec(books: Mapping[str, Book]) -> ProviderSpec:

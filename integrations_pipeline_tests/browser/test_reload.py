@@ -9,11 +9,11 @@ import pytest
 from integrations_pipeline.orchestration.instance import write_instance
 from integrations_pipeline.orchestration.partitions import follow_connections
 from integrations_pipeline.orchestration.storage import BATCH_SIZE, BATCH_VARIABLE
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.browser.conftest import PEOPLE, SLUGS
 from integrations_pipeline_tests.browser.server import WORK_SECONDS, DagsterServer, dagster_dev, wait_for
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.postgres import PostgresServer
+from integrations_sandbox import FaultRule
 
 ASSETS = ("contacts", "plan", "to_external", "from_external")
 _LAUNCH = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {

@@ -13,9 +13,9 @@ import pytest
 
 from integrations_pipeline.orchestration.lost_runs import LOST_AFTER_SECONDS
 from integrations_pipeline.orchestration.partitions import follow_connections
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.celery.cluster import Cluster, children, kill_group
 from integrations_pipeline_tests.orchestration.arrangement import PROVIDER, SyncLater, tick, wait
+from integrations_sandbox import FaultRule
 
 pytestmark = pytest.mark.slow
 

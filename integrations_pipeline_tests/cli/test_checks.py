@@ -7,13 +7,13 @@ from uuid import UUID
 import pytest
 
 from integrations_pipeline.cli.connection_check import checked
-from integrations_pipeline.sandbox import FaultRule
-from integrations_pipeline.sandbox.airtable.state import ALL_SCOPES
 from integrations_pipeline.store import contacts
 from integrations_pipeline.store.connections import find_connection
 from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.cli.test_places import add
 from integrations_pipeline_tests.environment import Environment
+from integrations_sandbox import FaultRule
+from integrations_sandbox.airtable.state import ALL_SCOPES
 
 CHECK = ("connections", "check", "-w", "acme")
 

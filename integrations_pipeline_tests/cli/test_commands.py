@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from integrations_pipeline.sandbox import DEFAULT_TOKEN
 from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.environment import Environment
+from integrations_sandbox import DEFAULT_TOKEN
 
 
 def _write(path: Path, content: object) -> str:

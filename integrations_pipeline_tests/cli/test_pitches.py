@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from integrations_pipeline.mail.compose import PITCH_HEADER
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.environment import Environment
+from integrations_sandbox import FaultRule
 
 MAILBOX = "me@agency.org"
 

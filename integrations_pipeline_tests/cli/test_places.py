@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, DEFAULT_TOKEN
 from integrations_pipeline_tests.cli.run import Ran, run
 from integrations_pipeline_tests.environment import Environment
+from integrations_sandbox import DEFAULT_MAILCHIMP_KEY, DEFAULT_TOKEN
 
 
 def add(tmp_path: Path, provider: str, slug: str, key: str, settings: dict[str, object], *more: str) -> Ran:

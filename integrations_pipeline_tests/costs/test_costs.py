@@ -9,13 +9,13 @@ from sqlalchemy import text
 from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.plan import plan_sync
 from integrations_pipeline.engine.reader import World as Planned
-from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
 from integrations_pipeline.store import changes, contacts, links
 from integrations_pipeline.store.database import Database
 from integrations_pipeline_tests.builders import RULES, Link, base_frame, local_snapshot, remote_snapshot, whole
 from integrations_pipeline_tests.costs.counting import Statements, plan_nodes, python_calls, row_versions
 from integrations_pipeline_tests.store.rows import add_tenant
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, open_world, people
+from integrations_sandbox import SandboxOptions, SandboxServer
 
 MANY = 20_000
 #: A nested loop over two tables of `MANY` rows would look at this many pairs.

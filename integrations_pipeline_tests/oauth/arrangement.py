@@ -19,8 +19,6 @@ import psycopg2
 from integrations_pipeline.model import Direction
 from integrations_pipeline.providers.oauth import OAuthClient, OAuthExchange, OAuthSpec, Tokens
 from integrations_pipeline.providers.registry import provider_specs
-from integrations_pipeline.sandbox import DEFAULT_OAUTH_CLIENTS, FaultRule, SandboxServer
-from integrations_pipeline.sandbox.stage import LoggedRequest
 from integrations_pipeline.store import connections, fleet, sync_log, tokens
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.sync.report import SyncReport
@@ -30,6 +28,8 @@ from integrations_pipeline.sync.tokens import TokenKeeper
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sync.arrangement import Loopback
+from integrations_sandbox import DEFAULT_OAUTH_CLIENTS, FaultRule, SandboxServer
+from integrations_sandbox.stage import LoggedRequest
 
 GOOGLE_TOKEN, GOOGLE_AUTH = "INTEGRATIONS_GOOGLE_TOKEN_URL", "INTEGRATIONS_GOOGLE_AUTH_URL"
 GMAIL = "https://www.googleapis.com/auth/gmail."

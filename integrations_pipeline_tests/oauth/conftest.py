@@ -2,12 +2,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline.store.encryption import generate_key_text
 from integrations_pipeline.wiring import Wiring, read_settings
 from integrations_pipeline_tests.oauth.arrangement import Place, Time, variables
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.sync.arrangement import Loopback
+from integrations_sandbox import SandboxServer
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from integrations_pipeline.errors import ConfigurationError, DisconnectedError, IntegrationError, RetryableError
 from integrations_pipeline.providers.oauth import Consent, OAuthClient, OAuthExchange, Tokens
-from integrations_pipeline.sandbox import OAuthClient as RegisteredClient
 from integrations_pipeline_tests.oauth.arrangement import GMAIL, GOOGLE, Place
+from integrations_sandbox import OAuthClient as RegisteredClient
 
 REDIRECT = "http://127.0.0.1:8719/callback"
 MAILCHIMP_METADATA = "/oauth/mailchimp/oauth2/metadata"

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from integrations_pipeline.errors import CredentialsError
-from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY
 from integrations_pipeline.store import tokens
 from integrations_pipeline.store.connections import ConnectionRow
 from integrations_pipeline.store.encryption import Cipher, generate_key_text
 from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.oauth.arrangement import Place, wait_for
 from integrations_pipeline_tests.oauth.eventful import Held
+from integrations_sandbox import DEFAULT_MAILCHIMP_KEY
 
 ROTATE = ("db", "rotate-keys", "--json")
 KEYS = "INTEGRATIONS_ENCRYPTION_KEYS"

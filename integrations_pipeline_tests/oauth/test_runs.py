@@ -8,12 +8,12 @@ from uuid import UUID
 import httpx
 import pytest
 
-from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, DEFAULT_TOKEN
 from integrations_pipeline.store.connections import ConnectionRow
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.oauth.arrangement import Place, leaked, secrets_of
 from integrations_pipeline_tests.sync.arrangement import NO_TLS
+from integrations_sandbox import DEFAULT_MAILCHIMP_KEY, DEFAULT_TOKEN
 
 PEOPLE = 25
 REMEDY = "`integrations connections authorize {}` connects it again"

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY
 from integrations_pipeline.store import tokens
 from integrations_pipeline.store.connections import ConnectionRow
 from integrations_pipeline.store.encryption import Cipher, generate_key_text
 from integrations_pipeline.sync.upkeep import PATIENCE, UNUSED, Kept, keep_tokens_alive
 from integrations_pipeline_tests.oauth.arrangement import Place, leaked, secrets_of
+from integrations_sandbox import DEFAULT_MAILCHIMP_KEY
 
 
 def _unused(place: Place, *rows: ConnectionRow, days: float = 21, status: str = "active") -> None:

@@ -23,7 +23,6 @@ from integrations_pipeline.orchestration.batch import (
 )
 from integrations_pipeline.orchestration.partitions import follow_connections, set_name
 from integrations_pipeline.orchestration.resources import SyncResource
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline.store.fleet import Candidate
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.orchestration.arrangement import (
@@ -41,6 +40,7 @@ from integrations_pipeline_tests.orchestration.arrangement import (
     wait,
 )
 from integrations_pipeline_tests.patience import patient
+from integrations_sandbox import FaultRule
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 READY = Candidate(

@@ -11,11 +11,11 @@ import pytest
 from integrations_pipeline.orchestration.batch import BREAKER_FAILURES, ONLY_DUE
 from integrations_pipeline.orchestration.metadata import masked
 from integrations_pipeline.orchestration.partitions import follow_connections
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline.store import contacts
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.orchestration.arrangement import ASSETS, PROVIDER, run, states, tick
+from integrations_sandbox import FaultRule
 
 _ID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 

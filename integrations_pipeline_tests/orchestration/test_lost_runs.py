@@ -16,7 +16,6 @@ from integrations_pipeline.orchestration.lost_runs import (
     reason_to_close,
 )
 from integrations_pipeline.orchestration.partitions import follow_connections, range_tags
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline.store import fleet, sync_log
 from integrations_pipeline.store.fleet import OpenRun
 from integrations_pipeline.store.sync_log import LogStart
@@ -31,6 +30,7 @@ from integrations_pipeline_tests.orchestration.arrangement import (
     tick,
     wait,
 )
+from integrations_sandbox import FaultRule
 
 CONNECTION = "select status, error_count, error_message from integration_connections"
 CLI = "from integrations_pipeline.cli import entry; entry()"

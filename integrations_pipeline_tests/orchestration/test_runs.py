@@ -12,7 +12,6 @@ from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE
 from integrations_pipeline.orchestration.jobs import job_name
 from integrations_pipeline.orchestration.partitions import RANGE_START, follow_connections
 from integrations_pipeline.orchestration.shapes import REGISTRY_KEY
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.orchestration.arrangement import (
     ASSETS,
@@ -26,6 +25,7 @@ from integrations_pipeline_tests.orchestration.arrangement import (
     states,
     tick,
 )
+from integrations_sandbox import FaultRule
 
 BROKEN = {"table_id": "None"}
 

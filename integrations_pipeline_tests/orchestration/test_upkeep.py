@@ -7,10 +7,10 @@ from sqlalchemy import text
 
 from integrations_pipeline.definitions import build_definitions
 from integrations_pipeline.orchestration.upkeep import UPKEEP_JOB
-from integrations_pipeline.sandbox import DEFAULT_OAUTH_CLIENTS
 from integrations_pipeline.store import connections
 from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline_tests.environment import Environment
+from integrations_sandbox import DEFAULT_OAUTH_CLIENTS
 
 
 def test_a_token_that_lies_unused_is_renewed_once_a_day(environment: Environment) -> None:

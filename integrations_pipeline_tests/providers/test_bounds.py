@@ -31,8 +31,8 @@ from integrations_pipeline.providers.mailchimp import PROVIDER as MAILCHIMP
 from integrations_pipeline.providers.mailchimp.wire import read_error as mailchimp_error
 from integrations_pipeline.providers.network import proxy_of
 from integrations_pipeline.providers.shapes import Shape
+from integrations_pipeline.testing import FreePacer
 from integrations_pipeline_tests.patience import patient
-from integrations_pipeline_tests.sync.arrangement import FreePacer
 
 MIB = 1024 * 1024
 SMALL = Bounds(size_bytes=MIB, whole_seconds=60.0)

@@ -20,8 +20,8 @@ from integrations_pipeline.providers.airtable.wire import read_error as airtable
 from integrations_pipeline.providers.base import FixedToken
 from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy, retry_after
 from integrations_pipeline.providers.mailchimp.wire import read_error as mailchimp_error
+from integrations_pipeline.testing import FreePacer
 from integrations_pipeline_tests.patience import patient
-from integrations_pipeline_tests.sync.arrangement import FreePacer
 
 TOKEN = "patSecret.token"
 SECRETS = (TOKEN, "ann@example.org", "formula", "secret answer", "v0/app")

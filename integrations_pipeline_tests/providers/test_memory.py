@@ -25,8 +25,7 @@ from integrations_pipeline.store.encryption import Cipher, generate_key_text
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, run_sync
 from integrations_pipeline.sync.runtime import Runtime
-from integrations_pipeline_tests.providers.conformance import Bench, Conformance, Fields
-from integrations_pipeline_tests.sync.arrangement import FreePacer
+from integrations_pipeline.testing import Bench, Conformance, Fields, FreePacer
 
 MAPPING = tuple(MappedField(name=name, column=name) for name in ("email", "name", "company"))
 

@@ -14,14 +14,14 @@ from integrations_pipeline.model import Change, ChangeKind, ContactValues, Mappe
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
 from integrations_pipeline.providers.base import CheckReport, FixedToken, Page, ProviderContext
 from integrations_pipeline.providers.mailchimp.provider import MailchimpProvider
-from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, DEFAULT_TOKEN, SandboxOptions, SandboxServer
+from integrations_pipeline.testing import FreePacer
 from integrations_pipeline_tests import counts
 from integrations_pipeline_tests.providers.airtable.test_conformance import MAPPING as AIRTABLE_MAPPING
 from integrations_pipeline_tests.providers.airtable.test_conformance import AirtableBench
 from integrations_pipeline_tests.providers.mailchimp.test_conformance import MAPPING as MAILCHIMP_MAPPING
 from integrations_pipeline_tests.providers.mailchimp.test_conformance import MailchimpBench
 from integrations_pipeline_tests.providers.wrong_shapes import STRANGERS, Distorting, spoilers
-from integrations_pipeline_tests.sync.arrangement import FreePacer
+from integrations_sandbox import DEFAULT_MAILCHIMP_KEY, DEFAULT_TOKEN, SandboxOptions, SandboxServer
 
 MOST = 150
 FRIENDS = (*MAILCHIMP_MAPPING, MappedField(name="tags", column="tags"))

@@ -9,8 +9,8 @@ import httpx
 from pyairtable import Api
 from pyairtable.api.table import Table
 
-from integrations_pipeline.sandbox import DEFAULT_TOKEN, Airtable, SandboxServer
 from integrations_pipeline_tests.patience import patient
+from integrations_sandbox import DEFAULT_TOKEN, Airtable, SandboxServer
 
 START = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
 

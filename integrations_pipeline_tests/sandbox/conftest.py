@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import pytest
 from pyairtable import Api
 
-from integrations_pipeline.sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
 from integrations_pipeline_tests.sandbox.arrangement import Arrangement, client_for, stopped_clock
+from integrations_sandbox import DEFAULT_TOKEN, SandboxOptions, SandboxServer
 
 
 @pytest.fixture(scope="session")

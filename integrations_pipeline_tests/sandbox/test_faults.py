@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import Arrangement, hardly_waiting
+from integrations_sandbox import FaultRule
 
 BODY = {"fields": {"Name": "Ada"}}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.sandbox.arrangement import Arrangement, client_for, error_of
+from integrations_sandbox import FaultRule
 
 RATE_LIMITED = {
     "errors": [

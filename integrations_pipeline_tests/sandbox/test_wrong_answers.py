@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from integrations_pipeline.sandbox import FaultRule, SandboxOptions, SandboxServer
 from integrations_pipeline_tests.sandbox.arrangement import Arrangement, client_for
+from integrations_sandbox import FaultRule, SandboxOptions, SandboxServer
 
 
 def answer(sandbox: Arrangement, **rule: Any) -> httpx.Response:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.sandbox.arrangement import Arrangement
+from integrations_sandbox import FaultRule
 
 
 def fault(sandbox: Arrangement, action: Any, **rule: Any) -> None:

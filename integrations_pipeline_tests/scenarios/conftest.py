@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline.store.database import Database
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.sync.arrangement import World, open_world
+from integrations_sandbox import SandboxServer
 
 
 @pytest.fixture(scope="package")

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from integrations_pipeline.sandbox.stage import LoggedRequest
 from integrations_pipeline_tests.simulation.clock import START
 from integrations_pipeline_tests.sync.arrangement import Tenant
+from integrations_sandbox.stage import LoggedRequest
 
 Row = dict[str, Any]
 

@@ -14,7 +14,6 @@ from integrations_pipeline.model import Change, Outcome
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
 from integrations_pipeline.providers.base import Provider, ProviderContext
-from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.pace import DatabasePacer
 from integrations_pipeline.sync.runtime import Runtime
@@ -22,6 +21,7 @@ from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.arrangement import Hooks, WatchedProvider, World
+from integrations_sandbox import SandboxOptions, SandboxServer
 
 #: The product's own: for so long a read may be older than a write.
 WINDOW = PROVIDER.capabilities.propagation_seconds

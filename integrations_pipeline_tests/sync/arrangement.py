@@ -31,7 +31,6 @@ from integrations_pipeline.providers.base import (
 )
 from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.providers.registry import provider_specs
-from integrations_pipeline.sandbox import DEFAULT_TOKEN, Airtable, FaultRule, SandboxServer
 from integrations_pipeline.store import connections, contacts, workspaces
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.contacts import ContactWrite
@@ -40,6 +39,8 @@ from integrations_pipeline.store.encryption import Cipher, generate_key_text
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import REMOVED, SyncRequest, plan_only, run_sync
 from integrations_pipeline.sync.runtime import Runtime
+from integrations_pipeline.testing import FreePacer
+from integrations_sandbox import DEFAULT_TOKEN, Airtable, FaultRule, SandboxServer
 
 TABLE = "Contacts"
 COLUMNS = dict(PROVIDER.default_mapping)
@@ -50,20 +51,6 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 Value = str | Sequence[str]
 Hook = Callable[[], object]
-
-
-class FreePacer:
-    """Never waits; remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.waits: list[tuple[str, float]] = []
-        self.pauses: list[tuple[str, float]] = []
-
-    def wait(self, key: str, interval_seconds: float) -> None:
-        self.waits.append((key, interval_seconds))
-
-    def pause(self, key: str, seconds: float) -> None:
-        self.pauses.append((key, seconds))
 
 
 class Loopback(httpx.BaseTransport):

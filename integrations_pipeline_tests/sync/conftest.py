@@ -2,9 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
 from integrations_pipeline.store.database import Database
 from integrations_pipeline_tests.sync.arrangement import World, open_world
+from integrations_sandbox import SandboxOptions, SandboxServer
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import httpx
 from sqlalchemy import text
 
-from integrations_pipeline.sandbox.airtable.model import Record
 from integrations_pipeline_tests.sync.arrangement import TABLE, Tenant, World
+from integrations_sandbox.airtable.model import Record
 
 
 class Lag:

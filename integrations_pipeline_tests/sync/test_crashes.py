@@ -10,11 +10,11 @@ import httpx
 import pytest
 from sqlalchemy import event
 
-from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline.store.database import Database
 from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, open_world, person
+from integrations_sandbox import SandboxServer
 
 #: Points of one crashed run, at least: fewer would mean that the scenario no longer reaches them.
 EXPECTED = {"request": 6, "answer": 6, "commit": 12}

@@ -6,7 +6,8 @@ import pytest
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline.sync.run import run_sync
-from integrations_pipeline_tests.sync.arrangement import FreePacer, Tenant, World, people, person, tags
+from integrations_pipeline.testing import FreePacer
+from integrations_pipeline_tests.sync.arrangement import Tenant, World, people, person, tags
 
 NUMBER_MAPPING = {"email": "Email", "name": "Name", "custom_fields.employees": "Employees"}
 

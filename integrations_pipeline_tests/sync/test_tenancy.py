@@ -17,7 +17,6 @@ import pytest
 from sqlalchemy import text
 
 from integrations_pipeline.model import COUNT_NAMES, RunStatus
-from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
 from integrations_pipeline.store import contacts
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.database import Database
@@ -25,6 +24,7 @@ from integrations_pipeline.store.pace import DatabasePacer
 from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, as_text, people, person
+from integrations_sandbox import SandboxOptions, SandboxServer
 
 SETTINGS: dict[str, Any] = {"delete_policy": "propagate", "delete_limit_fraction": 1.0, "conflict_policy": "manual"}
 

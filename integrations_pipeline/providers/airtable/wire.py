@@ -17,11 +17,9 @@ from integrations_pipeline.errors import (
     IntegrationError,
     NeedsAttentionError,
     PermanentError,
-    RateLimitedError,
     RetryableError,
-    WrongAnswerError,
 )
-from integrations_pipeline.providers.http import retry_after
+from integrations_pipeline.providers.batches import passing_error
 
 #: 5 requests per second and base (API reference, "Rate limits"), less 4 % for jitter on the way.
 BASE_INTERVAL_SECONDS = 0.208
@@ -105,23 +103,11 @@ def read_error(response: httpx.Response, columns: Sequence[str] = ()) -> Integra
 
 def _passing(response: httpx.Response, code: str) -> IntegrationError | None:
     """The error of an answer that says nothing of the request itself."""
-    status = response.status_code
-    if status == 429:
-        return _rate_error(code, response)
-    # 501 is no fault that passes: the server does not have the endpoint.
-    if (status >= 500 and status != 501) or status == 408:
-        return RetryableError(f"Airtable answered {status}", retry_after_seconds=retry_after(response))
-    if response.is_redirect:
-        return WrongAnswerError(f"Airtable answered {status} and points elsewhere, which is not followed")
-    return None
-
-
-def _rate_error(code: str, response: httpx.Response) -> IntegrationError:
-    if code == BILLING_LIMIT:
+    if code == BILLING_LIMIT and response.status_code == 429:
         return NeedsAttentionError(
             "Airtable's monthly API allowance is used up: upgrade the plan or wait for the next month"
         )
-    return RateLimitedError("Airtable's rate limit was met", retry_after_seconds=retry_after(response))
+    return passing_error(response, "Airtable")
 
 
 def _configuration_text(code: str, named: str) -> str:

@@ -3,17 +3,17 @@
 Belongs here: changes to requests, and answers to outcomes. Does not: which changes there are (`sync.load`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from integrations_pipeline.errors import ConfigurationError, InDoubtError, PermanentError, RetryableError
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, FieldKind, MappedField, Outcome
+from integrations_pipeline.errors import InDoubtError, PermanentError, RetryableError
+from integrations_pipeline.model import Change, ChangeKind, FieldKind, MappedField, Outcome
 from integrations_pipeline.providers.airtable import cells, schema, wire
 from integrations_pipeline.providers.airtable.client import AirtableClient
 from integrations_pipeline.providers.answers import Verdict, verdict_on
+from integrations_pipeline.providers.batches import Send, applied, bisect, failed, refused
 
-Send = Callable[[Sequence[Change]], list[Outcome]]
 #: A create whose answer was lost is looked up and, if it is not there, sent again this often.
 MAX_CREATE_ATTEMPTS = 3
 _NO_VALUES = "Airtable's answer shows none of the values that were sent; the next run looks again"
@@ -37,9 +37,10 @@ class AirtableWriter:
             ChangeKind.UPDATE: self._update,
             ChangeKind.DELETE: self._delete,
         }
-        fit = {i: change for i, change in enumerate(batch) if not self._misfit(change)}
-        done = iter(bisect(list(fit.values()), sends[batch[0].kind]) if fit else ())
-        return [next(done) if i in fit else failed(change, self._misfit(change)) for i, change in enumerate(batch)]
+        misfits = {i: error for i, change in enumerate(batch) if (error := self._misfit(change))}
+        fit = [change for i, change in enumerate(batch) if i not in misfits]
+        done = iter(bisect(fit, sends[batch[0].kind], _refused) if fit else ())
+        return [failed(change, misfits[i]) if i in misfits else next(done) for i, change in enumerate(batch)]
 
     def _misfit(self, change: Change) -> PermanentError | None:
         try:
@@ -66,7 +67,7 @@ class AirtableWriter:
             if verdict is None
             else failed(change, self._not_taken(verdict, is_back=is_back))
             if verdict.lost
-            else replace(applied(change, change.external_id), answered=verdict.answered)
+            else replace(applied(change), answered=verdict.answered)
             for change, verdict in zip(batch, verdicts, strict=True)
         ]
 
@@ -204,52 +205,10 @@ class AirtableWriter:
     def _delete(self, batch: Sequence[Change]) -> list[Outcome]:
         gone = self.client.delete([change.external_id or "" for change in batch])
         return [
-            applied(change, change.external_id)
-            if change.external_id in gone
-            else failed(change, RetryableError(_NOT_DELETED))
+            applied(change) if change.external_id in gone else failed(change, RetryableError(_NOT_DELETED))
             for change in batch
         ]
 
 
-def bisect(batch: Sequence[Change], send: Send) -> list[Outcome]:
-    """Send a batch that is applied as a whole or not at all; on refusal halve it until each bad record
-    stands alone. A batch of n with k bad records costs about k·log2(n) more requests."""
-    try:
-        return send(batch)
-    except ConfigurationError:
-        raise
-    except PermanentError as error:
-        if len(batch) == 1:
-            return [refused(batch[0], error)]
-        middle = len(batch) // 2
-        return bisect(batch[:middle], send) + bisect(batch[middle:], send)
-
-
-def refused(change: Change, error: PermanentError) -> Outcome:
-    """A record that is gone is no failure: a delete is done, an update is planned anew."""
-    if error.code not in wire.GONE_CODES or change.kind is ChangeKind.CREATE:
-        return failed(change, error)
-    if change.kind is ChangeKind.DELETE:
-        return applied(change, change.external_id)
-    reason = "the record was deleted at the provider during the run"
-    return Outcome(change=change, state=ChangeState.SUPERSEDED, external_id=change.external_id, reason=reason)
-
-
-def applied(change: Change, external_id: str | None) -> Outcome:
-    return Outcome(
-        change=change,
-        state=ChangeState.APPLIED,
-        external_id=external_id,
-        contact_id=change.contact_id,
-    )
-
-
-def failed(change: Change, error: Exception | None) -> Outcome:
-    return Outcome(
-        change=change,
-        state=ChangeState.FAILED,
-        external_id=change.external_id,
-        contact_id=change.contact_id,
-        reason=str(error),
-        error_class=type(error).__name__,
-    )
+def _refused(change: Change, error: PermanentError) -> Outcome:
+    return refused(change, error, wire.GONE_CODES)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from integrations_pipeline.errors import PermanentError
-from integrations_pipeline.model import Change, ChangeState, Outcome, clean_text
+from integrations_pipeline.model import Change, Outcome, clean_text
+from integrations_pipeline.providers.batches import applied, superseded
 from integrations_pipeline.providers.mailchimp import wire
 from integrations_pipeline.providers.mailchimp.client import MailchimpClient
 from integrations_pipeline.providers.mailchimp.fields import clean_values
@@ -24,7 +25,7 @@ from integrations_pipeline.providers.mailchimp.members import (
     Member,
     external_id,
 )
-from integrations_pipeline.providers.mailchimp.outcomes import GONE, failed, outcome_of, refused
+from integrations_pipeline.providers.mailchimp.outcomes import GONE, failed, refused
 
 _PENDING = "the person has not confirmed the old e-mail at Mailchimp yet: it can be changed after that"
 
@@ -49,7 +50,7 @@ def readdress(client: MailchimpClient, change: Change, address: str, values: Map
     """Move the member at `address` to the change's e-mail, with these merge values over its own."""
     old = client.member(wire.member_hash(address))
     if old is None or old.get("status") == ARCHIVED:
-        return outcome_of(change, ChangeState.SUPERSEDED, GONE)
+        return superseded(change, GONE)
     if old.get("status") not in (TRANSACTIONAL, UNSUBSCRIBED, "cleaned"):
         return failed(change, PermanentError(_PENDING, code=wire.PASSING))
     email = change.after["email"].strip()
@@ -64,7 +65,7 @@ def readdress(client: MailchimpClient, change: Change, address: str, values: Map
         client.set_tags(email, {UNDER_WAY: False})
     except PermanentError as error:
         return refused(change, error)
-    return outcome_of(change, ChangeState.APPLIED, "", external_id(new))
+    return applied(change, external_id(new))
 
 
 def _made(client: MailchimpClient, old: Member, email: str, values: Mapping[str, Any]) -> Member | None:

@@ -1,7 +1,8 @@
 """What becomes of a change at Mailchimp, as outcomes. Belongs here: values. Does not: requests (`writer`)."""
 
-from integrations_pipeline.errors import PermanentError, RetryableError
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome
+from integrations_pipeline.errors import PermanentError
+from integrations_pipeline.model import Change, ChangeKind, Outcome
+from integrations_pipeline.providers import batches
 from integrations_pipeline.providers.mailchimp import wire
 from integrations_pipeline.providers.mailchimp.members import ARCHIVED, STATUSES, Member
 
@@ -14,32 +15,12 @@ def refused(change: Change, error: PermanentError) -> Outcome:
     """A member that is gone is no failure: a delete is done, an update is planned anew."""
     if error.code != wire.GONE:
         return failed(change, error)
-    if change.kind is ChangeKind.DELETE:
-        return outcome_of(change, ChangeState.APPLIED, "")
-    return outcome_of(change, ChangeState.SUPERSEDED, GONE)
-
-
-def outcome_of(change: Change, state: ChangeState, reason: str, made_id: str | None = None) -> Outcome:
-    return Outcome(
-        change=change,
-        state=state,
-        external_id=made_id or change.external_id,
-        contact_id=change.contact_id,
-        reason=reason,
-    )
+    return batches.applied(change) if change.kind is ChangeKind.DELETE else batches.superseded(change, GONE)
 
 
 def failed(change: Change, error: PermanentError) -> Outcome:
-    """A refusal that may pass by itself does not count as one for good: every run tries it again."""
-    kind = RetryableError if error.code == wire.PASSING else type(error)
-    return Outcome(
-        change=change,
-        state=ChangeState.FAILED,
-        external_id=change.external_id,
-        contact_id=change.contact_id,
-        reason=str(error),
-        error_class=kind.__name__,
-    )
+    """A refusal that may pass by itself does not count as one for good."""
+    return batches.failed(change, error, is_passing=error.code == wire.PASSING)
 
 
 def wrong_status(member: Member) -> PermanentError | None:

@@ -3,7 +3,7 @@
 Belongs here: values. Does not: looking members up or sending anything (`writer`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +34,6 @@ class Prepared:
     def is_patched(self) -> bool:
         """Whether it needs more than tags and consent."""
         return bool(self.merge_fields) or "email" in self.change.after
-
-
-def chunks(prepared: Sequence["Prepared"], size: int) -> Iterator[Sequence["Prepared"]]:
-    return (prepared[start : start + size] for start in range(0, len(prepared), size))
 
 
 def tag_changes(change: Change) -> dict[str, bool]:

@@ -24,6 +24,7 @@ from integrations_pipeline.model import (
     MappedField,
     Outcome,
 )
+from integrations_pipeline.providers.batches import applied, chunks, superseded
 from integrations_pipeline.providers.columns import JOIN
 from integrations_pipeline.providers.mailchimp import wire
 from integrations_pipeline.providers.mailchimp.answers import THERE, Answers, email_key
@@ -43,11 +44,10 @@ from integrations_pipeline.providers.mailchimp.outcomes import (
     GONE,
     IS_ARCHIVED,
     failed,
-    outcome_of,
     refused,
     wrong_status,
 )
-from integrations_pipeline.providers.mailchimp.prepared import Prepared, chunks, tag_changes
+from integrations_pipeline.providers.mailchimp.prepared import Prepared, tag_changes
 from integrations_pipeline.providers.mailchimp.verdicts import columns_of, verdict
 
 _MOVED = "the member's e-mail changed at Mailchimp during the run; the next run takes it up"
@@ -233,7 +233,7 @@ class MailchimpWriter:
     @staticmethod
     def _to_be_linked(each: Prepared, reason: str) -> Outcome:
         """The next run reads the member, by its hash, however old it is by then, and the match links it."""
-        return outcome_of(each.change, ChangeState.SUPERSEDED, reason, wire.member_hash(each.address))
+        return superseded(each.change, reason, wire.member_hash(each.address))
 
     def _existing(self, each: Prepared, lost: Member | None) -> Member | None:
         """The member that a create met: ours if it holds just what we would write, else None: somebody else's.
@@ -295,7 +295,7 @@ class MailchimpWriter:
                 return readdress(self.client, each.change, each.address, each.merge_fields)
             return refused(each.change, error)
         if member.get("status") == ARCHIVED:
-            return outcome_of(each.change, ChangeState.SUPERSEDED, GONE)
+            return superseded(each.change, GONE)
         held = email_key(member)
         if email is not None and held and held != email.strip().lower():
             return failed(each.change, PermanentError("Mailchimp did not take the e-mail", code="lost"))
@@ -309,7 +309,7 @@ class MailchimpWriter:
         if not found.answered:
             return None
         if not found.lost:
-            return replace(outcome_of(each.change, ChangeState.APPLIED, ""), answered=found.answered)
+            return replace(applied(each.change), answered=found.answered)
         rest = (
             "the old value was put back" if self._put_back(each, found.lost) else "the old value stands in the journal"
         )
@@ -336,11 +336,11 @@ class MailchimpWriter:
         if made is None:
             return failed(each.change, PermanentError("Mailchimp did not say what became of the member", code="lost"))
         if made.get("status") == ARCHIVED:
-            return outcome_of(each.change, ChangeState.SUPERSEDED, GONE)
+            return superseded(each.change, GONE)
         if answers.is_new(each.address):
             # It got another e-mail between our look and our write, and the batch made a second one: undone.
             put_aside(self.client, each.address)
-            return outcome_of(each.change, ChangeState.SUPERSEDED, _MOVED)
+            return superseded(each.change, _MOVED)
         return self._taken(each, made)
 
     def _finished(self, each: Prepared, outcome: Outcome | None) -> Outcome:
@@ -360,7 +360,7 @@ class MailchimpWriter:
         """Unsubscribe a person who opted out here and is subscribed there now; nobody else's status is sent."""
         member = self.client.member(wire.member_hash(address))
         if member is None:
-            return outcome_of(each.change, ChangeState.SUPERSEDED, GONE)
+            return superseded(each.change, GONE)
         if member.get("status") != SUBSCRIBED:
             return None
         try:
@@ -376,7 +376,7 @@ class MailchimpWriter:
                 self.client.set_tags(address or each.address, each.tags)
             except PermanentError as error:
                 return refused(each.change, error)
-        return outcome_of(each.change, ChangeState.APPLIED, "", made_id)
+        return applied(each.change, made_id)
 
     # Deletes
 
@@ -390,11 +390,11 @@ class MailchimpWriter:
         except PermanentError as error:
             is_refused = error.code == wire.NOT_ALLOWED
             return self._after_doubt(each, _NOT_ARCHIVED) if is_refused else refused(each.change, error)
-        return outcome_of(each.change, ChangeState.APPLIED, "") if is_done else self._after_doubt(each, _NOT_GONE)
+        return applied(each.change) if is_done else self._after_doubt(each, _NOT_GONE)
 
     def _after_doubt(self, each: Prepared, reason: str) -> Outcome:
         member = self.client.member(wire.member_hash(each.address))
         if member is None or member.get("status") == ARCHIVED:
-            return outcome_of(each.change, ChangeState.APPLIED, "")
+            return applied(each.change)
         code = wire.NOT_ALLOWED if reason == _NOT_ARCHIVED else wire.PASSING
         return failed(each.change, PermanentError(reason, code=code))

@@ -11,9 +11,10 @@ from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.airtable.feed import specification
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
 from integrations_pipeline.providers.base import CheckReport, FixedToken, ProviderContext
-from integrations_pipeline.sandbox import DEFAULT_TOKEN, FaultRule, SandboxOptions, SandboxServer
-from integrations_pipeline.sandbox.airtable.state import ALL_SCOPES
-from integrations_pipeline_tests.sync.arrangement import FreePacer, Loopback
+from integrations_pipeline.testing import FreePacer
+from integrations_pipeline_tests.sync.arrangement import Loopback
+from integrations_sandbox import DEFAULT_TOKEN, FaultRule, SandboxOptions, SandboxServer
+from integrations_sandbox.airtable.state import ALL_SCOPES
 
 TABLE = "Contacts"
 DEFAULTS = PROVIDER.default_mapping

@@ -10,11 +10,10 @@ import pytest
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
-from integrations_pipeline.providers.base import FixedToken, ProviderContext
 from integrations_pipeline.providers.columns import KnownColumn
-from integrations_pipeline.sandbox import DEFAULT_TOKEN, FaultRule, SandboxOptions, SandboxServer
-from integrations_pipeline_tests.providers.conformance import Bench, Conformance, Fields
-from integrations_pipeline_tests.sync.arrangement import FreePacer, Loopback
+from integrations_pipeline.testing import Bench, Conformance, Fields, provider_context
+from integrations_pipeline_tests.sync.arrangement import Loopback
+from integrations_sandbox import DEFAULT_TOKEN, FaultRule, SandboxOptions, SandboxServer
 
 MAPPING = (
     MappedField(name="email", column="Email"),
@@ -43,14 +42,12 @@ class AirtableBench(Bench):
         self, *, is_authorised: bool = True, known: Mapping[str, KnownColumn] = MappingProxyType({})
     ) -> AirtableProvider:
         return AirtableProvider(
-            ProviderContext(
-                credentials={},
-                tokens=FixedToken(value=DEFAULT_TOKEN if is_authorised else "patWrong"),
+            provider_context(
+                token=DEFAULT_TOKEN if is_authorised else "patWrong",
                 settings={"base_id": self.base_id, "table_id": "Contacts"},
                 mapping=MAPPING,
                 known=known,
                 addresses={"INTEGRATIONS_AIRTABLE_API_URL": self.server.airtable_url},
-                pacer=FreePacer(),
                 transport=self.network,
             )
         )

@@ -17,8 +17,8 @@ from integrations_pipeline.errors import (
 )
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.airtable import PROVIDER, cells, schema, wire
-from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
 from integrations_pipeline.sync.runtime import parse_settings
+from integrations_sandbox import SandboxOptions, SandboxServer
 
 COLUMNS = ["Email", 'Odd "name"']
 

@@ -9,8 +9,9 @@ import pytest
 from integrations_pipeline.model import ContactValues, Direction, MappedField
 from integrations_pipeline.providers.base import CheckReport, FixedToken, ProviderContext
 from integrations_pipeline.providers.mailchimp.provider import MailchimpProvider
-from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, FaultRule, SandboxOptions, SandboxServer
-from integrations_pipeline_tests.sync.arrangement import FreePacer, Loopback
+from integrations_pipeline.testing import FreePacer
+from integrations_pipeline_tests.sync.arrangement import Loopback
+from integrations_sandbox import DEFAULT_MAILCHIMP_KEY, FaultRule, SandboxOptions, SandboxServer
 
 NAME = MappedField(name="name", column="FNAME+LNAME")
 COMPANY = MappedField(name="company", column="COMPANY")

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.model import MappedField
-from integrations_pipeline.providers.base import FixedToken, ProviderContext
 from integrations_pipeline.providers.columns import KnownColumn
 from integrations_pipeline.providers.mailchimp import PROVIDER
 from integrations_pipeline.providers.mailchimp.fields import FIXED
 from integrations_pipeline.providers.mailchimp.provider import MailchimpProvider
-from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, FaultRule, SandboxOptions, SandboxServer
-from integrations_pipeline_tests.providers.conformance import Bench, Conformance, Fields
-from integrations_pipeline_tests.sync.arrangement import FreePacer, Loopback
+from integrations_pipeline.testing import Bench, Conformance, Fields, provider_context
+from integrations_pipeline_tests.sync.arrangement import Loopback
+from integrations_sandbox import DEFAULT_MAILCHIMP_KEY, FaultRule, SandboxOptions, SandboxServer
 
 COLUMNS = {"email": FIXED["email"], **PROVIDER.default_mapping}
 MAPPING = [MappedField(name=name, column=column) for name, column in COLUMNS.items()]
@@ -38,14 +37,12 @@ class MailchimpBench(Bench):
         self, *, is_authorised: bool = True, known: Mapping[str, KnownColumn] = MappingProxyType({})
     ) -> MailchimpProvider:
         return MailchimpProvider(
-            ProviderContext(
-                credentials={},
-                tokens=FixedToken(value=DEFAULT_MAILCHIMP_KEY if is_authorised else "wrong-us1"),
+            provider_context(
+                token=DEFAULT_MAILCHIMP_KEY if is_authorised else "wrong-us1",
                 settings={"list_id": self.list_id},
                 mapping=MAPPING,
                 known=known,
                 addresses={"INTEGRATIONS_MAILCHIMP_API_URL": self.server.mailchimp_url},
-                pacer=FreePacer(),
                 transport=self.network,
             )
         )

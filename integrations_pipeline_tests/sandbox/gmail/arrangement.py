@@ -18,9 +18,9 @@ import httpx
 from google.oauth2.credentials import Credentials
 from googleapiclient.discovery import build_from_document
 
-from integrations_pipeline.sandbox import Delivery, Gmail, MailWorld, SandboxServer
-from integrations_pipeline.sandbox.gmail.model import Message
 from integrations_pipeline_tests.sandbox.arrangement import client_for
+from integrations_sandbox import Delivery, Gmail, MailWorld, SandboxServer
+from integrations_sandbox.gmail.model import Message
 
 ADA = "ada@example.org"
 BOB = "bob@elsewhere.example"

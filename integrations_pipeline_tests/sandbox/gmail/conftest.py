@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline_tests.sandbox.arrangement import client_for
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, Post, google_service
+from integrations_sandbox import SandboxServer
 
 
 @pytest.fixture

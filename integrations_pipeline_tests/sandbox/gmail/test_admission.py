@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline.sandbox.gmail.methods import METHODS, Method
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, discovery, mail, problem
+from integrations_sandbox.gmail.methods import METHODS, Method
 
 AUTH = "https://www.googleapis.com/auth/gmail."
 ADDONS = AUTH + "addons."

@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail, problem
+from integrations_sandbox import FaultRule
 
 
 def create(post: Post, raw: bytes | None = None, **message: Any) -> Any:

@@ -3,10 +3,10 @@
 import httpx
 import pytest
 
-from integrations_pipeline.sandbox import FaultRule
-from integrations_pipeline.sandbox.gmail.errors import BY_NAME
-from integrations_pipeline.sandbox.wire import Request
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail, problem
+from integrations_sandbox import FaultRule
+from integrations_sandbox.gmail.errors import BY_NAME
+from integrations_sandbox.wire import Request
 
 EXPECTED = {
     "rateLimitExceeded": (403, "rateLimitExceeded", "usageLimits"),

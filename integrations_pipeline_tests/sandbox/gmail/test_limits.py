@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from integrations_pipeline.sandbox import FaultRule
-from integrations_pipeline.sandbox.gmail.limits import DailySends, UnitLimiter
 from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import START
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail, problem
+from integrations_sandbox import FaultRule
+from integrations_sandbox.gmail.limits import DailySends, UnitLimiter
 
 OVER = (
     "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute per user' of service "

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline.sandbox import SendAs
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, mail, problem
+from integrations_sandbox import SendAs
 
 
 def test_the_profile_counts_messages_and_threads(post: Post) -> None:

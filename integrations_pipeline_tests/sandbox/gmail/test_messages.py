@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline.sandbox.gmail import parts
-from integrations_pipeline.sandbox.gmail.letters import BounceKind
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail, problem
+from integrations_sandbox.gmail import parts
+from integrations_sandbox.gmail.letters import BounceKind
 
 
 def with_attachment() -> bytes:

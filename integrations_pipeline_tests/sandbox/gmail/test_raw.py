@@ -2,8 +2,8 @@
 
 import pytest
 
-from integrations_pipeline.sandbox.gmail import parts
-from integrations_pipeline.sandbox.gmail.raw import RawMail, addresses, is_valid_recipients, message_ids
+from integrations_sandbox.gmail import parts
+from integrations_sandbox.gmail.raw import RawMail, addresses, is_valid_recipients, message_ids
 
 
 @pytest.mark.parametrize(

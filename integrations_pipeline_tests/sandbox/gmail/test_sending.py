@@ -2,11 +2,11 @@
 
 import pytest
 
-from integrations_pipeline.sandbox import SendAs
-from integrations_pipeline.sandbox.gmail import parts
-from integrations_pipeline.sandbox.gmail.methods import MOST_SENT
 from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail, problem
+from integrations_sandbox import SendAs
+from integrations_sandbox.gmail import parts
+from integrations_sandbox.gmail.methods import MOST_SENT
 
 OWN_ID = "<7.pitch@crm.example>"
 

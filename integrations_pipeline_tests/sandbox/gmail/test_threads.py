@@ -2,10 +2,10 @@
 
 import pytest
 
-from integrations_pipeline.sandbox import ReplyStyle
-from integrations_pipeline.sandbox.gmail.letters import BounceKind
-from integrations_pipeline.sandbox.gmail.threads import plain_subject
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail, problem
+from integrations_sandbox import ReplyStyle
+from integrations_sandbox.gmail.letters import BounceKind
+from integrations_sandbox.gmail.threads import plain_subject
 
 QUESTION = "<q@elsewhere.example>"
 IN_THREAD: list[BounceKind] = ["hard", "full", "blocked", "delayed", "soft"]

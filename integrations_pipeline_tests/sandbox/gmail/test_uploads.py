@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from integrations_pipeline.sandbox import FaultRule
-from integrations_pipeline.sandbox.gmail.methods import MOST_SENT
 from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail, problem
+from integrations_sandbox import FaultRule
+from integrations_sandbox.gmail.methods import MOST_SENT
 
 SEND = "/upload/gmail/v1/users/me/messages/send"
 RFC822 = {"Content-Type": "message/rfc822"}

@@ -6,11 +6,11 @@ from typing import Any, get_args
 
 import pytest
 
-from integrations_pipeline.sandbox import ReplyStyle
-from integrations_pipeline.sandbox.gmail.letters import BOUNCE_KINDS, BounceKind, Vendor
-from integrations_pipeline.sandbox.gmail.model import Message
-from integrations_pipeline.sandbox.gmail.notices import NOTICE_KINDS
 from integrations_pipeline_tests.sandbox.gmail.arrangement import ADA, BOB, Post, as_raw, mail
+from integrations_sandbox import ReplyStyle
+from integrations_sandbox.gmail.letters import BOUNCE_KINDS, BounceKind, Vendor
+from integrations_sandbox.gmail.model import Message
+from integrations_sandbox.gmail.notices import NOTICE_KINDS
 
 CAROL = "carol@elsewhere.example"
 

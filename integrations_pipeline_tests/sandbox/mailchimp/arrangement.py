@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from integrations_pipeline.sandbox import Mailchimp, SandboxServer
-from integrations_pipeline.sandbox.stage import Grant
+from integrations_sandbox import Mailchimp, SandboxServer
+from integrations_sandbox.stage import Grant
 
 ERROR_TYPE = "https://mailchimp.com/developer/marketing/docs/errors/"
 INVALID = "The resource submitted could not be validated. For field-specific details, see the 'errors' array."

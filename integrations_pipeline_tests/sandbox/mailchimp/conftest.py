@@ -4,10 +4,10 @@ import httpx
 import mailchimp_marketing
 import pytest
 
-from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, SandboxServer
 from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import NO_TLS
 from integrations_pipeline_tests.sandbox.mailchimp.arrangement import Arrangement
+from integrations_sandbox import DEFAULT_MAILCHIMP_KEY, SandboxServer
 
 
 @pytest.fixture

@@ -11,17 +11,17 @@ from typing import Any
 import httpx
 import pytest
 
-from integrations_pipeline.sandbox import (
+from integrations_pipeline_tests.patience import patient
+from integrations_pipeline_tests.sandbox.arrangement import NO_TLS
+from integrations_pipeline_tests.sandbox.mailchimp.arrangement import ERROR_TYPE, Arrangement, md5, refusal
+from integrations_sandbox import (
     DEFAULT_MAILCHIMP_KEY,
     FaultRule,
     MailchimpOptions,
     SandboxOptions,
     SandboxServer,
 )
-from integrations_pipeline.sandbox.wire import Request
-from integrations_pipeline_tests.patience import patient
-from integrations_pipeline_tests.sandbox.arrangement import NO_TLS
-from integrations_pipeline_tests.sandbox.mailchimp.arrangement import ERROR_TYPE, Arrangement, md5, refusal
+from integrations_sandbox.wire import Request
 
 KEY_INVALID = "Your API key may be invalid, or you've attempted to access the wrong datacenter."
 TOO_MANY = (429, "Too Many Requests", "You have exceeded the limit of 10 simultaneous connections.")

@@ -6,8 +6,8 @@ import mailchimp_marketing
 import pytest
 from mailchimp_marketing.api_client import ApiClientError
 
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.sandbox.mailchimp.arrangement import Arrangement, md5
+from integrations_sandbox import FaultRule
 
 EMAIL = "ada@people.test"
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from integrations_pipeline.sandbox import WireError
 from integrations_pipeline_tests.sandbox.mailchimp.arrangement import (
     ERROR_TYPE,
     INVALID,
@@ -11,6 +10,7 @@ from integrations_pipeline_tests.sandbox.mailchimp.arrangement import (
     md5,
     refusal,
 )
+from integrations_sandbox import WireError
 
 EMAIL = "ada@people.test"
 COMPLIANCE = (

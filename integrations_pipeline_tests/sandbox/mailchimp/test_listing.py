@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.mailchimp.arrangement import Arrangement, field_errors
+from integrations_sandbox import FaultRule
 
 START = "2026-11-22T12:00:00+00:00"
 

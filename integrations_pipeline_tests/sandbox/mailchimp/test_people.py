@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline.sandbox import Mailchimp, MailchimpOptions, SandboxOptions, SandboxServer, WireError
 from integrations_pipeline_tests.sandbox.arrangement import stopped_clock
 from integrations_pipeline_tests.sandbox.mailchimp.arrangement import Arrangement, md5
+from integrations_sandbox import Mailchimp, MailchimpOptions, SandboxOptions, SandboxServer, WireError
 
 EMAIL = "ada@people.test"
 OTHER = "bob@people.test"

@@ -3,10 +3,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
 from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import NO_TLS, stopped_clock
 from integrations_pipeline_tests.sandbox.oauth.dance import Dance
+from integrations_sandbox import SandboxOptions, SandboxServer
 
 
 @pytest.fixture(scope="session")

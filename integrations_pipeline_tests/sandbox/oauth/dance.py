@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from integrations_pipeline.sandbox import DEFAULT_OAUTH_CLIENTS, OAuthServers, SandboxServer
+from integrations_sandbox import DEFAULT_OAUTH_CLIENTS, OAuthServers, SandboxServer
 
 REDIRECT = "http://127.0.0.1:8400/callback"
 STATE = "state-that-nobody-guesses"

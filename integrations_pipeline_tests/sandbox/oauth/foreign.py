@@ -14,10 +14,10 @@ from google_auth_oauthlib.flow import Flow
 from requests_oauthlib import OAuth2Session  # type: ignore[import-untyped]
 from requests_oauthlib.compliance_fixes import mailchimp_compliance_fix  # type: ignore[import-untyped]
 
-from integrations_pipeline.sandbox import OAuthClient, SandboxServer
 from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import NO_TLS
 from integrations_pipeline_tests.sandbox.oauth.dance import REDIRECT
+from integrations_sandbox import OAuthClient, SandboxServer
 
 with warnings.catch_warnings():
     # It would rather have httpx's successor, and says so while it is imported.

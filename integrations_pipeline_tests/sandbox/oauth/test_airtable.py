@@ -4,9 +4,9 @@ import httpx
 import pytest
 from pyairtable import Api
 
-from integrations_pipeline.sandbox import OAuthClient
 from integrations_pipeline_tests.sandbox.arrangement import client_for
 from integrations_pipeline_tests.sandbox.oauth.dance import ABSENT, Dance, error_of
+from integrations_sandbox import OAuthClient
 
 DAY = 86_400
 USER = "usrSandboxOAuth01"

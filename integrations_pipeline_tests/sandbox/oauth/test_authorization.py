@@ -2,7 +2,6 @@
 
 import pytest
 
-from integrations_pipeline.sandbox import OAuthClient
 from integrations_pipeline_tests.sandbox.oauth.dance import (
     ABSENT,
     CHALLENGE,
@@ -15,6 +14,7 @@ from integrations_pipeline_tests.sandbox.oauth.dance import (
     Dance,
     callback_of,
 )
+from integrations_sandbox import OAuthClient
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline.sandbox import (
+from integrations_pipeline_tests.sandbox.oauth.dance import PATHS, PROVIDERS, READ, SEND, Dance, error_of
+from integrations_sandbox import (
     DEFAULT_OAUTH_CLIENTS,
     OAuthClient,
     OAuthOptions,
@@ -12,7 +13,6 @@ from integrations_pipeline.sandbox import (
     SandboxOptions,
     SandboxServer,
 )
-from integrations_pipeline_tests.sandbox.oauth.dance import PATHS, PROVIDERS, READ, SEND, Dance, error_of
 
 
 def posted(dance: Dance, path: str, **document: Any) -> dict[str, Any]:

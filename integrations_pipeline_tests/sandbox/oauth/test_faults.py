@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from integrations_pipeline.sandbox import DEFAULT_OAUTH_CLIENTS, FaultRule
 from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sandbox.arrangement import hardly_waiting
 from integrations_pipeline_tests.sandbox.oauth.dance import PATHS, PROVIDERS, REDIRECT, Dance, error_of
+from integrations_sandbox import DEFAULT_OAUTH_CLIENTS, FaultRule
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -14,7 +14,6 @@ from oauthlib.oauth2.rfc6749.errors import (  # type: ignore[import-untyped]
     OAuth2Error,
 )
 
-from integrations_pipeline.sandbox import DEFAULT_OAUTH_CLIENTS, FaultRule, OAuthClient
 from integrations_pipeline_tests.sandbox.oauth.dance import READ, SEND, STATE, Dance
 from integrations_pipeline_tests.sandbox.oauth.foreign import (
     authlib_client,
@@ -23,6 +22,7 @@ from integrations_pipeline_tests.sandbox.oauth.foreign import (
     mailchimp_session,
     refresh,
 )
+from integrations_sandbox import DEFAULT_OAUTH_CLIENTS, FaultRule, OAuthClient
 
 GOOGLE, AIRTABLE, MAILCHIMP = (DEFAULT_OAUTH_CLIENTS[each] for each in ("google", "airtable", "mailchimp"))
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline.sandbox import OAuthClient
 from integrations_pipeline_tests.sandbox.oauth.dance import (
     ABSENT,
     CHALLENGE,
@@ -15,6 +14,7 @@ from integrations_pipeline_tests.sandbox.oauth.dance import (
     Dance,
     error_of,
 )
+from integrations_sandbox import OAuthClient
 
 OWNER = "owner@gmail.example"
 DAY = 86_400

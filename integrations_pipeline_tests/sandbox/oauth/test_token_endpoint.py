@@ -4,7 +4,6 @@ import base64
 
 import pytest
 
-from integrations_pipeline.sandbox import DEFAULT_OAUTH_CLIENTS, OAuthClient
 from integrations_pipeline_tests.sandbox.oauth.dance import (
     ABSENT,
     PATHS,
@@ -14,6 +13,7 @@ from integrations_pipeline_tests.sandbox.oauth.dance import (
     Dance,
     error_of,
 )
+from integrations_sandbox import DEFAULT_OAUTH_CLIENTS, OAuthClient
 
 SECRETS = {provider: client.secret or "" for provider, client in DEFAULT_OAUTH_CLIENTS.items()}
 IDS = {provider: client.id for provider, client in DEFAULT_OAUTH_CLIENTS.items()}

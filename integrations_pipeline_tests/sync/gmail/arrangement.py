@@ -23,8 +23,6 @@ from integrations_pipeline.providers.base import Provider, ProviderContext, Prov
 from integrations_pipeline.providers.gmail import PROVIDER, TOKEN_URL
 from integrations_pipeline.providers.gmail.provider import API_URL, MOST_MESSAGES, GmailProvider
 from integrations_pipeline.providers.oauth import OAuthClient
-from integrations_pipeline.sandbox import DEFAULT_OAUTH_CLIENTS, Delivery, FaultRule, Gmail, MailWorld, SandboxServer
-from integrations_pipeline.sandbox.gmail.model import Message
 from integrations_pipeline.store import connections, pitches, workspaces
 from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline.store.database import Database
@@ -33,6 +31,8 @@ from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.arrangement import Tenant, WatchedProvider, World
+from integrations_sandbox import DEFAULT_OAUTH_CLIENTS, Delivery, FaultRule, Gmail, MailWorld, SandboxServer
+from integrations_sandbox.gmail.model import Message
 
 OWN = "me@agency.org"
 SCOPES = PROVIDER.oauth.scopes if PROVIDER.oauth else ()

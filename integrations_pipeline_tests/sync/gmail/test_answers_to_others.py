@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from integrations_pipeline.sandbox import ReplyStyle
 from integrations_pipeline_tests.sync.gmail.arrangement import OWN, SECRET_SUBJECT, Agency, PostWorld
+from integrations_sandbox import ReplyStyle
 
 ANN = "ann@example.org"
 SUBJECT = f"Re: {SECRET_SUBJECT}"

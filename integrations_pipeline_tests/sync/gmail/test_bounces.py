@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from integrations_pipeline.sandbox import Delivery, ReplyStyle
 from integrations_pipeline_tests.mail.letters import group, report
 from integrations_pipeline_tests.sync.gmail.arrangement import OWN, Agency, PostWorld
+from integrations_sandbox import Delivery, ReplyStyle
 
 ANN, BOB = "ann@example.org", "bob@example.org"
 

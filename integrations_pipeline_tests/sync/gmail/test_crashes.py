@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.model import Direction
-from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.gmail.arrangement import Agency, PostWorld, in_seconds, open_post_world
 from integrations_pipeline_tests.sync.test_crashes import Crash, CrashPoints
+from integrations_sandbox import SandboxServer
 
 #: Points of one run, at least: fewer would mean that the scenario no longer reaches them.
 EXPECTED = {

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.model import Direction, RunStatus
-from integrations_pipeline.sandbox import ReplyStyle
 from integrations_pipeline_tests.sync.gmail.arrangement import OWN, Agency, PostWorld
+from integrations_sandbox import ReplyStyle
 
 ANN = "ann@example.org"
 

@@ -10,7 +10,7 @@ from integrations_pipeline.mail.compose import LARGEST
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline.providers.gmail import wire
 from integrations_pipeline.store.pace import DatabasePacer
-from integrations_pipeline_tests.sync.arrangement import FreePacer
+from integrations_pipeline.testing import FreePacer
 from integrations_pipeline_tests.sync.gmail.arrangement import OWN, SCOPES, Agency, PostWorld, in_seconds
 
 ANN = "ann@example.org"

@@ -9,10 +9,10 @@ from typing import Any, get_args
 import pytest
 
 from integrations_pipeline.model import RunStatus
-from integrations_pipeline.sandbox import Delivery, ReplyStyle
-from integrations_pipeline.sandbox.gmail.letters import BOUNCE_KINDS, BounceKind, Vendor
 from integrations_pipeline_tests.mail.letters import group, report
 from integrations_pipeline_tests.sync.gmail.arrangement import OWN, Agency, PostWorld
+from integrations_sandbox import Delivery, ReplyStyle
+from integrations_sandbox.gmail.letters import BOUNCE_KINDS, BounceKind, Vendor
 
 ANN = "ann@example.org"
 

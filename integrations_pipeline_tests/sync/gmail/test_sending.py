@@ -10,7 +10,6 @@ import pytest
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.mail.compose import PITCH_HEADER
 from integrations_pipeline.model import Direction, RunStatus
-from integrations_pipeline.sandbox import SendAs
 from integrations_pipeline_tests.sync.gmail.arrangement import (
     OWN,
     SECRET_BODY,
@@ -19,6 +18,7 @@ from integrations_pipeline_tests.sync.gmail.arrangement import (
     PostWorld,
     in_seconds,
 )
+from integrations_sandbox import SendAs
 
 
 def header(agency: Agency, pitch_id: str, name: str) -> str:

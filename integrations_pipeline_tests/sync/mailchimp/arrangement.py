@@ -17,8 +17,6 @@ from integrations_pipeline.providers.base import Provider, ProviderContext, Prov
 from integrations_pipeline.providers.mailchimp import PROVIDER
 from integrations_pipeline.providers.mailchimp.members import UNDER_WAY
 from integrations_pipeline.providers.mailchimp.provider import API_URL, MailchimpProvider
-from integrations_pipeline.sandbox import DEFAULT_MAILCHIMP_KEY, Mailchimp, SandboxServer
-from integrations_pipeline.sandbox.mailchimp.model import Audience, Member
 from integrations_pipeline.store import workspaces
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.sync.report import SyncReport
@@ -27,6 +25,8 @@ from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.arrangement import Tenant, Value, WatchedProvider, World, as_text
 from integrations_pipeline_tests.sync.mailchimp.watch import RANKS, ConsentWatch, Contact
+from integrations_sandbox import DEFAULT_MAILCHIMP_KEY, Mailchimp, SandboxServer
+from integrations_sandbox.mailchimp.model import Audience, Member
 
 #: Whoever opts in does it from here.
 SOMEWHERE = "198.51.100.7"

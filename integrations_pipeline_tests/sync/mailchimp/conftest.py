@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
 from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, open_mailchimp_world
+from integrations_sandbox import SandboxOptions, SandboxServer
 
 
 @pytest.fixture(scope="package")

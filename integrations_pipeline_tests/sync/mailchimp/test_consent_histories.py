@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from integrations_pipeline.model import RunStatus
-from integrations_pipeline.sandbox import SandboxServer, WireError
 from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
@@ -22,6 +21,7 @@ from integrations_pipeline_tests.sync.mailchimp.arrangement import (
     open_mailchimp_world,
 )
 from integrations_pipeline_tests.sync.test_backups import back_up, restore
+from integrations_sandbox import SandboxServer, WireError
 
 PEOPLE, STEPS = 8, 60
 PAUSES = (0.0, 0.5, 20.0, 3600.0)

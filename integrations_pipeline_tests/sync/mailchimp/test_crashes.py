@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers, open_mailchimp_world
 from integrations_pipeline_tests.sync.mailchimp.everything import State, everything, moves, small, state_of
 from integrations_pipeline_tests.sync.test_crashes import Crash, CrashPoints
+from integrations_sandbox import SandboxServer
 
 Scenario = Callable[[MailchimpWorld], Subscribers]
 #: Points of each scenario, at least: fewer would mean that it no longer reaches them.

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.model import RunStatus
-from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
@@ -19,6 +18,7 @@ from integrations_pipeline_tests.sync.mailchimp.arrangement import (
     open_mailchimp_world,
 )
 from integrations_pipeline_tests.sync.mailchimp.everything import State, everything, state_of
+from integrations_sandbox import SandboxServer
 
 
 @dataclass(frozen=True, slots=True)

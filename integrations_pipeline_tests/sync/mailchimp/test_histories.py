@@ -5,12 +5,12 @@ from collections import Counter
 
 import pytest
 
-from integrations_pipeline.sandbox import SandboxServer
 from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.mailchimp.arrangement import open_mailchimp_world
 from integrations_pipeline_tests.sync.mailchimp.history import tell
+from integrations_sandbox import SandboxServer
 
 #: How many seeds by Hypothesis profile.
 SEEDS = {"dev": 8, "ci": 20, "round": 8, "nightly": 200}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]

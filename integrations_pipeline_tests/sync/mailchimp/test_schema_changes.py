@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.model import RunStatus
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline_tests.sync.arrangement import person
 from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_sandbox import FaultRule
 
 MAPPING = {"name": "FNAME+LNAME", "company": "COMPANY", "custom_fields.city": "CITY"}
 BIRTHDAY = {"tag": "BORN", "name": "Born", "type": "date", "required": False}

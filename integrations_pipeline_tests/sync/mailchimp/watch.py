@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 
-from integrations_pipeline.sandbox import Mailchimp
-from integrations_pipeline.sandbox.mailchimp.model import Audience, Member
 from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.sync.arrangement import Loopback
+from integrations_sandbox import Mailchimp
+from integrations_sandbox.mailchimp.model import Audience, Member
 
 #: How much a status lets somebody be mailed; statuses of one rank say the same.
 RANKS = {"cleaned": 0, "unsubscribed": 0, "transactional": 1, "pending": 1, "subscribed": 2}
