@@ -198,6 +198,12 @@ class Provider(Protocol):
         """These records as they are now; ids that do not exist come back as tombstones."""
         ...
 
+    def find_created(self, changes: Sequence[Change], since: datetime) -> Mapping[str, RemoteRecord]:
+        """Records that creates which were sent and never answered have made, by contact id: looked up by the key that
+        they carry, or by the identity key as it was sent (`Change.after`). `since`: none was sent before, by our clock.
+        A record of which it cannot be told whose it is has no place here: matching decides."""
+        ...
+
     def recheck(self, external_ids: Sequence[str]) -> Page:
         """These records just before they are written: as `read_records`, but those that have not changed since
         this run read the provider may be named in `unchanged` instead, where that costs fewer calls."""

@@ -4,7 +4,7 @@ Belongs here: what every provider needs and none should write again. Does not: r
 (its `wire`).
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import httpx
@@ -20,6 +20,7 @@ from integrations_pipeline.errors import (
     WrongAnswerError,
 )
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome
+from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.providers.http import retry_after
 
 T = TypeVar("T")
@@ -83,6 +84,27 @@ def bisect(batch: Sequence[Change], send: Send, refuse: Refuse) -> list[Outcome]
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The items in their order, at most `size` at a time."""
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def created(changes: Sequence[Change], records: Iterable[RemoteRecord]) -> dict[str, RemoteRecord]:
+    """Whose these records are, by contact id, for `Provider.find_created`: by the contact's key on them, or, of those
+    without a key, by the e-mail as it was sent. Several for one contact are nobody's."""
+    by_key: dict[str, list[RemoteRecord]] = {}
+    by_email: dict[str, list[RemoteRecord]] = {}
+    for record in records:
+        where, name = (by_key, record.contact_key) if record.contact_key else (by_email, _email(record.fields))
+        where.setdefault(name, []).append(record)
+    found: dict[str, RemoteRecord] = {}
+    for change in changes:
+        email = _email(change.after)
+        candidates = by_key.get(change.contact_id or "") or (by_email.get(email, []) if email else [])
+        if len(candidates) == 1:
+            found[change.contact_id or ""] = candidates[0]
+    return found
+
+
+def _email(fields: Mapping[str, str]) -> str:
+    return fields.get("email", "").strip().lower()
 
 
 def passing_error(response: httpx.Response, title: str) -> IntegrationError | None:

@@ -7,6 +7,7 @@ contract, with a change feed that tells deletes. No entry point offers it:
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from integrations_pipeline.errors import ConfigurationError, CredentialsError, CursorExpiredError, PermanentError
@@ -143,6 +144,12 @@ class MemoryProvider:
             records=[self._record(key) for key in external_ids if key in self._book.entries],
             tombstones=frozenset(key for key in external_ids if key not in self._book.entries),
         )
+
+    def find_created(self, changes: Sequence[Change], since: datetime) -> Mapping[str, RemoteRecord]:  # noqa: ARG002
+        self._call()
+        wanted = {change.contact_id for change in changes}
+        keys = {entry.contact_key: key for key, entry in self._book.entries.items() if entry.contact_key in wanted}
+        return {contact_id: self._record(key) for contact_id, key in keys.items()}
 
     def recheck(self, external_ids: Sequence[str]) -> Page:
         return self.read_records(external_ids)

@@ -6,6 +6,7 @@ write-ahead log (intended), dead letters (failed), approval queue (held), confli
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -123,18 +124,55 @@ def record_states(connection: Connection, changes: Sequence[StateChange]) -> Non
         connection.execute(_SET_STATES, {"rows": dump(rows)})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A create at the provider that was sent, as it was sent then, and whose answer nobody got."""
+
+    change_id: UUID
+    change: Change
+    intended_at: datetime
+
+
+#: Sent to the provider, where nobody knows what became of it.
+_IN_DOUBT = "state = 'intended' and kind = 'create' and side = 'remote'"
+
+
 def close_stale(connection: Connection, connection_id: UUID) -> int:
     """Rows that a dead run left planned or intended are superseded: the world is read and planned anew.
 
-    Under the connection's lock no other run can be at work. Previews and approvals stay. Returns their number.
+    Under the connection's lock no other run can be at work. Previews and approvals stay, and so do creates at the
+    provider that may have been carried out: they are looked up first (`creates_in_doubt`). Returns their number.
     """
     statement = text(
-        "update integration_changes set state = 'superseded', reason = :reason "
+        "update integration_changes set state = 'superseded', reason = :reason "  # noqa: S608 - a constant
         "where connection_id = :connection_id and state in ('planned', 'intended') "
-        "and run_id is not null and reason is distinct from :approved"
+        f"and run_id is not null and reason is distinct from :approved and not ({_IN_DOUBT})"
     )
     bound = {"connection_id": connection_id, "reason": _STALE, "approved": APPROVED}
     return connection.execute(statement, bound).rowcount
+
+
+def creates_in_doubt(connection: Connection, connection_id: UUID) -> list[Doubt]:
+    """Creates at the provider whose answer nobody got, the oldest first; for a run that has the lock."""
+    statement = text(
+        "select id, contact_id::text, after, updated_at from integration_changes "  # noqa: S608 - a constant
+        f"where connection_id = :connection_id and {_IN_DOUBT} and contact_id is not null order by ordinal"
+    )
+    found = connection.execute(statement, {"connection_id": connection_id})
+    return [
+        Doubt(
+            change_id=row.id,
+            change=Change(
+                side=Side.REMOTE,
+                kind=ChangeKind.CREATE,
+                contact_id=row.contact_id,
+                external_id=None,
+                after=from_json(row.after),
+            ),
+            intended_at=row.updated_at,
+        )
+        for row in found
+    ]
 
 
 def supersede_failed(connection: Connection, scope: JournalScope, sides: Collection[Side]) -> None:

@@ -87,6 +87,16 @@ def linked_external_ids(connection: Connection, connection_id: UUID) -> list[str
     return list(connection.execute(statement, {"connection_id": connection_id}).scalars())
 
 
+def contacts_by_record(connection: Connection, connection_id: UUID, external_ids: Sequence[str]) -> dict[str, str]:
+    """External id → contact id of those of these records that are linked."""
+    statement = text(
+        "select external_id, contact_id::text from integration_links "
+        "where connection_id = :connection_id and external_id = any(:ids)"
+    )
+    found = connection.execute(statement, {"connection_id": connection_id, "ids": list(external_ids)})
+    return {external_id: contact_id for external_id, contact_id in found}
+
+
 def count_links(connection: Connection, connection_id: UUID) -> int:
     statement = text("select count(*) from integration_links where connection_id = :connection_id")
     return int(connection.execute(statement, {"connection_id": connection_id}).scalar_one())

@@ -32,6 +32,7 @@ from integrations_pipeline.sync.extract import Extracted, extract
 from integrations_pipeline.sync.full_reads import is_full_read_due
 from integrations_pipeline.sync.load import load
 from integrations_pipeline.sync.mail import MailDone, handle_mail
+from integrations_pipeline.sync.recovery import settle_creates
 from integrations_pipeline.sync.report import LogBook, SyncReport
 from integrations_pipeline.sync.runtime import (
     Progress,
@@ -139,6 +140,7 @@ def _sync_contacts(run: Run, request: SyncRequest, book: LogBook, work: _Work) -
         with run.session.begin() as connection:
             connections.record_success(connection, run.connection.id, is_due_again=False)
         return
+    run = settle_creates(run)
     extracted, found = _found(run, request, direction)
     sending_calls = book.mail.sending_calls if book.mail else 0
     book.note_read(run.provider.call_count - sending_calls, extracted)

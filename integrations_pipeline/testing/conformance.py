@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 import pytest
@@ -234,6 +235,22 @@ class Conformance:
             pytest.skip("keeps_contact_key is declared False")
         (external_id,) = self.made(provider, 1)
         assert read_all(provider).records[external_id].contact_key == contact_id(1)
+
+    def test_a_create_that_nobody_heard_of_is_found_as_it_was_sent(self, provider: Provider, bench: Bench) -> None:
+        since = datetime.now(UTC) - timedelta(minutes=1)
+        first, second = self.made(provider, 1, 2)
+        later = bench.provider()
+        try:
+            found = later.find_created(creates(1, 2, 3), since)
+            others = later.find_created(creates(4), since)
+        finally:
+            later.close()
+        assert {key: record.external_id for key, record in found.items()} == {
+            contact_id(1): first,
+            contact_id(2): second,
+        }
+        assert shown(found[contact_id(1)]) == contact(1)
+        assert not others
 
     def test_clearing_is_not_the_same_as_not_sending(self, provider: Provider) -> None:
         one, two = self.made(provider, 1, 2)

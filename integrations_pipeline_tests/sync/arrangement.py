@@ -130,6 +130,9 @@ class WatchedProvider:
     def read_records(self, external_ids: Sequence[str]) -> Page:
         return self._inner.read_records(external_ids)
 
+    def find_created(self, changes: Sequence[Change], since: datetime) -> Mapping[str, RemoteRecord]:
+        return self._inner.find_created(changes, since)
+
     def recheck(self, external_ids: Sequence[str]) -> Page:
         self._hooks.fire("before_recheck")
         return self._inner.recheck(external_ids)

@@ -27,6 +27,7 @@ from integrations_pipeline.providers.base import (
     ProviderContext,
     RemoteRecord,
 )
+from integrations_pipeline.providers.batches import chunks, created
 from integrations_pipeline.providers.columns import SchemaLook
 
 API_URL = "INTEGRATIONS_AIRTABLE_API_URL"
@@ -153,6 +154,25 @@ class AirtableProvider:
                 if record.external_id in wanted:
                     found[record.external_id] = record
         return Page(records=tuple(found.values()), tombstones=frozenset(wanted - found.keys()))
+
+    def find_created(self, changes: Sequence[Change], since: datetime) -> Mapping[str, RemoteRecord]:  # noqa: ARG002
+        """By the key column; a record without a key by its e-mail, if it is the only one."""
+        self._columns.require()
+        found: dict[str, RemoteRecord] = {}
+        for chosen in chunks(changes, wire.PAGE_SIZE):
+            terms = self._terms(chosen)
+            pages = self._columns.pages(wire.any_of(terms)) if terms else ()
+            found |= created(chosen, [self._record(each) for records in pages for each in records])
+        return found
+
+    def _terms(self, changes: Sequence[Change]) -> list[str]:
+        key, mapped = self._columns.key, {each.name: each.column for each in self._columns.mapping}
+        terms = [f"{wire.field_reference(key)}={wire.text_literal(each.contact_id or '')}" for each in changes if key]
+        emails = sorted({email for each in changes if (email := each.after.get("email", "").strip().lower())})
+        if "email" in mapped:
+            column = wire.field_reference(mapped["email"])
+            terms += [f"LOWER(TRIM({column}))={wire.text_literal(email)}" for email in emails]
+        return terms
 
     def recheck(self, external_ids: Sequence[str]) -> Page:
         return self.read_records(external_ids)

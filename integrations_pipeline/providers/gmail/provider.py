@@ -170,6 +170,10 @@ class GmailProvider:
         """A correspondent once seen is not looked for again: all count as unchanged."""
         return Page(unchanged=frozenset(external_ids))
 
+    def find_created(self, changes: Sequence[Change], since: datetime) -> Mapping[str, RemoteRecord]:  # noqa: ARG002
+        """No contact is made there."""
+        return {}
+
     def recheck(self, external_ids: Sequence[str]) -> Page:
         return self.read_records(external_ids)
 

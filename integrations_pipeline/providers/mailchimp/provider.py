@@ -21,8 +21,10 @@ from integrations_pipeline.providers.base import (
     ProviderContext,
     RemoteRecord,
 )
+from integrations_pipeline.providers.batches import created
 from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.providers.mailchimp import wire
+from integrations_pipeline.providers.mailchimp.answers import email_key
 from integrations_pipeline.providers.mailchimp.audience import AudienceFields
 from integrations_pipeline.providers.mailchimp.check import MailchimpCheck
 from integrations_pipeline.providers.mailchimp.client import MailchimpClient
@@ -44,6 +46,10 @@ OVERLAP = timedelta(seconds=3)
 #: A run that wrote more members than a page waits so long before it reads on, so that the next run need not
 #: read its writes again.
 REST_SECONDS = 4.0
+#: So many members are asked for one by one rather than looked for in a list.
+FEW = 10
+#: Mailchimp's clock and the database's may differ so much.
+CLOCKS_APART = timedelta(minutes=10)
 
 
 class MailchimpSettings(ConnectionSettings):
@@ -163,6 +169,19 @@ class MailchimpProvider:
                 self._schema.require_values([member])
                 found[key] = self._record(member)
         return Page(records=tuple(found.values()), tombstones=frozenset(set(external_ids) - found.keys()))
+
+    def find_created(self, changes: Sequence[Change], since: datetime) -> Mapping[str, RemoteRecord]:
+        """By e-mail: few one by one, many by the members changed since. One that is archived is nobody's."""
+        self._schema.require()
+        emails = {email for each in changes if (email := each.after.get("email", "").strip().lower())}
+        if len(emails) <= FEW:
+            members = [found for email in sorted(emails) if (found := self._client.member(wire.member_hash(email)))]
+        else:
+            pages = self._client.pages(since - CLOCKS_APART)
+            members = [each for page in pages for each in page if email_key(each) in emails]
+        there = [each for each in members if each.get("status") != ARCHIVED]
+        self._schema.require_values(there)
+        return created(changes, map(self._record, there))
 
     def recheck(self, external_ids: Sequence[str]) -> Page:
         """Whoever changed or was archived since this run began to read; the others are as they were."""

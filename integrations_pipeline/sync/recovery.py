@@ -1,0 +1,74 @@
+"""Stage 0: creates that were sent and never answered: what became of them is asked before anything is planned.
+
+What a run that died sent was the contact as it was then. Since then it may have another e-mail, or be deleted, and
+neither matching nor the plan would know the record that was made for it. So each create in doubt is looked up as it was
+sent, and linked where its record is there. Belongs here: from doubts to links. Does not: how a provider looks
+(`find_created`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from integrations_pipeline.engine.canonical import differing
+from integrations_pipeline.model import ChangeState
+from integrations_pipeline.providers.base import RemoteRecord
+from integrations_pipeline.store import changes as journal
+from integrations_pipeline.store import links
+from integrations_pipeline.store.changes import Doubt, StateChange
+from integrations_pipeline.store.links import LinkWrite
+from integrations_pipeline.sync.runtime import Run
+
+_NOT_THERE = "the run ended before it was done, and the record is not there; planned again"
+_FOUND = "the run ended before it was told; the record was found"
+
+
+def settle_creates(run: Run) -> Run:
+    """Link the records of creates in doubt, and look at these records again in this run, whoever else edited them."""
+    with run.session.begin() as connection:
+        doubts = journal.creates_in_doubt(connection, run.connection.id)
+    if not doubts:
+        return run
+    since = min(doubt.intended_at for doubt in doubts)
+    found = run.provider.find_created([doubt.change for doubt in doubts], since)
+    with run.session.begin() as connection:
+        made = _unlinked(links.contacts_by_record(connection, run.connection.id, _ids(found)), found)
+        writes = [_link(run, doubt, made[key]) for doubt in doubts if (key := doubt.change.contact_id or "") in made]
+        links.upsert_links(connection, run.connection.id, run.connection.workspace_id, writes)
+        journal.record_states(connection, [_state(doubt, made) for doubt in doubts])
+    return _looking_again(run, _ids(made))
+
+
+def _ids(found: Mapping[str, RemoteRecord]) -> list[str]:
+    return sorted(record.external_id for record in found.values())
+
+
+def _unlinked(linked: Mapping[str, str], found: Mapping[str, RemoteRecord]) -> dict[str, RemoteRecord]:
+    """Without records that belong to somebody else by now."""
+    return {key: each for key, each in found.items() if linked.get(each.external_id, key) == key}
+
+
+def _link(run: Run, doubt: Doubt, record: RemoteRecord) -> LinkWrite:
+    """The base is what was sent and is still there; of anything else nobody can say that both sides agreed on it."""
+    sent = doubt.change.after
+    told = [rule for rule in run.rules if rule.name in sent and rule.name in record.fields]
+    others = {rule.name for rule in differing(sent, record.fields, told)}
+    agreed = {rule.name: sent[rule.name] for rule in told if rule.name not in others}
+    return LinkWrite(contact_id=doubt.change.contact_id or "", external_id=record.external_id, agreed=agreed)
+
+
+def _state(doubt: Doubt, made: Mapping[str, RemoteRecord]) -> StateChange:
+    record = made.get(doubt.change.contact_id or "")
+    if record is None:
+        return StateChange(change_id=doubt.change_id, state=ChangeState.SUPERSEDED, reason=_NOT_THERE)
+    return StateChange(
+        change_id=doubt.change_id, state=ChangeState.APPLIED, reason=_FOUND, external_id=record.external_id
+    )
+
+
+def _looking_again(run: Run, external_ids: Sequence[str]) -> Run:
+    """Without a cursor everything is read anyway."""
+    stored = run.connection.cursor
+    if not stored:
+        return run
+    retry = sorted({*stored.get("retry", ()), *external_ids})
+    return replace(run, connection=replace(run.connection, cursor={**stored, "retry": retry}))
