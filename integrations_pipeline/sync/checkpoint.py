@@ -64,13 +64,15 @@ def _next_cursor(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[
 
 
 def _is_over(run: Run, outcome: Outcome) -> bool:
-    """Whether the record need not be read again. An update that a provider refuses for good is not sent again before
-    the record changes, and that the next read of changes tells."""
+    """Whether the record need not be read again: what was not taken here is still there. An update that a provider
+    refuses for good is not sent again before the record changes, and that the next read of changes tells."""
     is_refused = (
         (outcome.change.side, outcome.change.kind) == (Side.REMOTE, ChangeKind.UPDATE)
         and outcome.state is ChangeState.FAILED
         and outcome.error_class == PermanentError.__name__
     )
+    if outcome.change.side is Side.LOCAL and outcome.lost:
+        return False
     return outcome.state is ChangeState.APPLIED or (is_refused and run.spec.capabilities.keeps_refusals)
 
 

@@ -9,11 +9,12 @@ Belongs here: the order, and the local side. Does not: deciding. Killed anywhere
 in flight, the base holds only what both sides acknowledged, and the next run plans the rest again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from integrations_pipeline.model import Agreement, Change, ChangeKind, ChangeState, Outcome, Plan, Side
-from integrations_pipeline.store import contacts, links
+from integrations_pipeline.store import contacts, handover, links
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.links import LinkWrite
@@ -23,6 +24,11 @@ from integrations_pipeline.sync.runtime import Run
 
 #: Contacts written per local transaction: long enough to be fast, short enough not to block editors.
 LOCAL_BATCH = 500
+
+#: The same for contacts that get another e-mail: a line of them is written in one transaction.
+MOVERS = 5_000
+EMAIL = "email"
+_TAKEN = "another contact of the workspace has this e-mail; change one of them"
 
 T = TypeVar("T")
 
@@ -38,12 +44,19 @@ def load(run: Run, plan: Plan, ledger: Ledger) -> None:
         _book_keeping(run, plan, ledger, connection)
     local = [change for change in plan.changes if change.side is Side.LOCAL]
     for kind in (ChangeKind.DELETE, ChangeKind.UPDATE, ChangeKind.CREATE):
-        chosen = [change for change in local if change.kind is kind]
-        for batch in chunks(chosen, LOCAL_BATCH):
+        for batch in _batches([change for change in local if change.kind is kind]):
             with run.session.begin() as connection:
                 ledger.acknowledge(connection, _write_local(run, kind, batch, ledger, connection))
             run.progress("write local", len(ledger.outcomes), len(plan.changes))
     deliver(run, [change for change in plan.changes if change.side is Side.REMOTE], ledger)
+
+
+def _batches(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
+    """Contacts that get another e-mail come first and together: they may be giving theirs to one another."""
+    movers = [change for change in changes if change.kind is ChangeKind.UPDATE and EMAIL in change.after]
+    moving = set(map(id, movers))
+    yield from chunks(movers, MOVERS)
+    yield from chunks([change for change in changes if id(change) not in moving], LOCAL_BATCH)
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -80,16 +93,46 @@ def _write_local(
         written = contacts.delete_contacts(connection, writes)
     elif kind is ChangeKind.UPDATE:
         written = contacts.update_contacts(connection, writes)
+        missed = [write for write in writes if EMAIL in write.fields and write.contact_id not in written]
+        written |= handover.hand_over(connection, missed) if len(missed) > 1 else {}
     else:
         written = _create_local(run, batch, writes, connection)
     for contact_id, version in written.items():
         ledger.note_version(contact_id, version)
-    missed = [ids[id(change)] for change in batch if ids[id(change)] not in written]
-    seen = contacts.read_versions(connection, missed)
+    seen = contacts.read_versions(connection, [key for key in ids.values() if key not in written])
+    parts = _write_rest(connection, [change for change in batch if _is_email_taken(change, seen)])
+    for contact_id, version in parts.items():
+        ledger.note_version(contact_id, version)
     return [
-        _applied(change, ids[id(change)]) if ids[id(change)] in written else _missed(change, seen.get(ids[id(change)]))
+        _applied(change, ids[id(change)])
+        if ids[id(change)] in written
+        else _without_email(change)
+        if change.contact_id in parts
+        else _missed(change, seen)
         for change in batch
     ]
+
+
+def _is_email_taken(change: Change, seen: Mapping[str, int]) -> bool:
+    """Whether an update was refused although the contact is as it was planned: somebody else has what it wants."""
+    version = seen.get(change.contact_id or "")
+    return change.kind is ChangeKind.UPDATE and version is not None and version == change.expected_version
+
+
+def _write_rest(connection: Connection, changes: Sequence[Change]) -> dict[str, int]:
+    """An e-mail that another contact has keeps none of the other fields from being written."""
+    rest = {
+        change.contact_id or "": {name: value for name, value in change.after.items() if name != EMAIL}
+        for change in changes
+        if EMAIL in change.after
+    }
+    versions = {change.contact_id: change.expected_version for change in changes}
+    writes = [
+        ContactWrite(contact_id=contact_id, fields=fields, version=versions[contact_id])
+        for contact_id, fields in rest.items()
+        if fields
+    ]
+    return contacts.update_contacts(connection, writes) if writes else {}
 
 
 def _create_local(
@@ -112,16 +155,22 @@ def _applied(change: Change, contact_id: str | None = None) -> Outcome:
     )
 
 
-def _missed(change: Change, version: int | None) -> Outcome:
+def _without_email(change: Change) -> Outcome:
+    """Everything was written but the e-mail, which both sides still hold otherwise."""
+    return replace(
+        _applied(change), answered={EMAIL: change.before.get(EMAIL, "")}, lost=frozenset({EMAIL}), reason=_TAKEN
+    )
+
+
+def _missed(change: Change, seen: Mapping[str, int]) -> Outcome:
     """A local write that did not happen: the contact moved on, or another one has the e-mail."""
-    if change.kind is ChangeKind.UPDATE and version is not None and version == change.expected_version:
-        reason = "another contact of the workspace has this e-mail; change one of them"
+    if _is_email_taken(change, seen):
         return Outcome(
             change=change,
             state=ChangeState.FAILED,
             external_id=change.external_id,
             contact_id=change.contact_id,
-            reason=reason,
+            reason=_TAKEN,
             error_class="PermanentError",
         )
     return Outcome(

@@ -1,0 +1,103 @@
+"""E-mails that change hands at the provider: rings and chains arrive whole, a collision blocks the e-mail alone."""
+
+import pytest
+
+from integrations_pipeline.model import RunStatus
+from integrations_pipeline.store.contacts import ContactWrite
+from integrations_pipeline.store.handover import lines
+from integrations_pipeline_tests.sync.arrangement import Tenant, World, person
+
+
+def people_of(world: World, count: int) -> tuple[Tenant, list[str], list[str]]:
+    tenant = world.tenant()
+    ids = tenant.add_local(*(person(number) for number in range(count)), person(90), person(91))
+    tenant.sync()
+    return tenant, ids[:count], [tenant.record_of(contact_id) for contact_id in ids[:count]]
+
+
+def emails(tenant: Tenant, ids: list[str]) -> list[str]:
+    return [tenant.local()[contact_id]["email"] for contact_id in ids]
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+@pytest.mark.parametrize("is_full", [False, True], ids=["changes", "everything"])
+def test_a_ring_arrives_whole_with_everything_else(world: World, count: int, is_full: bool) -> None:
+    tenant, ids, records = people_of(world, count)
+    before = emails(tenant, ids)
+    for number, record_id in enumerate(records):
+        tenant.edit_remote(record_id, email=before[(number + 1) % count], company=f"Company {number}")
+    assert tenant.sync(is_full=is_full).status is RunStatus.SUCCESS
+    assert emails(tenant, ids) == before[1:] + before[:1]
+    assert [tenant.local()[key]["company"] for key in ids] == [f"Company {number}" for number in range(count)]
+    tenant.assert_in_sync()
+    tenant.assert_quiet()
+
+
+def test_a_chain_arrives_whole(world: World) -> None:
+    tenant, ids, records = people_of(world, 4)
+    before = emails(tenant, ids)
+    for record_id, email in zip(records, [*before[1:], "free@example.org"], strict=True):
+        tenant.edit_remote(record_id, email=email)
+    assert tenant.sync().status is RunStatus.SUCCESS
+    assert emails(tenant, ids) == [*before[1:], "free@example.org"]
+    tenant.assert_in_sync()
+
+
+def test_a_merge_whose_survivor_takes_the_losers_e_mail_goes_on_but_for_the_e_mail(world: World) -> None:
+    """The loser's delete is held: until somebody decides, the workspace has both."""
+    tenant, ids, records = people_of(world, 2)
+    before = emails(tenant, ids)
+    tenant.delete_remote(records[1])
+    tenant.edit_remote(records[0], email=before[1], company="Merged", phone="+47 1")
+    report = tenant.sync()
+    assert report.status is RunStatus.PARTIAL
+    assert any("another contact of the workspace has this e-mail" in each for each in report.results[1].errors)
+    row = tenant.local()[ids[0]]
+    assert (row["email"], row["company"], row["phone"]) == (before[0], "Merged", "+47 1")
+    tenant.edit_remote(records[0], job_title="Still here")
+    tenant.edit_local(ids[0], name="New Name")
+    tenant.sync()
+    assert tenant.local()[ids[0]]["job_title"] == "Still here"
+    assert tenant.remote()[records[0]]["name"] == "New Name"
+    assert tenant.remote()[records[0]]["email"] == before[1]
+    tenant.delete_local(ids[1])
+    tenant.sync()
+    tenant.sync()
+    assert tenant.local()[ids[0]]["email"] == before[1]
+    tenant.sync(is_full=True)
+    tenant.assert_in_sync()
+
+
+def test_a_ring_with_an_edit_here_meanwhile_loses_neither(world: World) -> None:
+    tenant, ids, records = people_of(world, 2)
+    before = emails(tenant, ids)
+    tenant.edit_remote(records[0], email=before[1])
+    tenant.edit_remote(records[1], email=before[0])
+    tenant.edit_local(ids[0], company="Local")
+    tenant.sync()
+    tenant.sync()
+    assert emails(tenant, ids) == [before[1], before[0]]
+    assert tenant.remote()[records[0]]["company"] == "Local"
+    tenant.assert_in_sync()
+
+
+def write(key: str, email: str) -> ContactWrite:
+    return ContactWrite(contact_id=key, fields={"email": email})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        pytest.param({"a": "b", "b": "a"}, [["a", "b"]], id="two"),
+        pytest.param({"a": "b", "b": "c", "c": "a"}, [["a", "b", "c"]], id="three"),
+        pytest.param({"x": "a", "a": "b", "b": "a"}, [["a", "b"]], id="one waits for the ring"),
+        pytest.param({"c": "z", "b": "c", "a": "b"}, [["a", "b", "c"]], id="a chain"),
+        pytest.param({"a": "c", "b": "c", "c": "z"}, [["a", "c"]], id="two want one"),
+        pytest.param({"a": "a"}, [], id="its own"),
+        pytest.param({"a": "b", "b": "a", "c": "d", "d": "c"}, [["a", "b"], ["c", "d"]], id="two rings"),
+    ],
+)
+def test_who_gives_to_whom(wanted: dict[str, str], expected: list[list[str]]) -> None:
+    held = {f"{key}@example.org": key for key in "abcd"}
+    found = lines({key: write(key, f"{target.upper()}@example.org") for key, target in wanted.items()}, held)
+    assert [[each.contact_id for each in ring] for ring in found] == expected
