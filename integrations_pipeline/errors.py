@@ -9,9 +9,11 @@
     │   └── TokenConflictError  the refresh token was used a moment ago: look for the new pair
     ├── PermanentError          this record or request will fail again until it changes
     ├── NeedsAttentionError     a person must act: credentials, configuration, a missing table
+    │   ├── SharedCauseError    the plan's: an allowance that all workspaces share is used up
     │   ├── CredentialsError    token wrong, revoked or unreadable
     │   │   └── DisconnectedError   the authorisation is lost: a person authorises again
     │   ├── ConfigurationError  a setting, file or environment variable is wrong
+    │   │   └── RegistrationError   our registration at the provider: wrong for every workspace
     │   └── UnavailableError    the database cannot be reached
     ├── CursorExpiredError      the provider no longer knows the cursor: read everything
     ├── BusyError               another run holds the connection's lock
@@ -21,9 +23,17 @@ Messages name the thing and the next step, never the data: no response bodies, e
 strings or tokens. Belongs here: exception types. Does not: the decision when to raise them.
 """
 
+from typing import ClassVar
+
 
 class IntegrationError(Exception):
-    """Root of everything the product raises on purpose; `str(error)` is fit for logs and people."""
+    """Root of everything the product raises on purpose; `str(error)` is fit for logs and people.
+
+    `is_own`: the cause is the workspace's own, so it counts toward its connection's status `error`. What is wrong with
+    the provider, the app or the plan would put every workspace there at once.
+    """
+
+    is_own: ClassVar[bool] = True
 
 
 class RetryableError(IntegrationError):
@@ -35,6 +45,8 @@ class RetryableError(IntegrationError):
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+    is_own = False
 
 
 class UnreachableError(RetryableError):
@@ -69,6 +81,12 @@ class NeedsAttentionError(IntegrationError):
     """Nothing will work until a person acts; the message says what to do."""
 
 
+class SharedCauseError(NeedsAttentionError):
+    """The plan's: an allowance that workspaces share is used up."""
+
+    is_own = False
+
+
 class CredentialsError(NeedsAttentionError):
     """The provider refuses the credentials, or they cannot be decrypted."""
 
@@ -79,6 +97,12 @@ class DisconnectedError(CredentialsError):
 
 class ConfigurationError(NeedsAttentionError):
     """A setting, a file or an environment variable is missing or wrong."""
+
+
+class RegistrationError(ConfigurationError):
+    """The app's: our registration at a provider, which all workspaces share, is missing or wrong."""
+
+    is_own = False
 
 
 class UnavailableError(NeedsAttentionError):

@@ -184,9 +184,42 @@ def accept(provider: ProviderArgument, workspace: WorkspaceOption, as_json: Json
 
 
 @app.command()
-def enable(provider: ProviderArgument, workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
+def enable(
+    provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="As `airtable`.")] = None,
+    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="The workspace's slug.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of --provider that are in error, everywhere.")] = False,
+    of: Annotated[str | None, typer.Option("--provider", "-p", help="With --all: whose.")] = None,
+    because: Annotated[
+        str, typer.Option("--because", metavar="TEXT", help="With --all: why; it stays on record.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
     """Let a connection sync again, also after errors; edits made meanwhile are taken up by the next run."""
-    _switch(provider, workspace, is_enabled=True, as_json=as_json)
+    if every:
+        if provider or workspace or not of or not because.strip():
+            raise ConfigurationError("--all takes --provider and --because, and no workspace")
+        _enable_failed(of, because.strip(), as_json=as_json)
+    elif not provider or not workspace:
+        raise ConfigurationError("name PROVIDER and --workspace, or say --all --provider P --because TEXT")
+    else:
+        _switch(provider, workspace, is_enabled=True, as_json=as_json)
+
+
+def _enable_failed(provider: str, because: str, *, as_json: bool) -> None:
+    with wired() as wiring:
+        wiring.runtime.spec(provider)
+        with wiring.runtime.database.admin() as connection:
+            found = connections.enable_failed(connection, provider)
+            for workspace_id, _ in found:
+                switched = Activity(
+                    integration_name=provider, action="connection_enabled", success=True, metadata={"because": because}
+                )
+                sync_log.record_activity(connection, workspace_id, switched)
+    slugs = [slug for _, slug in found]
+    if as_json:
+        print_json({"provider": provider, "enabled": slugs})
+    else:
+        say(f"{len(slugs)} connections of {provider} sync again" + (f": {', '.join(slugs[:20])}" if slugs else ""))
 
 
 @app.command()

@@ -20,6 +20,7 @@ from authlib.oauth2.client import OAuth2Client
 
 from integrations_pipeline.errors import (
     ConfigurationError,
+    RegistrationError,
     RetryableError,
     TokenConflictError,
     UnreachableError,
@@ -231,7 +232,7 @@ class OAuthExchange:
 
     def _session(self, redirect_uri: str = "") -> "_Session":
         if not self._client.id:
-            raise ConfigurationError(
+            raise RegistrationError(
                 f"{self._spec.client}_CLIENT_ID is not set: register an OAuth client at {self._spec.title} and set "
                 f"{self._spec.client}_CLIENT_ID and {self._spec.client}_CLIENT_SECRET"
             )

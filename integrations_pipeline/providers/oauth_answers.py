@@ -13,6 +13,7 @@ import httpx
 from integrations_pipeline.errors import (
     ConfigurationError,
     DisconnectedError,
+    RegistrationError,
     RetryableError,
     TokenConflictError,
 )
@@ -84,7 +85,7 @@ def refuse(title: str, client: str, response: httpx.Response, *, is_refresh: boo
     if status >= 500 or status in (408, 429) or code in _PASSING:
         raise RetryableError(f"{title}'s token endpoint answered {status}", retry_after_seconds=_retry_after(response))
     if code in ("invalid_client", "unauthorized_client"):
-        raise ConfigurationError(
+        raise RegistrationError(
             f"{title} does not know our client ({code}): correct {client}_CLIENT_ID and {client}_CLIENT_SECRET"
         )
     if code == "invalid_grant" and is_refresh:

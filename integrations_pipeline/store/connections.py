@@ -118,7 +118,7 @@ def save_connection(connection: Connection, workspace_id: UUID, new: NewConnecti
         "oauth_provider = excluded.oauth_provider, token_refreshed_at = excluded.token_refreshed_at, "
         "sync_frequency_minutes = coalesce(:minutes, integration_connections.sync_frequency_minutes), "
         "status = case when integration_connections.sync_enabled then 'active' else 'paused' end, "
-        f"error_count = 0, error_message = null, next_sync_at = null returning {_COLUMNS}"
+        f"error_count = 0, own_error_count = 0, error_message = null, next_sync_at = null returning {_COLUMNS}"
     )
     row = connection.execute(
         statement,
@@ -196,6 +196,7 @@ def set_enabled(connection: Connection, connection_id: UUID, *, is_enabled: bool
         "update integration_connections set sync_enabled = :enabled, "
         "status = case when :enabled then 'active' when status = 'active' then 'paused' else status end, "
         "error_count = case when :enabled then 0 else error_count end, "
+        "own_error_count = case when :enabled then 0 else own_error_count end, "
         "error_message = case when :enabled then null else error_message end, "
         "next_sync_at = case when :enabled then null else next_sync_at end where id = :id"
     )
@@ -219,11 +220,24 @@ def save_mail_cursor(connection: Connection, connection_id: UUID, cursor: Mappin
     connection.execute(statement, {"id": connection_id, "cursor": dump(dict(cursor))})
 
 
+def enable_failed(connection: Connection, integration_type: str) -> list[tuple[UUID, str]]:
+    """Let every connection of a provider that is in `error` sync again; (workspace id, slug) of each. Those that wait
+    for a person's authorisation are not among them."""
+    statement = text(
+        "update integration_connections c set status = 'active', sync_enabled = true, error_count = 0, "
+        "own_error_count = 0, error_message = null, next_sync_at = null from workspaces w "
+        "where w.id = c.workspace_id and c.integration_type = :type and c.status = 'error' "
+        "returning c.workspace_id, w.slug"
+    )
+    found = connection.execute(statement, {"type": integration_type})
+    return sorted(((row.workspace_id, row.slug) for row in found), key=lambda each: each[1])
+
+
 def record_success(connection: Connection, connection_id: UUID, *, is_due_again: bool) -> None:
     """A run that did its work: errors are forgotten. `is_due_again`: an edit landed during the run, so the
     next one is due at once."""
     statement = text(
-        "update integration_connections set last_sync_at = clock_timestamp(), error_count = 0, "
+        "update integration_connections set last_sync_at = clock_timestamp(), error_count = 0, own_error_count = 0, "
         "error_message = null, next_sync_at = clock_timestamp() + case when :again then interval '0' "
         "else make_interval(secs => 60 * sync_frequency_minutes "
         "* (1 + :spread * (integrations_spread(id) - 0.5))) end where id = :id"
@@ -236,12 +250,17 @@ def exists(connection: Connection, connection_id: UUID) -> bool:
     return bool(connection.execute(statement, {"id": connection_id}).scalar_one())
 
 
-def record_failure(connection: Connection, connection_id: UUID, message: str) -> str | None:
-    """A failed run: counts toward `error`, and the next try waits longer each time. Returns the status; None if
-    the connection is gone."""
+def record_failure(connection: Connection, connection_id: UUID, message: str, *, is_own: bool = True) -> str | None:
+    """A failed run: the next try waits longer each time. Returns the status; None if the connection is gone.
+
+    `is_own`: the cause is the workspace's own; only those in a row count toward `error`. Any other kind leaves the
+    connection active: it goes on by itself when the provider, the app or the plan is well again.
+    """
     statement = text(
         "update integration_connections set error_count = error_count + 1, error_message = :message, "
-        "status = case when error_count + 1 >= :limit and status = 'active' then 'error' else status end, "
+        "own_error_count = own_error_count + cast(:is_own as integer), "
+        "status = case when :is_own and own_error_count + 1 >= :limit and status = 'active' "
+        "then 'error' else status end, "
         "next_sync_at = clock_timestamp() + make_interval("
         "secs => 60 * least(:longest, sync_frequency_minutes * power(2, least(error_count + 1, 12))) "
         "* (1 - :spread * integrations_spread(id))) "
@@ -250,6 +269,7 @@ def record_failure(connection: Connection, connection_id: UUID, message: str) ->
     bound = {
         "id": connection_id,
         "message": message[:1000],
+        "is_own": is_own,
         "limit": MAX_FAILURES,
         "longest": MAX_BACKOFF_MINUTES,
         "spread": BACKOFF_SPREAD,

@@ -117,6 +117,7 @@ INTEGRATION_CONNECTIONS = Table(
     _time("last_sync_at", null=True),
     _text("error_message", null=True),
     _count("error_count"),
+    _count("own_error_count"),
     _count("sync_frequency_minutes", 15),
     _now("created_at"),
     _now("updated_at"),

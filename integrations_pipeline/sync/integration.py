@@ -231,7 +231,7 @@ class BaseIntegrationSync(ABC):
         row = self._row()
         if row is not None:
             with self.runtime.database.workspace(self.workspace_id) as connection:
-                connections.record_failure(connection, row.id, message)
+                connections.record_failure(connection, row.id, message, is_own=getattr(error, "is_own", True))
         self.log_activity(action="sync_failed", success=False, error_message=message)
 
     def create_failed_result(self, direction: str | Direction, error: Exception, start_time: datetime) -> SyncResult:

@@ -198,8 +198,11 @@ class LogBook:
         status = RunStatus.PARTIAL if failed or left_out else RunStatus.SUCCESS
         self._close(run, RunStatus.REFUSED if plan.refusals else status, counts, ledger, "")
 
-    def close_failed(self, run: Run, plan: Plan, ledger: Ledger, message: str, *, is_counted: bool = True) -> None:
-        """Close the rows of a run that stopped; unless a person stopped it, it counts toward `error_count`."""
+    def close_failed(
+        self, run: Run, plan: Plan, ledger: Ledger, message: str, *, is_counted: bool = True, is_own: bool = True
+    ) -> None:
+        """Close the rows of a run that stopped; unless a person stopped it, it counts toward `error_count`, and toward
+        the status `error` where the cause is the workspace's own."""
         untried = ledger.untried(_UNTRIED)
         counts = tally(plan, [*ledger.outcomes, *untried])
         self._error = message
@@ -208,7 +211,7 @@ class LogBook:
             journal.close_stale(connection, run.connection.id)
             if not is_counted:
                 return
-            status = connections.record_failure(connection, run.connection.id, message)
+            status = connections.record_failure(connection, run.connection.id, message, is_own=is_own)
             if status is None:
                 return
             activity = Activity(

@@ -77,7 +77,7 @@ def run_sync(runtime: Runtime, request: SyncRequest, progress: Progress = no_pro
         try:
             _sync(run, request, book, work)
         except IntegrationError as error:
-            book.close_failed(run, work.plan, work.ledger, str(error))
+            book.close_failed(run, work.plan, work.ledger, str(error), is_own=error.is_own)
             return book.report(workspace, request, work.plan, run_id)
         except BaseException as error:
             # A person who stops a run is in the log, but the connection did not fail. Without a database
@@ -219,7 +219,7 @@ def _opened(
             provider = build_provider(runtime, row, mapping, is_read_only=not is_locking)
         except NeedsAttentionError as error:
             if is_locking:
-                _record_unready(session, row, str(error))
+                _record_unready(session, row, error)
             raise
         try:
             yield (
@@ -269,13 +269,13 @@ def _require_ready(row: connections.ConnectionRow) -> None:
         )
 
 
-def _record_unready(session: WorkspaceSession, row: connections.ConnectionRow, message: str) -> None:
+def _record_unready(session: WorkspaceSession, row: connections.ConnectionRow, error: IntegrationError) -> None:
     """A connection that cannot even begin counts as failed, so that it is not due again every minute."""
     activity = Activity(
-        integration_name=row.integration_type, action="sync_failed", success=False, error_message=message
+        integration_name=row.integration_type, action="sync_failed", success=False, error_message=str(error)
     )
     with session.begin() as connection:
-        connections.record_failure(connection, row.id, message)
+        connections.record_failure(connection, row.id, str(error), is_own=error.is_own)
         sync_log.record_activity(connection, row.workspace_id, activity)
 
 

@@ -150,3 +150,26 @@ def test_it_needs_neither_dagster_nor_its_home(fleet: Environment) -> None:
 
     assert ran.returncode == 1, ran.stderr
     assert "beta airtable: error" in ran.stdout
+
+
+def test_all_that_are_in_error_are_enabled_at_once_with_a_reason_on_record(environment: Environment) -> None:
+    for slug in ("acme", "bravo", "coda"):
+        environment.connect(environment.add_workspace(slug))
+    with environment.wiring.database.admin() as connection:
+        connection.exec_driver_sql(
+            "update integration_connections c set status = 'error', error_count = 3, own_error_count = 3 "
+            "from workspaces w where w.id = c.workspace_id and w.slug <> 'coda'"
+        )
+    every = ("connections", "enable", "--all", "--provider", "airtable")
+
+    assert run(*every).code == 2
+    assert run("connections", "enable", "airtable").code == 2
+    assert run(*every, "--because", "the plan is larger now", "--json").json["enabled"] == ["acme", "bravo"]
+    assert run(*every, "--because", "again", "--json").json["enabled"] == []
+    assert environment.rows("select distinct status, error_count, own_error_count from integration_connections") == [
+        ("active", 0, 0)
+    ]
+    noted = environment.rows(
+        "select metadata ->> 'because' from integration_activity where action = 'connection_enabled'"
+    )
+    assert noted == [("the plan is larger now",)] * 2

@@ -18,6 +18,7 @@ from integrations_pipeline.errors import (
     NeedsAttentionError,
     PermanentError,
     RetryableError,
+    SharedCauseError,
 )
 from integrations_pipeline.providers.batches import passing_error
 
@@ -104,7 +105,7 @@ def read_error(response: httpx.Response, columns: Sequence[str] = ()) -> Integra
 def _passing(response: httpx.Response, code: str) -> IntegrationError | None:
     """The error of an answer that says nothing of the request itself."""
     if code == BILLING_LIMIT and response.status_code == 429:
-        return NeedsAttentionError(
+        return SharedCauseError(
             "Airtable's monthly API allowance is used up: upgrade the plan or wait for the next month"
         )
     return passing_error(response, "Airtable")
