@@ -134,7 +134,7 @@ class Doubt:
 
 
 #: Sent to the provider, where nobody knows what became of it.
-_IN_DOUBT = "state = 'intended' and kind = 'create' and side = 'remote'"
+_IN_DOUBT = "state = 'intended' and kind = 'create' and side = 'remote' and contact_id is not null"
 
 
 def close_stale(connection: Connection, connection_id: UUID) -> int:
@@ -156,7 +156,7 @@ def creates_in_doubt(connection: Connection, connection_id: UUID) -> list[Doubt]
     """Creates at the provider whose answer nobody got, the oldest first; for a run that has the lock."""
     statement = text(
         "select id, contact_id::text, after, updated_at from integration_changes "  # noqa: S608 - a constant
-        f"where connection_id = :connection_id and {_IN_DOUBT} and contact_id is not null order by ordinal"
+        f"where connection_id = :connection_id and {_IN_DOUBT} order by ordinal"
     )
     found = connection.execute(statement, {"connection_id": connection_id})
     return [

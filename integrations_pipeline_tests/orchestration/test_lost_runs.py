@@ -158,20 +158,27 @@ def test_rows_of_a_run_that_has_lost_its_lock_but_lives_are_left_to_it(
     assert "1 lost syncs closed" in tick("lost_runs", instance).skip_message
 
 
-def test_what_a_dead_run_had_begun_to_write_is_planned_again(
-    environment: Environment, instance: dg.DagsterInstance
+@pytest.mark.parametrize(
+    ("kind", "then"),
+    [
+        pytest.param("update", "superseded", id="an update is planned again"),
+        pytest.param("create", "intended", id="a create is looked up by the next run"),
+    ],
+)
+def test_what_a_dead_run_had_begun_to_write_is_taken_up(
+    environment: Environment, instance: dg.DagsterInstance, kind: str, then: str
 ) -> None:
     environment.connect(environment.add_workspace("alpha"))
     _open_rows(environment, None)
     environment.rows(
-        "insert into integration_changes (connection_id, workspace_id, run_id, side, kind, state) "
-        "select id, workspace_id, gen_random_uuid(), 'remote', 'create', 'intended' from integration_connections "
-        "returning id"
+        "insert into integration_changes (connection_id, workspace_id, run_id, contact_id, side, kind, state) "
+        f"select id, workspace_id, gen_random_uuid(), gen_random_uuid(), 'remote', '{kind}', 'intended' "
+        "from integration_connections returning id"
     )
 
     tick("lost_runs", instance)
 
-    assert environment.rows("select state from integration_changes") == [("superseded",)]
+    assert environment.rows("select state from integration_changes") == [(then,)]
 
 
 @pytest.mark.slow
