@@ -106,6 +106,12 @@ def test_a_pitch_of_which_nobody_knows_whether_it_left_counts_for_the_days_limit
     report = agency.sync()
     assert (agency.status(waiting), agency.delivered(waiting)) == ("queued", 0)
     assert report.results[0].metadata["cut_short"] == "the daily limit is reached"
+    world.clock.advance(86_000)
+    agency.sync()
+    assert agency.delivered(waiting) == 0
+    world.clock.advance(1000)
+    agency.sync()
+    assert (agency.status(lost), agency.delivered(waiting)) == ("unknown", 1), "looked for in vain, which is no sending"
 
 
 def test_a_pitch_whose_send_nobody_could_look_into_yet_counts_for_the_days_limit(world: PostWorld) -> None:
