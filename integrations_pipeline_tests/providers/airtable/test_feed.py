@@ -182,3 +182,24 @@ def test_each_reading_prolongs_the_life_of_the_webhook(bench: AirtableBench) -> 
         bench.people_edit(record_id, {"company": f"Acme {number}"})
         (last,) = provider.read_changes(last.cursor)
         assert [record.fields for record in last.records] == [{"company": f"Acme {number}"}]
+
+
+def hooks_of(bench: AirtableBench) -> int:
+    made = [
+        call for call in bench.server.airtable.requests() if call.method == "POST" and call.path.endswith("webhooks")
+    ]
+    return len(made)
+
+
+@pytest.mark.parametrize(("days", "made"), [(1, 1), (8, 2)], ids=["alive", "expired"])
+def test_a_webhook_of_ours_is_used_again_while_it_lives(bench: AirtableBench, days: int, made: int) -> None:
+    """An expired one is listed still, and tells nothing."""
+    bench.people_make([{"email": "ann@example.org"}])
+    provider = bench.provider()
+    list(provider.read_all())
+    bench.server.stage.clock.advance(days * DAYS)
+    *_, last = provider.read_all()
+    assert hooks_of(bench) == made
+    bench.people_make([{"email": "bob@example.org"}])
+    (page,) = provider.read_changes(last.cursor)
+    assert [record.fields["email"] for record in page.records] == ["bob@example.org"]
