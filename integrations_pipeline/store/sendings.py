@@ -112,7 +112,7 @@ def begin_send(connection: Connection, row: EmailRow, rules: SendRules, spelling
     found = connection.execute(statement, bound).one_or_none()
     off = CallOff(reason="the pitch was deleted") if found is None else _why_not(found._asdict(), row)
     if off is None:
-        record_email(connection, row.id, "sending", evidence={"tried": True})
+        record_email(connection, row.id, "sending", evidence={"tried": True, "tried_at": rules.now.isoformat()})
     return off
 
 
@@ -249,11 +249,12 @@ def traces_of(connection: Connection, pitch_id: UUID) -> Traces:
 
 def sent_in_last_day(connection: Connection, connection_id: UUID) -> int:
     """E-mails of this connection that went out, or may have, within 24 hours."""
-    # What was sent was touched since, but for an hour between two clocks; that bound is what an index serves.
+    # What was sent was touched since, but for an hour between two clocks; that bound is what an index serves. When it
+    # was touched last says nothing more: what is unknown is looked for, and touched, for a week.
     statement = text(
         "select count(*) from pitch_emails where connection_id = :connection_id "
         "and state in ('sending', 'sent', 'unknown') and updated_at > now() - interval '25 hours' "
-        "and coalesce(sent_at, updated_at) > now() - interval '24 hours'"
+        "and coalesce(sent_at, cast(evidence ->> 'tried_at' as timestamptz), created_at) > now() - interval '24 hours'"
     )
     return int(connection.execute(statement, {"connection_id": connection_id}).scalar_one())
 

@@ -1,0 +1,48 @@
+"""Without a change feed: which tables are read whole, and how far a read of what was modified looks back."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from integrations_pipeline.providers.airtable.feed import SMALL_TABLE
+from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
+from integrations_pipeline_tests.providers.airtable.test_conformance import AirtableBench
+from integrations_pipeline_tests.sync.arrangement import Loopback
+
+
+@pytest.fixture
+def bench() -> Iterator[AirtableBench]:
+    with SandboxServer(SandboxOptions(rate_limit_scale=None)) as server:
+        server.airtable.set_options(allows_webhooks=False)
+        network = Loopback()
+        yield AirtableBench(server, network)
+        network.shut_down()
+
+
+def person(number: int) -> dict[str, str]:
+    return {"email": f"person{number}@example.org"}
+
+
+@pytest.mark.parametrize(("count", "is_whole"), [(SMALL_TABLE, True), (SMALL_TABLE + 1, False)])
+def test_a_table_is_read_whole_as_long_as_that_costs_no_more(bench: AirtableBench, count: int, is_whole: bool) -> None:
+    bench.people_make([person(number) for number in range(count)])
+    bench.server.stage.clock.advance(600)
+    provider = bench.provider()
+    *_, last = provider.read_all()
+    pages = list(provider.read_changes(last.cursor))
+    assert sum(len(page.records) for page in pages) == (count if is_whole else 0)
+    assert all(page.is_complete is is_whole for page in pages)
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(60, True), (600, False)], ids=["a minute", "ten minutes"])
+def test_an_edit_shortly_before_the_last_read_is_told_again(bench: AirtableBench, seconds: int, is_told: bool) -> None:
+    """Modification times are compared by the minute: one that is told twice costs nothing, one that is missed does."""
+    (record_id, *_) = bench.people_make([person(number) for number in range(SMALL_TABLE + 1)])
+    bench.server.stage.clock.advance(3600)
+    bench.people_edit(record_id, {"company": "Acme"})
+    bench.server.stage.clock.advance(seconds)
+    provider = bench.provider()
+    *_, last = provider.read_all()
+    bench.server.stage.clock.advance(60)
+    (page,) = provider.read_changes(last.cursor)
+    assert [record.external_id for record in page.records] == ([record_id] if is_told else [])
