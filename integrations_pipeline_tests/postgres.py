@@ -22,6 +22,8 @@ from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.embedded import EmbeddedPostgres
 
 TEMPLATE = "migrated_template"
+#: The home of a server that `open_server` made elsewhere; a session then uses that one (`mutations`: one per worker).
+LENT = "INTEGRATIONS_TEST_POSTGRES"
 PREFIX = "integrations-test-"
 ENOUGH_MEMORY = 2**30
 _NUMBERS = count(1)
@@ -30,8 +32,9 @@ _NUMBERS = count(1)
 class PostgresServer:
     """The test session's server; makes and drops databases."""
 
-    def __init__(self, embedded: EmbeddedPostgres) -> None:
+    def __init__(self, embedded: EmbeddedPostgres, home: Path) -> None:
         self._embedded = embedded
+        self.home = home
 
     def url(self, name: str) -> str:
         return self._embedded.url(name)
@@ -115,7 +118,7 @@ def open_server() -> Iterator[PostgresServer]:
         embedded = EmbeddedPostgres(folder / "home", fsync=False)
         embedded.ensure_running()
         try:
-            server = PostgresServer(embedded)
+            server = PostgresServer(embedded, folder / "home")
             server.migrate_template()
             yield server
         finally:
@@ -125,6 +128,10 @@ def open_server() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """One server for the whole session."""
+    home = os.environ.get(LENT)
+    if home:
+        yield PostgresServer(EmbeddedPostgres(Path(home), fsync=False), Path(home))
+        return
     with open_server() as server:
         yield server
 
