@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from integrations_pipeline.sandbox import FaultRule
 from integrations_pipeline.store import connections
 from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.environment import Environment
+from integrations_sandbox import FaultRule
 
 OF = ("--workspace", "acme", "--provider", "airtable")
 

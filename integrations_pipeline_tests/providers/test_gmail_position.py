@@ -11,7 +11,7 @@ from integrations_pipeline.providers.base import FixedToken, ProviderContext
 from integrations_pipeline.providers.gmail.client import GmailClient
 from integrations_pipeline.providers.gmail.mailbox import GmailMailbox
 from integrations_pipeline.providers.gmail.settings import GmailSettings
-from integrations_pipeline_tests.sync.arrangement import FreePacer
+from integrations_pipeline.testing import FreePacer
 
 AT = {"history_id": "10"}
 

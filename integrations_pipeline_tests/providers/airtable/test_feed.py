@@ -11,9 +11,10 @@ from integrations_pipeline.errors import CursorExpiredError
 from integrations_pipeline.providers.airtable import feed
 from integrations_pipeline.providers.airtable.client import AirtableClient
 from integrations_pipeline.providers.base import Cursor, FixedToken, ProviderContext
-from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
+from integrations_pipeline.testing import FreePacer
 from integrations_pipeline_tests.providers.airtable.test_conformance import AirtableBench
-from integrations_pipeline_tests.sync.arrangement import FreePacer, Loopback
+from integrations_pipeline_tests.sync.arrangement import Loopback
+from integrations_sandbox import SandboxOptions, SandboxServer
 
 TABLE, ANN = "tblOurs0000000000", "recAnn00000000000"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

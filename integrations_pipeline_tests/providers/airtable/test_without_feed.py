@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from integrations_pipeline.providers.airtable.feed import SMALL_TABLE
-from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
 from integrations_pipeline_tests.providers.airtable.test_conformance import AirtableBench
 from integrations_pipeline_tests.sync.arrangement import Loopback
+from integrations_sandbox import SandboxOptions, SandboxServer
 
 
 @pytest.fixture
