@@ -49,6 +49,22 @@ def list_conflicts(connection: Connection, workspace_id: UUID, limit: int) -> li
     return sorted(rows, key=lambda row: row["created_at"], reverse=True)[:limit]
 
 
+_REJECTED = "rejected"
+
+
+def believed_gone(connection: Connection, connection_id: UUID) -> list[str]:
+    """Remote records that a run took for deleted, and a person was asked about: undecided, approved, or rejected
+    within the last hour. That they are gone is not to be doubted anew."""
+    statement = text(
+        "select external_id from integration_changes where connection_id = :connection_id and side = 'local' "
+        "and kind = 'delete' and external_id is not null and (state = 'held' "
+        "or (state = 'planned' and reason = :approved) or (state = 'superseded' and reason = :rejected "
+        "and updated_at > clock_timestamp() - interval '1 hour'))"
+    )
+    bound = {"connection_id": connection_id, "approved": APPROVED, "rejected": _REJECTED}
+    return list(connection.execute(statement, bound).scalars())
+
+
 def decide_delete(connection: Connection, change_id: UUID, *, approve: bool) -> bool:
     """Decide about a held delete; False if it is not held (any more).
 
@@ -63,7 +79,7 @@ def decide_delete(connection: Connection, change_id: UUID, *, approve: bool) -> 
     bound = {
         "id": change_id,
         "state": ChangeState.PLANNED.value if approve else ChangeState.SUPERSEDED.value,
-        "reason": APPROVED if approve else "rejected",
+        "reason": APPROVED if approve else _REJECTED,
     }
     row = connection.execute(statement, bound).one_or_none()
     if row is not None and not approve:

@@ -20,7 +20,7 @@ from integrations_pipeline.model import ConflictPolicy, Direction, Side, Snapsho
 from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.store import changes as journal
-from integrations_pipeline.store import contacts, links, suppressions
+from integrations_pipeline.store import contacts, decisions, links, suppressions
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.sync.belief import Unsettled, disbelieve_blank, newly_blank, spare_resumed, unsettled
 from integrations_pipeline.sync.reading import (
@@ -138,12 +138,14 @@ def _doubts(
 ) -> _Doubts:
     """Take out of the read what is not believed yet: records as they were before our own writes, and blank ones."""
     writes = _recent_writes(run, connection, remote, base)
+    # What an earlier run took for gone and asked about is not doubted anew because we wrote it before that.
+    gone = decisions.believed_gone(connection, run.connection.id) if writes else ()
     suspects = overlook_stale(
         remote.records,
         remote.tombstones,
         writes,
         is_complete=remote.is_complete,
-        certain=remote.certain,
+        certain=remote.certain.union(gone),
         base=known_of(run, connection, {write.external_id for write in writes} - remote.records.keys()),
     )
     blank = disbelieve_blank(run, remote, base)
