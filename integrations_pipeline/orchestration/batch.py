@@ -198,9 +198,10 @@ def reason_to_skip(request: BatchRequest, found: Candidate | None, now: datetime
         return f"no {request.provider} connection"
     if not found.sync_enabled:
         return f"the {request.provider} connection is disabled"
-    if found.status != "active":
-        return f"the {request.provider} connection is in status {found.status}"
     is_early = found.next_sync_at is not None and found.next_sync_at > now
+    has_a_try = found.status == "error" and found.next_sync_at is not None and not is_early
+    if found.status != "active" and not has_a_try:
+        return f"the {request.provider} connection is in status {found.status}"
     if is_early and request.is_only_due:
         return "not due"
     if is_early and request.is_automatic and found.error_count:

@@ -234,10 +234,11 @@ def enable_failed(connection: Connection, integration_type: str) -> list[tuple[U
 
 
 def record_success(connection: Connection, connection_id: UUID, *, is_due_again: bool) -> None:
-    """A run that did its work: errors are forgotten. `is_due_again`: an edit landed during the run, so the
-    next one is due at once."""
+    """A run that did its work: errors are forgotten, the status `error` too. `is_due_again`: an edit landed during the
+    run, so the next one is due at once."""
     statement = text(
         "update integration_connections set last_sync_at = clock_timestamp(), error_count = 0, own_error_count = 0, "
+        "status = case when status = 'error' then 'active' else status end, "
         "error_message = null, next_sync_at = clock_timestamp() + case when :again then interval '0' "
         "else make_interval(secs => 60 * sync_frequency_minutes "
         "* (1 + :spread * (integrations_spread(id) - 0.5))) end where id = :id"
@@ -254,15 +255,17 @@ def record_failure(connection: Connection, connection_id: UUID, message: str, *,
     """A failed run: the next try waits longer each time. Returns the status; None if the connection is gone.
 
     `is_own`: the cause is the workspace's own; only those in a row count toward `error`. Any other kind leaves the
-    connection active: it goes on by itself when the provider, the app or the plan is well again.
+    connection active: it goes on by itself when the provider, the app or the plan is well again. One in `error` is
+    tried again once a day.
     """
     statement = text(
         "update integration_connections set error_count = error_count + 1, error_message = :message, "
         "own_error_count = own_error_count + cast(:is_own as integer), "
         "status = case when :is_own and own_error_count + 1 >= :limit and status = 'active' "
         "then 'error' else status end, "
-        "next_sync_at = clock_timestamp() + make_interval("
-        "secs => 60 * least(:longest, sync_frequency_minutes * power(2, least(error_count + 1, 12))) "
+        "next_sync_at = clock_timestamp() + make_interval(secs => 60 * case "
+        "when status = 'error' or (:is_own and own_error_count + 1 >= :limit) then :longest "
+        "else least(:longest, sync_frequency_minutes * power(2, least(error_count + 1, 12))) end "
         "* (1 - :spread * integrations_spread(id))) "
         "where id = :id returning status"
     )

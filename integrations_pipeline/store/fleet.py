@@ -34,7 +34,8 @@ class DueConnection:
 def due_connections(
     connection: Connection, now: datetime, limit: int, integration_type: str | None = None
 ) -> list[DueConnection]:
-    """Enabled, active connections whose time has come and on which no run works, across workspaces."""
+    """Enabled connections whose time has come and on which no run works, across workspaces: active ones, and those in
+    `error` that have their daily try."""
     statement = text(
         "select workspace_slug, integration_type, next_sync_at, due_since, sync_frequency_minutes "
         "from integrations_due_connections(:now, :limit, :type)"

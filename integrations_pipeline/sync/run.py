@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from integrations_pipeline.engine.plan import plan_sync
@@ -208,10 +209,10 @@ def _opened(
     with runtime.database.session(workspace.id) as session:
         row = _find(session, workspace, request.provider)
         if is_locking:
-            _require_ready(row)
+            _require_ready(row, runtime.clock())
             _lock(session, row.id, run_id, request)
             row = _recover(session, workspace, request.provider)
-            _require_ready(row)
+            _require_ready(row, runtime.clock())
         try:
             settings = parse_settings(spec, row.settings)
             with session.begin() as connection:
@@ -254,13 +255,15 @@ def _find(session: WorkspaceSession, workspace: Workspace, provider: str) -> con
         return connections.find_connection(connection, workspace.id, provider)
 
 
-def _require_ready(row: connections.ConnectionRow) -> None:
+def _require_ready(row: connections.ConnectionRow, now: datetime) -> None:
+    """One in `error` has a try when its time has come, once a day."""
     again = f"`integrations connections authorize {row.integration_type}` connects it again"
     is_told = again in (row.error_message or "")
     if row.status == "disconnected" and (is_told or row.oauth_provider):
         why = row.error_message if is_told else again
         raise ConfigurationError(f"the {row.integration_type} connection is disconnected: {why}")
-    if not row.sync_enabled or row.status != "active":
+    has_a_try = row.status == "error" and row.next_sync_at is not None and row.next_sync_at <= now
+    if not row.sync_enabled or not (row.status == "active" or has_a_try):
         why = f" ({row.error_message})" if row.error_message else ""
         state = row.status if row.status != "active" else "disabled"
         raise ConfigurationError(

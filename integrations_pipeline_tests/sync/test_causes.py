@@ -1,5 +1,7 @@
 """Whose fault a failure is: only the workspace's own causes put its connection into `error`."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from integrations_pipeline.errors import (
@@ -15,6 +17,7 @@ from integrations_pipeline.errors import (
     UnreachableError,
 )
 from integrations_pipeline.model import RunStatus
+from integrations_pipeline.store.fleet import due_connections
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, person
 
 
@@ -82,3 +85,28 @@ def test_faults_of_others_do_not_count_with_the_workspaces_own(world: World) -> 
     assert {fail(world, tenant, RetryableError("down")) for _ in range(4)} == {"active"}
     own = [fail(world, tenant, CredentialsError("wrong")) for _ in range(3)]
     assert own == ["active", "active", "error"]
+
+
+def test_error_has_one_try_a_day_and_leaves_by_it(world: World) -> None:
+    tenant = one_synced(world)
+    for _ in range(3):
+        fail(world, tenant, CredentialsError("wrong"))
+    assert tenant.connection.status == "error"
+    with pytest.raises(ConfigurationError, match="is error"):
+        tenant.sync()
+    for expected in ("error", "active"):
+        with world.database.admin() as connection:
+            assert due_connections(connection, world.server.stage.clock.now(), 10, "airtable") == []
+        tenant.rows("update integration_connections set next_sync_at = now() - interval '1 minute' returning 1")
+        with world.database.admin() as connection:
+            found = due_connections(connection, datetime.now(UTC), 10, "airtable")
+        assert [each.workspace_slug for each in found] == ["acme"]
+        if expected == "error":
+            assert fail(world, tenant, CredentialsError("still wrong")) == "error"
+            away = tenant.rows(
+                "select next_sync_at - now() > interval '20 hours' as is_far from integration_connections"
+            )
+            assert away == [{"is_far": True}]
+        else:
+            assert tenant.sync(is_full=True).status is RunStatus.SUCCESS
+            assert tenant.connection.status == expected
