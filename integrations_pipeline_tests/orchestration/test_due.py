@@ -59,6 +59,7 @@ def pending(first: str, last: str, began_minutes: float | None = None) -> Pendin
         pytest.param((due("w3"),), (pending("w3", "w3"),), [], id="a queued run of one will take it"),
         pytest.param((due("w3"),), (pending("w4", "w74"),), ["w3-w3"], id="a queued run beside it will not"),
         pytest.param((due("w3", 30),), (pending("w0", "w74", 20),), [], id="a run at work has it to do"),
+        pytest.param((due("w3", 20),), (pending("w0", "w74", 20),), [], id="a run that began when it came due has it"),
         pytest.param((due("w3", 10),), (pending("w0", "w74", 20),), ["w3-w3"], id="a run at work has passed it"),
         pytest.param((due("w3"),), (pending("gone", "w74"),), ["w3-w3"], id="a range that lost an end"),
         pytest.param((due("w3"),), [pending("w100", "w101")] * MAX_PENDING_RUNS, [], id="a full queue does not grow"),
@@ -94,6 +95,11 @@ def test_after_launches_that_failed_their_workspaces_wait(launches: list[FailedL
     found = due_ranges(FLEET, waiting, [], NOW, launches)
 
     assert [f"{each[0]}-{each[-1]}" for each in found] == expected
+
+
+def test_a_launch_that_failed_at_the_moment_of_coming_due_was_one_for_it() -> None:
+    found = [due_ranges(FLEET, [due("w3", 3)], (), NOW, failed("w3", "w3", minutes, minutes)) for minutes in (3, 3.1)]
+    assert found == [[], [FLEET[3:4]]]
 
 
 def test_a_tick_fills_the_queue_and_no_more() -> None:

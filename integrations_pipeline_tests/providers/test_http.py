@@ -200,6 +200,23 @@ def test_a_429_pauses_everybody_who_shares_the_keys() -> None:
     assert pacer.pauses == [("base", 30.0), ("token", 30.0), ("base", 5.0), ("token", 5.0)]
 
 
+def test_nobody_pauses_for_longer_than_the_cap_whatever_is_asked() -> None:
+    pacer = FreePacer()
+    error = RateLimitedError("a pause, please", retry_after_seconds=36_000.0)
+    with client(Script(httpx.Response(429), FINE), pacer=pacer, read_error=lambda _: error) as made:
+        send(made)
+    assert pacer.pauses == [("base", 60.0), ("token", 60.0)]
+
+
+def test_nothing_is_sent_by_a_client_that_was_closed() -> None:
+    script = Script(FINE)
+    with client(script) as made:
+        made.close()
+        with pytest.raises(RetryableError, match="stopped"):
+            send(made)
+    assert script.requests == []
+
+
 def test_retries_end_with_the_budget() -> None:
     script = Script(httpx.Response(500))
     with client(script, budget=0.0) as made, pytest.raises(RetryableError):

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from integrations_pipeline.model import RunStatus
+from integrations_pipeline.store import connections
 from integrations_pipeline.sync.belief import SHORTEST_PATIENCE, _patient
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, person
 
@@ -89,6 +90,30 @@ def test_a_record_with_one_value_that_is_emptied_was_emptied(world: World) -> No
     tenant.edit_remote(tenant.record_of(contact_id), name="")
     tenant.sync()
     assert tenant.local()[contact_id] == {}
+
+
+@pytest.mark.parametrize("is_full", [False, True], ids=["incremental", "full"])
+def test_one_blank_record_is_no_faulty_answer_although_it_is_all_that_came(world: World, is_full: bool) -> None:
+    tenant = world.tenant()
+    (contact_id,) = tenant.add_local(person(1, company="Base"))
+    tenant.sync()
+    tenant.edit_remote(tenant.record_of(contact_id), email="", name="", company="")
+    assert tenant.sync(is_full=is_full).status is RunStatus.PARTIAL, "told, and left alone"
+    assert tenant.local()[contact_id] == person(1, company="Base")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("active", "error"), ("paused", "paused"), ("disconnected", "disconnected")]
+)
+def test_a_third_failure_stops_only_who_was_active(world: World, before: str, after: str) -> None:
+    """Who is disconnected is told so, and not that something went wrong thrice."""
+    tenant, _, _ = linked(world)
+    connection_id = tenant.connection.id
+    with world.database.workspace(tenant.workspace_id) as connection:
+        set_status = text("update integration_connections set status = :status where id = :id")
+        connection.execute(set_status, {"status": before, "id": connection_id})
+        found = [connections.record_failure(connection, connection_id, "wrong") for _ in range(3)]
+    assert found == [before, before, after]
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,21 @@ def test_each_reading_prolongs_the_life_of_the_webhook(bench: AirtableBench) -> 
         assert [record.fields for record in last.records] == [{"company": f"Acme {number}"}]
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_ours"),
+    [
+        pytest.param({}, True, id="as we make them"),
+        pytest.param({"isHookEnabled": True, "notificationUrl": None}, True, id="told as enabled"),
+        pytest.param({"isHookEnabled": False}, False, id="expired"),
+        pytest.param({"notificationUrl": "https://example.org/hook"}, False, id="somebody's that is notified"),
+        pytest.param({"specification": feed.specification("tblAnother0000000")}, False, id="of another table"),
+    ],
+)
+def test_which_webhooks_are_ours(changes: dict[str, Any], is_ours: bool) -> None:
+    hook = {"id": "ach", "specification": feed.specification(TABLE), **changes}
+    assert feed.is_ours(hook, TABLE) is is_ours
+
+
 def hooks_of(bench: AirtableBench) -> int:
     made = [
         call for call in bench.server.airtable.requests() if call.method == "POST" and call.path.endswith("webhooks")

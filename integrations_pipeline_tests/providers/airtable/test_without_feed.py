@@ -9,6 +9,8 @@ from integrations_pipeline_tests.providers.airtable.test_conformance import Airt
 from integrations_pipeline_tests.sync.arrangement import Loopback
 from integrations_sandbox import SandboxOptions, SandboxServer
 
+EPOCH = "2000-01-01T00:00:00+00:00"
+
 
 @pytest.fixture
 def bench() -> Iterator[AirtableBench]:
@@ -46,3 +48,15 @@ def test_an_edit_shortly_before_the_last_read_is_told_again(bench: AirtableBench
     bench.server.stage.clock.advance(60)
     (page,) = provider.read_changes(last.cursor)
     assert [record.external_id for record in page.records] == ([record_id] if is_told else [])
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["everything", "what was modified"])
+def test_the_next_read_begins_where_the_clock_stood_at_the_first_page(bench: AirtableBench, is_whole: bool) -> None:
+    """What is edited while the later pages are read is on none of them, perhaps."""
+    bench.people_make([person(number) for number in range(SMALL_TABLE + 1)])
+    provider = bench.provider()
+    *_, last = provider.read_all()
+    bench.network.after = lambda _: bench.server.stage.clock.advance(30)
+    pages = list(provider.read_all() if is_whole else provider.read_changes({**last.cursor, "since": EPOCH}))
+    assert len(pages) == 3
+    assert len({page.cursor["since"] for page in pages}) == 1

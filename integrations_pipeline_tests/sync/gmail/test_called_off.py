@@ -93,6 +93,28 @@ def test_a_send_that_was_refused_although_its_draft_left_is_unknown_where_nothin
     assert (agency.status(pitch_id), agency.delivered(pitch_id)) == ("unknown", 1)
 
 
+class Killed(BaseException):
+    """The process is gone: nothing may catch it."""
+
+
+def test_a_pitch_called_off_while_its_claim_lay_there_gets_no_draft(world: PostWorld) -> None:
+    """A run died before Gmail heard of it; the next one asks the pitch before it asks Gmail for anything."""
+    agency = world.agency()
+    agency.sync()
+    pitch_id = agency.pitch(ANN)
+
+    def die() -> None:
+        raise Killed
+
+    world.once("/drafts$", die, method="POST")
+    with pytest.raises(Killed):
+        agency.sync()
+    agency.change(pitch_id, status="cancelled")
+    agency.sync()
+    assert agency.calls("POST") == []
+    assert (agency.status(pitch_id), agency.ledger(pitch_id)[0]["state"]) == ("cancelled", "unsent")
+
+
 # What may have gone out counts
 
 

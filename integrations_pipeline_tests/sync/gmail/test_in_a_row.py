@@ -8,6 +8,7 @@ import pytest
 
 from integrations_pipeline.errors import RateLimitedError, RetryableError
 from integrations_pipeline.model import RunStatus
+from integrations_pipeline.sandbox import ReplyStyle
 from integrations_pipeline.sync.outcomes import LEAST_PAUSE, LONGEST_PAUSE
 from integrations_pipeline.sync.replies import MOST_TRIES
 from integrations_pipeline_tests.sync.gmail.arrangement import OWN, Agency, PostWorld
@@ -113,6 +114,33 @@ def test_gmails_word_about_a_limit_is_heeded_within_bounds(
     world.clock.advance(5)
     agency.sync()
     assert agency.delivered(pitch_id) == 1
+
+
+def test_an_answer_of_just_after_the_last_look_is_found_though_gmails_clock_is_behind(world: PostWorld) -> None:
+    """By its clock it came before our last look. Outside its thread, so that only looking back finds it."""
+    world.server.stage.clock.advance(-600)
+    agency = world.agency()
+    pitch_id = agency.pitch(ANN)
+    agency.sync()
+    agency.sync()
+    world.clock.advance(60)
+    world.mail.reply(agency.delivery(pitch_id), style=ReplyStyle(has_references=False))
+    world.gmail.expire_history(OWN)
+    agency.sync()
+    assert agency.status(pitch_id) == "replied"
+
+
+@pytest.mark.parametrize(("hours", "is_looked_for"), [(23.9, True), (24.1, False)])
+def test_a_draft_too_many_is_looked_for_within_a_day(world: PostWorld, hours: float, is_looked_for: bool) -> None:
+    agency = world.agency()
+    agency.sync()
+    agency.pitch(ANN)
+    world.fault("drop_before", path_regex="drafts$", method="POST", times=1)
+    agency.sync()
+    assert agency.statuses() == {"sent": 1}
+    world.clock.advance(3600 * hours)
+    agency.sync()
+    assert any(("labelId", "DRAFT") in call.query for call in agency.calls()) is is_looked_for
 
 
 # What a person said meanwhile stays
