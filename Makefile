@@ -42,9 +42,10 @@ SECONDS ?= 120
 properties: setup
 	$(BIN)/python -m integrations_pipeline_tests.properties $(SECONDS)
 
-# Breaks a copy of the product on purpose, one way at a time, and shows which test notices.
+# Breaks a copy of the product in one place at a time: where it differs from BASE (main), or in SAMPLE places drawn by SEED.
 mutations: setup
-	$(BIN)/python -m integrations_pipeline_tests.mutations
+	$(BIN)/python -m integrations_pipeline_tests.mutations \
+		$(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(BASE),--base $(BASE)) $(if $(AGAIN),--again)
 
 # What an attacker would try, on servers of its own: HELD or BROKEN for each attempt.
 hostile: setup

@@ -1,4 +1,4 @@
-"""What no other test noticed when `integrations_pipeline_tests.mutations` broke it."""
+"""What no other test noticed when the product was broken on purpose (`make mutations`)."""
 
 from typing import Any
 

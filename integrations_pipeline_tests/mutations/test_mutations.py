@@ -1,0 +1,90 @@
+"""What `make mutations` decides: what is mutated, how many of a module, and which tests run."""
+
+from collections import defaultdict
+
+import pytest
+
+from integrations_pipeline_tests.mutations import choice, places
+from integrations_pipeline_tests.mutations.covering import MOST_SECONDS, MOST_TESTS, Covering
+from integrations_pipeline_tests.mutations.places import Mutant, Place
+from integrations_pipeline_tests.mutations.report import equivalents
+
+MERGE = "integrations_pipeline/engine/merge.py"
+NEAR = "integrations_pipeline_tests/engine/test_merge.py::test_near"
+FAR = "integrations_pipeline_tests/sync/test_runs.py::test_far"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count", "expected"),
+    [
+        pytest.param({"a": 10, "b": 30}, 4, {"a": 1, "b": 3}, id="by size"),
+        pytest.param({"a": 1, "b": 999}, 10, {"a": 1, "b": 9}, id="at least one of each"),
+        pytest.param({"a": 2, "b": 3}, 100, {"a": 2, "b": 3}, id="no more than there are"),
+        pytest.param({"a": 5, "b": 5, "c": 5}, 2, {"a": 1, "b": 1, "c": 0}, id="fewer than modules"),
+    ],
+)
+def test_a_sample_is_spread_over_the_modules(sizes: dict[str, int], count: int, expected: dict[str, int]) -> None:
+    given = choice.shares(sizes, count)
+
+    assert sorted(given.values()) == sorted(expected.values())
+    assert sum(given.values()) == min(count, sum(sizes.values()))
+    assert all(given[name] <= size for name, size in sizes.items())
+
+
+def test_a_mutant_differs_from_its_file_and_has_an_id_of_its_own() -> None:
+    mutants = [Mutant(place, variant) for place in places.places(MERGE)[:20] for variant in range(place.count)]
+
+    assert all(mutant.code != places.source(MERGE) and mutant.change[0] != mutant.change[1] for mutant in mutants)
+    assert len({mutant.id for mutant in mutants}) == len({mutant.code for mutant in mutants})
+
+
+def test_of_the_command_line_only_what_decides_exit_codes_is_mutated() -> None:
+    file = "integrations_pipeline/cli/sync.py"
+    functions = {place.function for place in places.places(file)}
+
+    assert file in places.files()
+    assert len(functions) == 1
+    assert None not in functions
+
+
+def test_tests_of_the_mutated_line_run_nearest_first_within_the_limits() -> None:
+    covering = _covering({NEAR: 1.0, FAR: 0.1, "t::slow": MOST_SECONDS + 1}, line=7)
+
+    assert covering.tests(_place(7)).tests == (NEAR, FAR)
+    assert (
+        len(_covering({f"t::{at}": 0.001 for at in range(MOST_TESTS + 5)}, line=7).tests(_place(7)).tests) == MOST_TESTS
+    )
+
+
+def test_a_long_table_of_the_nearest_module_leaves_room_for_the_others() -> None:
+    table = {f"{NEAR}[{at}]": 0.001 for at in range(MOST_TESTS)}
+
+    assert FAR in _covering({**table, FAR: 1.0}, line=7).tests(_place(7)).tests
+
+
+def test_a_line_that_belongs_to_no_test_is_tested_by_those_of_its_function_or_file() -> None:
+    covering = _covering({NEAR: 1.0}, line=7)
+    covering.seconds[FAR] = 1.0
+    covering.by_line[MERGE, 50].add(FAR)
+
+    assert covering.tests(_place(6, function=range(6, 9))).tests == (NEAR,)
+    assert covering.tests(_place(3)).tests == (NEAR, FAR)
+    assert covering.tests(_place(3, name="OF_NO_LINE")).tests == (NEAR, FAR)
+
+
+def test_every_equivalent_is_still_in_the_product_and_has_a_reason() -> None:
+    for each in equivalents():
+        lines = [line.strip() for line in places.source(each.file).splitlines()]
+        old = each.old.splitlines()
+        assert each.reason
+        assert any(lines[at : at + len(old)] == old for at in range(len(lines))), each
+
+
+def _covering(seconds: dict[str, float], line: int) -> Covering:
+    by_line: dict[tuple[str, int], set[str]] = defaultdict(set)
+    by_line[MERGE, line] = set(seconds)
+    return Covering(seconds=dict(seconds), by_line=by_line)
+
+
+def _place(line: int, *, function: range | None = None, name: str | None = None) -> Place:
+    return Place(MERGE, 0, range(line, line + 1), function, name, 1)

@@ -1,0 +1,180 @@
+"""Runs mutants: two workers, each with a copy of the project, a warm process and a Postgres server of its own.
+
+Belongs here: running and remembering what came of it. Does not: which mutants, and which tests.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.util import cache_from_source
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from integrations_pipeline_tests.mutations import nursery, processes
+from integrations_pipeline_tests.mutations.covering import Chosen
+from integrations_pipeline_tests.mutations.places import Mutant, source
+from integrations_pipeline_tests.mutations.recording import WORKERS, project_copy
+from integrations_pipeline_tests.postgres import LENT, open_server
+
+#: A mutant's limits: for pytest itself, and for each second that its tests took when they were recorded.
+START_SECONDS, TIMES = 90, 10
+START_CPU_SECONDS, TIMES_CPU = 30, 4
+#: The tests that killed something are run again at the end, unmutated; the limit of that run is made of this.
+SECONDS_OF_A_KILLER = 2.0
+PASSED, FAILED, INTERRUPTED = 0, 1, 2
+#: pytest minds that the warm process has imported plugins already, whose asserts are none of ours.
+OPTIONS = ("-q", "-rfE", "--tb=no", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+MUTATED, UNMUTATED, COLLECTED = ("-x",), (), ("--collect-only",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of a mutant. `state`: killed, survived, untested (no fast test covers it), or in doubt."""
+
+    id: str
+    state: str
+    by: str = ""
+    tests: int = 0
+
+
+class Worker:
+    """One copy, one server and one warm process; mutants run in it one after another."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._stack as stack:
+            self._copy = stack.enter_context(project_copy())
+            home = stack.enter_context(open_server()).home
+            self._nursery = stack.enter_context(_nursery(self._copy, home))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def judge(self, mutant: Mutant, chosen: Chosen) -> Verdict:
+        if not chosen.tests:
+            return Verdict(id=mutant.id, state="untested")
+        file = self._copy / mutant.place.file
+        try:
+            _write(file, mutant.code)
+            code, log = self.run(chosen, MUTATED)
+        finally:
+            _write(file, source(mutant.place.file))
+        count = len(chosen.tests)
+        if code == PASSED:
+            return Verdict(id=mutant.id, state="survived", tests=count)
+        if code is None:
+            return Verdict(id=mutant.id, state="killed", by="a limit of time, or a crash", tests=count)
+        if code not in (FAILED, INTERRUPTED) and self.run(chosen, COLLECTED)[0] != PASSED:
+            return Verdict(id=mutant.id, state="in doubt", by="its tests are not found without it either", tests=count)
+        return Verdict(id=mutant.id, state="killed", by=next(iter(_failures(log)), "import"), tests=count)
+
+    def failing(self, tests: Sequence[str], seconds: float) -> set[str]:
+        """Which of these fail without any mutation, now: what they killed may have died of something else."""
+        return set(_failures(self.run(Chosen(tuple(tests), seconds), UNMUTATED)[1])) if tests else set()
+
+    def run(self, chosen: Chosen, options: Sequence[str]) -> tuple[int | None, str]:
+        """pytest's exit code, None if a limit ended it, and what pytest said."""
+        log = self._copy / "pytest.log"
+        request = {
+            "arguments": [*OPTIONS, *options, *chosen.tests],
+            "seconds": START_SECONDS + TIMES * chosen.seconds,
+            "cpu_seconds": int(START_CPU_SECONDS + TIMES_CPU * chosen.seconds),
+            "log": str(log),
+        }
+        assert self._nursery.stdin is not None
+        assert self._nursery.stdout is not None
+        self._nursery.stdin.write(json.dumps(request) + "\n")
+        self._nursery.stdin.flush()
+        return json.loads(self._nursery.stdout.readline())["code"], log.read_text(errors="replace")
+
+
+def _write(file: Path, code: str) -> None:
+    """Compiled code is told from old by the second and the length, which a mutation may leave as they were."""
+    file.write_text(code)
+    Path(cache_from_source(str(file))).unlink(missing_ok=True)
+
+
+def _failures(log: str) -> list[str]:
+    told = (line.split(" ", 1)[1] for line in log.splitlines() if line.startswith(("FAILED ", "ERROR ")))
+    return [test.split(" - ")[0] for test in told]
+
+
+@contextmanager
+def _nursery(copy: Path, home: Path) -> "Iterator[subprocess.Popen[str]]":
+    environment = processes.environment(copy, {LENT: str(home)})
+    command = [sys.executable, "-P", nursery.__file__]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=copy, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+class Ledger:
+    """Verdicts in a file, a line each, written as they come: a run that was stopped goes on where it was."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.verdicts = {told["id"]: Verdict(**told) for told in map(json.loads, lines)}
+
+    def add(self, verdict: Verdict) -> None:
+        with self._lock:
+            self.verdicts[verdict.id] = verdict
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a") as file:
+                file.write(json.dumps(asdict(verdict)) + "\n")
+
+
+def run_all(work: Sequence[tuple[Mutant, Chosen]], ledger: Ledger) -> None:
+    """Judge every mutant that has no verdict yet."""
+    queue: SimpleQueue[tuple[Mutant, Chosen]] = SimpleQueue()
+    for each in work:
+        queue.put(each)
+    with ExitStack() as stack:
+        # One after another: Alembic keeps the migration under way in a global.
+        opened = [stack.enter_context(Worker()) for _ in range(min(WORKERS, len(work)))]
+        pool = stack.enter_context(ThreadPoolExecutor(WORKERS))
+        list(pool.map(lambda worker: _work(worker, queue, ledger), opened))
+
+
+def _work(worker: Worker, queue: "SimpleQueue[tuple[Mutant, Chosen]]", ledger: Ledger) -> None:
+    killed: dict[str, list[Verdict]] = {}
+    for mutant, chosen in _taken(queue):
+        found = worker.judge(mutant, chosen)
+        ledger.add(found)
+        processes.tell(f"{found.state:9} {mutant.place.file}:{mutant.line} {found.by}\n{shown(mutant)}")
+        if found.state == "killed" and "::" in found.by:
+            killed.setdefault(found.by, []).append(found)
+    for test in worker.failing(sorted(killed), SECONDS_OF_A_KILLER * len(killed)):
+        for found in killed.get(test, []):
+            ledger.add(replace(found, state="in doubt"))
+
+
+def _taken(queue: "SimpleQueue[tuple[Mutant, Chosen]]") -> Iterator[tuple[Mutant, Chosen]]:
+    with contextlib.suppress(Empty):
+        while True:
+            yield queue.get_nowait()
+
+
+def shown(mutant: Mutant) -> str:
+    """The change as a diff."""
+    before, after = mutant.change
+    lines = [f"    - {line}" for line in before.splitlines()] + [f"    + {line}" for line in after.splitlines()]
+    return "\n".join(lines) + "\n"
