@@ -151,7 +151,10 @@ def run_all(work: Sequence[tuple[Mutant, Chosen]], ledger: Ledger) -> None:
         # One after another: Alembic keeps the migration under way in a global.
         opened = [stack.enter_context(Worker()) for _ in range(min(WORKERS, len(work)))]
         pool = stack.enter_context(ThreadPoolExecutor(WORKERS))
-        list(pool.map(lambda worker: _work(worker, queue, ledger), opened))
+        try:
+            list(pool.map(lambda worker: _work(worker, queue, ledger), opened))
+        finally:
+            _drain(queue)  # interrupted: what is under way ends, nothing else begins
 
 
 def _work(worker: Worker, queue: "SimpleQueue[tuple[Mutant, Chosen]]", ledger: Ledger) -> None:
@@ -171,6 +174,11 @@ def _taken(queue: "SimpleQueue[tuple[Mutant, Chosen]]") -> Iterator[tuple[Mutant
     with contextlib.suppress(Empty):
         while True:
             yield queue.get_nowait()
+
+
+def _drain(queue: "SimpleQueue[tuple[Mutant, Chosen]]") -> None:
+    for _ in _taken(queue):
+        pass
 
 
 def shown(mutant: Mutant) -> str:
