@@ -16,8 +16,7 @@
     │   │   └── RegistrationError   our registration at the provider: wrong for every workspace
     │   └── UnavailableError    the database cannot be reached
     ├── CursorExpiredError      the provider no longer knows the cursor: read everything
-    ├── BusyError               another run holds the connection's lock
-    └── RefusedPlan             a guard refused; nothing was applied
+    └── BusyError               another run holds the connection's lock
 
 Messages name the thing and the next step, never the data: no response bodies, e-mail addresses, query
 strings or tokens. Belongs here: exception types. Does not: the decision when to raise them.
@@ -115,7 +114,3 @@ class CursorExpiredError(IntegrationError):
 
 class BusyError(IntegrationError):
     """Another run holds the connection; it is never interleaved with."""
-
-
-class RefusedPlan(IntegrationError):
-    """A guard refused to apply the plan as a whole; nothing was applied."""

@@ -24,7 +24,6 @@ from integrations_pipeline.errors import (
     BusyError,
     ConfigurationError,
     IntegrationError,
-    RefusedPlan,
 )
 from integrations_pipeline.layout import build_table
 from integrations_pipeline.store import workspaces
@@ -67,7 +66,7 @@ def exit_code(error: IntegrationError) -> Exit:
     """The code for an error that ends a command."""
     if isinstance(error, ConfigurationError):
         return Exit.USAGE
-    return Exit.REFUSED if isinstance(error, (RefusedPlan, BusyError)) else Exit.FAILED
+    return Exit.REFUSED if isinstance(error, BusyError) else Exit.FAILED
 
 
 @contextmanager

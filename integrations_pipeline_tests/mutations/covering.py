@@ -16,8 +16,8 @@ from integrations_pipeline_tests.mutations.places import PRODUCT, PROJECT, Place
 from integrations_pipeline_tests.mutations.recorder import NO_TEST
 from integrations_pipeline_tests.mutations.recording import TESTS, Recording
 
-#: What one mutant may take: tests, and the seconds they took when they were recorded.
-MOST_TESTS, MOST_SECONDS = 100, 20.0
+#: What one mutant may take: tests, and the seconds they took when they were recorded; how many of them of one module.
+MOST_TESTS, MOST_SECONDS, MOST_NEAR = 150, 20.0, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Covering:
         """The tests that cover the mutated lines, up to the limits.
 
         Lines that run at import belong to no test. For a constant of a module or class those tests count that cover
-        a line with its name in it; for the head of a function those that cover its body; else those of the file.
+        a line with its name in it; for the head of a function those that cover its body; else of the file or folder.
         """
         lines = self._at(place.file, place.lines)
-        covering = lines or self._at_function(place) or self._at_name(place) or self._at_file(place)
-        return self._within_limits(sorted(covering, key=lambda test: self._rank(place.file, test)))
+        covering = lines or self._at_function(place) or self._at_name(place) or self._at_files(place)
+        return self._within_limits(self._ordered(place.file, covering))
 
     def _at(self, file: str, lines: Iterable[int]) -> set[str]:
         return set().union(*(self.by_line.get((file, line), ()) for line in lines))
@@ -64,13 +64,25 @@ class Covering:
             )
         )
 
-    def _at_file(self, place: Place) -> set[str]:
-        return self._at(place.file, range(1, len(source(place.file).splitlines()) + 1))
+    def _at_files(self, place: Place) -> set[str]:
+        """Tests of the file; of its folder if it only declares something."""
+        of_file = self._at_whole(place.file)
+        folder = PurePath(place.file).parent
+        return of_file or set().union(*(self._at_whole(file) for file in files() if PurePath(file).parent == folder))
 
-    def _rank(self, file: str, test: str) -> tuple[bool, bool, float, str]:
-        path = PurePath(test.split("::", maxsplit=1)[0])
-        mirrored = PurePath(TESTS, *PurePath(file).parts[1:]).with_name(f"test_{PurePath(file).name}")
-        return path != mirrored, path.parent != mirrored.parent, self.seconds[test], test
+    def _at_whole(self, file: str) -> set[str]:
+        return self._at(file, range(1, len(source(file).splitlines()) + 1))
+
+    def _ordered(self, file: str, tests: Iterable[str]) -> list[str]:
+        """The module that mirrors the file, then each other module's fastest, then each one's second, and so on: a long
+        table of one module leaves room for the others."""
+        mirrored = str(PurePath(TESTS, *PurePath(file).parts[1:]).with_name(f"test_{PurePath(file).name}"))
+        modules: dict[str, list[str]] = defaultdict(list)
+        for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
+            modules[_module(test)].append(test)
+        near = modules.pop(mirrored, [])[:MOST_NEAR]
+        turns = [(turn, self.seconds[test], test) for found in modules.values() for turn, test in enumerate(found)]
+        return near + [test for _, _, test in sorted(turns)]
 
     def _within_limits(self, tests: Sequence[str]) -> Chosen:
         chosen: list[str] = []

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import libcst as cst
@@ -93,6 +93,7 @@ def files() -> dict[str, str]:
     }
 
 
+@cache
 def source(file: str) -> str:
     return (PROJECT / file).read_text()
 
@@ -165,7 +166,7 @@ class _Finder(cst.CSTVisitor):
         return range(where.start.line, where.end.line + 1)
 
 
-@lru_cache(maxsize=8)
+@cache
 def _found(file: str) -> _Finder:
     wrapper = MetadataWrapper(cst.parse_module(source(file)), unsafe_skip_copy=True)
     finder = _Finder(file)

@@ -56,6 +56,12 @@ def test_tests_of_the_mutated_line_run_nearest_first_within_the_limits() -> None
     )
 
 
+def test_a_long_table_of_the_nearest_module_leaves_room_for_the_others() -> None:
+    table = {f"{NEAR}[{at}]": 0.001 for at in range(MOST_TESTS)}
+
+    assert FAR in _covering({**table, FAR: 1.0}, line=7).tests(_place(7)).tests
+
+
 def test_a_line_that_belongs_to_no_test_is_tested_by_those_of_its_function_or_file() -> None:
     covering = _covering({NEAR: 1.0}, line=7)
     covering.seconds[FAR] = 1.0

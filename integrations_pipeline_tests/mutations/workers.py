@@ -3,11 +3,13 @@
 Belongs here: running and remembering what came of it. Does not: which mutants, and which tests.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.util import cache_from_source
@@ -145,29 +147,38 @@ def run_all(work: Sequence[tuple[Mutant, Chosen]], ledger: Ledger) -> None:
     queue: SimpleQueue[tuple[Mutant, Chosen]] = SimpleQueue()
     for each in work:
         queue.put(each)
-    threads = [threading.Thread(target=_work, args=(queue, ledger)) for _ in range(min(WORKERS, len(work)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ExitStack() as stack:
+        # One after another: Alembic keeps the migration under way in a global.
+        opened = [stack.enter_context(Worker()) for _ in range(min(WORKERS, len(work)))]
+        pool = stack.enter_context(ThreadPoolExecutor(WORKERS))
+        try:
+            list(pool.map(lambda worker: _work(worker, queue, ledger), opened))
+        finally:
+            _drain(queue)  # interrupted: what is under way ends, nothing else begins
 
 
-def _work(queue: "SimpleQueue[tuple[Mutant, Chosen]]", ledger: Ledger) -> None:
+def _work(worker: Worker, queue: "SimpleQueue[tuple[Mutant, Chosen]]", ledger: Ledger) -> None:
     killed: dict[str, list[Verdict]] = {}
-    with Worker() as worker:
+    for mutant, chosen in _taken(queue):
+        found = worker.judge(mutant, chosen)
+        ledger.add(found)
+        processes.tell(f"{found.state:9} {mutant.place.file}:{mutant.line} {found.by}\n{shown(mutant)}")
+        if found.state == "killed" and "::" in found.by:
+            killed.setdefault(found.by, []).append(found)
+    for test in worker.failing(sorted(killed), SECONDS_OF_A_KILLER * len(killed)):
+        for found in killed.get(test, []):
+            ledger.add(replace(found, state="in doubt"))
+
+
+def _taken(queue: "SimpleQueue[tuple[Mutant, Chosen]]") -> Iterator[tuple[Mutant, Chosen]]:
+    with contextlib.suppress(Empty):
         while True:
-            try:
-                mutant, chosen = queue.get_nowait()
-            except Empty:
-                break
-            found = worker.judge(mutant, chosen)
-            ledger.add(found)
-            processes.tell(f"{found.state:9} {mutant.place.file}:{mutant.line} {found.by}\n{shown(mutant)}")
-            if found.state == "killed" and "::" in found.by:
-                killed.setdefault(found.by, []).append(found)
-        for test in worker.failing(sorted(killed), SECONDS_OF_A_KILLER * len(killed)):
-            for found in killed.get(test, []):
-                ledger.add(replace(found, state="in doubt"))
+            yield queue.get_nowait()
+
+
+def _drain(queue: "SimpleQueue[tuple[Mutant, Chosen]]") -> None:
+    for _ in _taken(queue):
+        pass
 
 
 def shown(mutant: Mutant) -> str:

@@ -1,9 +1,13 @@
 """What the log says of a run that died: what the journal knows that it did."""
 
+from uuid import UUID
+
+import pytest
 from sqlalchemy import text
 
+from integrations_pipeline.model import RunStatus
 from integrations_pipeline.store.database import Database
-from integrations_pipeline.store.sync_log import close_abandoned
+from integrations_pipeline.store.sync_log import LogEnd, close_abandoned, close_log
 from integrations_pipeline_tests.store.rows import add_tenant, execute, insert, query
 
 DONE = (
@@ -48,3 +52,20 @@ def test_rows_of_a_dead_run_are_closed_with_what_the_journal_knows(database: Dat
         assert query(connection, statement, id=tenant.sync_log_id) == [("failed", 3, 2, 1, 2, "it died")]
         assert query(connection, statement, id=other) == [("failed", 0, 0, 0, 0, "it died")]
         assert connection.execute(text("select count(*) from integration_sync_logs")).scalar() == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "kept", "last"),
+    [pytest.param(100, 100, "error 99", id="as many as fit"), pytest.param(102, 101, "and 2 more", id="too many")],
+)
+def test_a_run_with_very_many_errors_keeps_a_hundred_and_the_number_of_the_rest(
+    database: Database, count: int, kept: int, last: str
+) -> None:
+    with database.admin() as connection:
+        tenant = add_tenant(connection, "mine")
+        errors = tuple(f"error {number}" for number in range(count))
+        close_log(connection, UUID(str(tenant.sync_log_id)), LogEnd(status=RunStatus.FAILED, errors=errors))
+        found = connection.execute(text("select errors from integration_sync_logs")).scalar_one()
+
+    assert len(found) == kept
+    assert found[-1] == last

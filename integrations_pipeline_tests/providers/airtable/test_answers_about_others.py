@@ -9,9 +9,10 @@ import pytest
 from integrations_pipeline.errors import InDoubtError, WrongAnswerError
 from integrations_pipeline.providers.airtable.client import AirtableClient
 from integrations_pipeline.providers.base import FixedToken, ProviderContext
-from integrations_pipeline.sandbox import SandboxOptions, SandboxServer
+from integrations_pipeline.testing import FreePacer
 from integrations_pipeline_tests.providers.airtable.test_conformance import AirtableBench
-from integrations_pipeline_tests.sync.arrangement import FreePacer, Loopback
+from integrations_pipeline_tests.sync.arrangement import Loopback
+from integrations_sandbox import SandboxOptions, SandboxServer
 
 ONE, TWO, THREE = ({"id": f"rec{number:014d}", "fields": {}} for number in (1, 2, 3))
 
