@@ -28,6 +28,7 @@ from integrations_pipeline.providers.batches import applied, chunks, superseded
 from integrations_pipeline.providers.columns import JOIN
 from integrations_pipeline.providers.mailchimp import wire
 from integrations_pipeline.providers.mailchimp.answers import THERE, Answers, email_key
+from integrations_pipeline.providers.mailchimp.archiving import archived
 from integrations_pipeline.providers.mailchimp.client import MailchimpClient
 from integrations_pipeline.providers.mailchimp.fields import FIXED, MergeField, to_merge
 from integrations_pipeline.providers.mailchimp.members import (
@@ -53,8 +54,6 @@ from integrations_pipeline.providers.mailchimp.verdicts import columns_of, verdi
 _MOVED = "the member's e-mail changed at Mailchimp during the run; the next run takes it up"
 _NO_ADDRESS = "Mailchimp keeps nobody without an e-mail"
 _NOT_TOLD = "the member was made, but Mailchimp does not tell its lasting id yet; the next run links it"
-_NOT_ARCHIVED = "Mailchimp archives nobody who bounced or has not confirmed yet"
-_NOT_GONE = "Mailchimp did not say that the member was archived, and it is still there; the next run tries again"
 _NOT_LOWERED = "Mailchimp did not unsubscribe the member: unsubscribe the person there"
 
 #: Clocks have whole seconds: a look at what a lost request made begins a little earlier.
@@ -263,7 +262,7 @@ class MailchimpWriter:
             outcomes = {id(each.change): self._updated(each, answers) for each in batched}
         single = [each for each in prepared if id(each.change) not in outcomes and each.is_patched]
         for each in in_turn(single, lambda one: one.address, lambda one: one.new_address):
-            outcomes[id(each.change)] = self._patched(each)
+            outcomes[id(each.change)] = self._rest_of(each, self._patched(each))
         return [self._finished(each, outcomes.get(id(each.change))) for each in prepared]
 
     def _is_batched(self, each: Prepared) -> bool:
@@ -302,6 +301,22 @@ class MailchimpWriter:
         if member:
             self.seen[each.change.external_id or ""] = member
         return self._taken(each, member)
+
+    def _rest_of(self, each: Prepared, outcome: Outcome | None) -> Outcome | None:
+        """An e-mail that another member has keeps none of the other values from being written."""
+        if outcome is None or outcome.reason != wire.TAKEN or not (each.merge_fields or each.tags or each.is_out):
+            return outcome
+        if each.merge_fields:
+            values = {"merge_fields": each.merge_fields}
+            try:
+                member = self.client.patch(each.address, values, skips_validation=self.skips_validation)
+            except PermanentError:
+                return outcome
+            if (found := self._taken(each, member)) is not None and found.state is not ChangeState.APPLIED:
+                return found
+        return replace(
+            applied(each.change), answered={"email": each.address}, lost=frozenset({"email"}), reason=outcome.reason
+        )
 
     def _taken(self, each: Prepared, member: Member) -> Outcome | None:
         """What an update's answer shows: None where all is as it was sent. A value that was not taken is put back."""
@@ -348,13 +363,14 @@ class MailchimpWriter:
         if outcome is not None and outcome.state is not ChangeState.APPLIED:
             return outcome
         found = outcome.external_id if outcome else each.change.external_id
+        address = each.address if outcome and "email" in outcome.lost else each.new_address
         if each.is_out:
-            lowered = self._lower_consent(each, each.new_address)
+            lowered = self._lower_consent(each, address)
             if lowered is not None:
                 return lowered
-        done = self._with_tags(each, found, each.new_address)
-        is_done = outcome is not None and done.state is ChangeState.APPLIED
-        return replace(done, answered=outcome.answered) if outcome is not None and is_done else done
+        done = self._with_tags(each, found, address)
+        is_told = outcome is not None and done.state is ChangeState.APPLIED
+        return replace(outcome, external_id=done.external_id) if outcome is not None and is_told else done
 
     def _lower_consent(self, each: Prepared, address: str) -> Outcome | None:
         """Unsubscribe a person who opted out here and is subscribed there now; nobody else's status is sent."""
@@ -381,20 +397,4 @@ class MailchimpWriter:
     # Deletes
 
     def _delete(self, prepared: list[Prepared]) -> list[Outcome]:
-        return [self._archived(each) for each in prepared]
-
-    def _archived(self, each: Prepared) -> Outcome:
-        """An archived member is one that Mailchimp calls so, by its answer or when it is asked again."""
-        try:
-            is_done = self.client.archive(each.address)
-        except PermanentError as error:
-            is_refused = error.code == wire.NOT_ALLOWED
-            return self._after_doubt(each, _NOT_ARCHIVED) if is_refused else refused(each.change, error)
-        return applied(each.change) if is_done else self._after_doubt(each, _NOT_GONE)
-
-    def _after_doubt(self, each: Prepared, reason: str) -> Outcome:
-        member = self.client.member(wire.member_hash(each.address))
-        if member is None or member.get("status") == ARCHIVED:
-            return applied(each.change)
-        code = wire.NOT_ALLOWED if reason == _NOT_ARCHIVED else wire.PASSING
-        return failed(each.change, PermanentError(reason, code=code))
+        return [archived(self.client, each) for each in prepared]

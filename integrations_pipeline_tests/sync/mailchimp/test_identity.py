@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.model import RunStatus
+from integrations_pipeline.providers.mailchimp.wire import TAKEN
 from integrations_pipeline_tests.sync.arrangement import person
 from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
 
@@ -177,6 +178,30 @@ def test_emails_swapped_here_double_nobody_and_are_told_until_one_is_freed(world
         tenant.sync()
     assert tenant.emails() == ["free@example.org", "person0@example.org"]
     assert_settled(tenant)
+
+
+@pytest.mark.parametrize("status", ["subscribed", "transactional"])
+def test_an_email_that_another_member_has_blocks_nothing_else(world: MailchimpWorld, status: str) -> None:
+    tenant = world.tenant()
+    records = tenant.add_remote(*(person(number) for number in range(2)), status=status)
+    tenant.sync()
+    ids = [tenant.contact_of(record) for record in records]
+    swap(tenant, ids)
+    tenant.edit_local(ids[0], name="Ann Lee", tags=["met"])
+    for _ in range(2):
+        report = tenant.sync()
+        assert report.status is RunStatus.PARTIAL
+        assert any(TAKEN in each for each in report.results[0].errors)
+    row = tenant.remote()[records[0]]
+    assert (row["name"], row["tags"], row["email"]) == ("Ann Lee", "met", "person0@example.org")
+    assert tenant.emails() == ["person0@example.org", "person1@example.org"]
+    assert tenant.local()[ids[0]]["email"] == "person1@example.org"
+    if status == "subscribed":  # what is left behind by the others is an archived member, who keeps the address
+        tenant.edit_local(ids[1], email="free@example.org")
+        for _ in range(3):
+            tenant.sync()
+        assert tenant.emails() == ["free@example.org", "person1@example.org"]
+        assert_settled(tenant)
 
 
 def test_emails_swapped_at_mailchimp_are_swapped_here(world: MailchimpWorld) -> None:
