@@ -6,6 +6,7 @@ making the writes (`load`, `deliver`).
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 from uuid import UUID
 
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome, Plan, Side
@@ -17,6 +18,20 @@ from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.links import LinkWrite
 
 _WRITES = (ChangeKind.CREATE, ChangeKind.UPDATE)
+
+
+def _lacks(outcome: Outcome) -> bool:
+    """Whether an update was made but for some of its fields."""
+    return bool(outcome.lost) and outcome.change.kind is ChangeKind.UPDATE
+
+
+def _of_lost(outcome: Outcome) -> Change:
+    """What of the update was not made: it stands in the journal as failed, of its own."""
+    before, after = (
+        {name: value for name, value in fields.items() if name in outcome.lost}
+        for fields in (outcome.change.before, outcome.change.after)
+    )
+    return replace(outcome.change, before=before, after=after, reason=outcome.reason)
 
 
 class Ledger:
@@ -75,6 +90,7 @@ class Ledger:
         self._applied.update((outcome.change.contact_id, outcome.change.side) for outcome in applied)
         self._advance(connection, applied)
         journal.record_states(connection, [self._state(outcome) for outcome in outcomes])
+        journal.record_changes(connection, self.scope, [*map(_of_lost, filter(_lacks, outcomes))], ChangeState.FAILED)
         self.outcomes.extend(outcomes)
 
     def untried(self, reason: str) -> list[Outcome]:

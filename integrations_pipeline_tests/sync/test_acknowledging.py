@@ -7,6 +7,7 @@ import pytest
 
 from integrations_pipeline.errors import CredentialsError
 from integrations_pipeline.model import RunStatus
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.sync.arrangement import TABLE, Tenant, World, people, person
 
 NO_LIMIT: dict[str, Any] = {"delete_policy": "propagate", "delete_limit_fraction": 1.0, "delete_limit": 100}
@@ -64,7 +65,7 @@ def test_what_was_in_flight_when_another_request_failed_is_acknowledged(world: W
 
     def fail_after_the_other() -> None:
         world.hooks.after_write = other_is_done.set
-        assert other_is_done.wait(60)
+        assert other_is_done.wait(patient(60))
         raise CredentialsError("the token was taken back")
 
     world.hooks.before_write = fail_after_the_other

@@ -10,10 +10,10 @@ from integrations_pipeline.errors import (
     CredentialsError,
     CursorExpiredError,
     IntegrationError,
-    NeedsAttentionError,
     PermanentError,
     RateLimitedError,
     RetryableError,
+    SharedCauseError,
 )
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.airtable import PROVIDER, cells, schema, wire
@@ -56,8 +56,8 @@ ODD_IDS = ("..", ".", "app/../..", "app%2F", "app X", "app?x=1", "app#", "app\x1
         (429, {"errors": [{"error": "RATE_LIMIT_REACHED", "message": "x"}]}, RateLimitedError),
         (429, usual("RATE_LIMIT_REACHED"), RateLimitedError),
         (429, None, RateLimitedError),
-        (429, {"errors": [{"error": "PUBLIC_API_BILLING_LIMIT_EXCEEDED", "message": "x"}]}, NeedsAttentionError),
-        (429, usual("PUBLIC_API_BILLING_LIMIT_EXCEEDED"), NeedsAttentionError),
+        (429, {"errors": [{"error": "PUBLIC_API_BILLING_LIMIT_EXCEEDED", "message": "x"}]}, SharedCauseError),
+        (429, usual("PUBLIC_API_BILLING_LIMIT_EXCEEDED"), SharedCauseError),
         (500, usual("SERVER_ERROR"), RetryableError),
         (502, None, RetryableError),
         (503, {"error": "x"}, RetryableError),
