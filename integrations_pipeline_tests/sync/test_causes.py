@@ -104,7 +104,7 @@ def test_error_has_one_try_a_day_and_leaves_by_it(world: World) -> None:
         if expected == "error":
             assert fail(world, tenant, CredentialsError("still wrong")) == "error"
             away = tenant.rows(
-                "select next_sync_at - now() > interval '20 hours' as is_far from integration_connections"
+                "select next_sync_at - now() > interval '11 hours' as is_far from integration_connections"
             )
             assert away == [{"is_far": True}]
         else:
