@@ -11,6 +11,7 @@ import typer
 from integrations_pipeline.cli.connection_input import FileOption, FrequencyOption, known_settings, valid_settings
 from integrations_pipeline.cli.loopback import PATH, PORT, WAIT_SECONDS, listening, open_browser
 from integrations_pipeline.cli.output import (
+    MOST_SECONDS,
     JsonOption,
     WorkspaceOption,
     find_workspace,
@@ -28,9 +29,6 @@ from integrations_pipeline.store import connections, sync_log
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline.sync.runtime import Runtime, oauth_exchange
-
-#: A day.
-MOST_SECONDS = 86_400.0
 
 
 def authorize(

@@ -6,9 +6,8 @@ import typer
 
 from integrations_pipeline.cli.output import finite, say, warn
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.settings import MOST_SCALE
 from integrations_sandbox import SandboxOptions, addresses, serve
-
-MOST_SCALE = 1e6
 
 
 def register(app: typer.Typer) -> None:

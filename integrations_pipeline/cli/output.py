@@ -38,8 +38,9 @@ PIPED_WIDTH = 200
 stdout = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 stderr = Console(stderr=True)
 
-#: Most rows that a list gives when asked for.
+#: Most rows that a list gives when asked for; a day, for what waits.
 MOST_ROWS = 1_000_000
+MOST_SECONDS = 86_400.0
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 WorkspaceOption = Annotated[str, typer.Option("--workspace", "-w", help="The workspace's slug.")]
 ProviderOption = Annotated[str, typer.Option("--provider", "-p", help="The provider's name, as `airtable`.")]

@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from integrations_pipeline.cli.output import (
+    MOST_SECONDS,
     Exit,
     JsonOption,
     LimitOption,
@@ -34,7 +35,6 @@ from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
 from integrations_pipeline.wiring import Wiring
 
-MOST_SECONDS = 86_400.0
 #: Preview rows shown to a person; `--json` and the journal have all.
 SHOWN_CHANGES = 50
 _LOG_COLUMNS = ("started", "provider", "direction", "status", "records", "calls", "ms")

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.store import connections
+from integrations_pipeline.store import connections, sync_log
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.encryption import Cipher
+from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline_tests.store.rows import Tenant, add_connection, add_tenant, execute, insert, query
 
 
@@ -155,9 +156,13 @@ def test_the_greatest_version_that_a_new_contact_may_have_can_be_edited(database
 
 @pytest.mark.parametrize("days", [-(2**31), -1, 0, 2**31 - 1])
 def test_any_number_of_days_is_answered(database: Database, tenant: Tenant, days: int) -> None:
-    summary = "select * from get_integration_activity_summary(:w, 'gmail', :days)"
+    summary = "select count(*) from get_integration_activity_summary(:w, 'gmail', :days)"
     with database.admin() as connection:
-        query(connection, summary, w=tenant.workspace_id, days=days)
+        activity = Activity(integration_name="gmail", action="sync", success=True)
+        sync_log.record_activity(connection, tenant.workspace_id, activity)
+        found = query(connection, summary, w=tenant.workspace_id, days=days)
+    # The sum of all, and the one action that so many days have.
+    assert found == [(2 if days > 0 else 1,)]
 
 
 def test_the_longest_frequency_breaks_no_question_about_the_fleet(database: Database, tenant: Tenant) -> None:
@@ -172,6 +177,8 @@ def test_the_longest_frequency_breaks_no_question_about_the_fleet(database: Data
         for _ in range(20):
             connections.record_failure(connection, tenant.connection_id, "x")
             connections.postpone(connection, tenant.connection_id)
+        away = "next_sync_at - now() between interval '11 hours' and interval '32 days'"
+        assert query(connection, f"select {away} from integration_connections") == [(True,)]
 
 
 @pytest.mark.parametrize("minutes", [0, -1, connections.MAX_FREQUENCY_MINUTES + 1, 2**31, 10**30])

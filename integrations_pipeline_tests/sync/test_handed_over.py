@@ -81,6 +81,19 @@ def test_a_ring_with_an_edit_here_meanwhile_loses_neither(world: World) -> None:
     tenant.assert_in_sync()
 
 
+def test_whoever_is_opted_out_stays_so_in_an_exchange_and_so_does_the_address(world: World) -> None:
+    tenant, ids, records = people_of(world, 2)
+    tenant.edit_local(ids[0], email_opt_out="true")
+    tenant.sync()
+    before = emails(tenant, ids)
+    tenant.edit_remote(records[0], email=before[1])
+    tenant.edit_remote(records[1], email=before[0])
+    tenant.sync()
+    assert emails(tenant, ids) == [before[1], before[0]]
+    out = tenant.rows("select email from workspace_contacts where email_opt_out order by email")
+    assert [row["email"] for row in out] == sorted(before)
+
+
 def write(key: str, email: str) -> ContactWrite:
     return ContactWrite(contact_id=key, fields={"email": email})
 
