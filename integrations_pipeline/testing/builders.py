@@ -1,6 +1,7 @@
 """What a provider is built from, in tests. Belongs here: stand-ins without a clock. Does not: the suite."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from integrations_pipeline.model import MappedField
@@ -23,10 +24,10 @@ class FreePacer:
 
 def provider_context(
     *,
-    token: str,
-    settings: Mapping[str, Any],
-    mapping: Sequence[MappedField],
-    addresses: Mapping[str, str],
+    token: str = "token",  # noqa: S107 - opens nothing
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    mapping: Sequence[MappedField] = (),
+    addresses: Mapping[str, str] = MappingProxyType({}),
     **more: Any,
 ) -> ProviderContext:
     """A context with this token and without any pause between requests; `more`: other fields of `ProviderContext`."""

@@ -7,11 +7,10 @@ import httpx
 import pytest
 
 from integrations_pipeline.errors import CursorExpiredError
-from integrations_pipeline.providers.base import FixedToken, ProviderContext
 from integrations_pipeline.providers.gmail.client import GmailClient
 from integrations_pipeline.providers.gmail.mailbox import GmailMailbox
 from integrations_pipeline.providers.gmail.settings import GmailSettings
-from integrations_pipeline.testing import FreePacer
+from integrations_pipeline.testing import provider_context
 
 AT = {"history_id": "10"}
 
@@ -25,13 +24,7 @@ def mailbox(*answers: Mapping[str, Any], asked: list[httpx.URL] | None = None) -
             asked.append(request.url)
         return httpx.Response(200, json=next(left))
 
-    context = ProviderContext(
-        credentials={},
-        settings={},
-        mapping=(),
-        addresses={},
-        pacer=FreePacer(),
-        tokens=FixedToken(value="token"),
+    context = provider_context(
         transport=httpx.MockTransport(answer),
     )
     return GmailMailbox(GmailClient(context, api_url="https://g.test"), GmailSettings())

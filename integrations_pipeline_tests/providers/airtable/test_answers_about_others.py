@@ -8,8 +8,7 @@ import pytest
 
 from integrations_pipeline.errors import InDoubtError, WrongAnswerError
 from integrations_pipeline.providers.airtable.client import AirtableClient
-from integrations_pipeline.providers.base import FixedToken, ProviderContext
-from integrations_pipeline.testing import FreePacer
+from integrations_pipeline.testing import provider_context
 from integrations_pipeline_tests.providers.airtable.test_conformance import AirtableBench
 from integrations_pipeline_tests.sync.arrangement import Loopback
 from integrations_sandbox import SandboxOptions, SandboxServer
@@ -20,13 +19,7 @@ ONE, TWO, THREE = ({"id": f"rec{number:014d}", "fields": {}} for number in (1, 2
 def client(*records: dict[str, Any]) -> AirtableClient:
     """A client that is answered with these records."""
     answer = {"records": [{**record, "createdTime": "2026-11-22T12:00:00.000Z"} for record in records]}
-    context = ProviderContext(
-        credentials={},
-        settings={},
-        mapping=(),
-        addresses={},
-        pacer=FreePacer(),
-        tokens=FixedToken(value="token"),
+    context = provider_context(
         transport=httpx.MockTransport(lambda _: httpx.Response(200, json=answer)),
         sleep=lambda _: None,
     )

@@ -10,8 +10,8 @@ import pytest
 from integrations_pipeline.errors import CursorExpiredError
 from integrations_pipeline.providers.airtable import feed
 from integrations_pipeline.providers.airtable.client import AirtableClient
-from integrations_pipeline.providers.base import Cursor, FixedToken, ProviderContext
-from integrations_pipeline.testing import FreePacer
+from integrations_pipeline.providers.base import Cursor
+from integrations_pipeline.testing import provider_context
 from integrations_pipeline_tests.providers.airtable.test_conformance import AirtableBench
 from integrations_pipeline_tests.sync.arrangement import Loopback
 from integrations_sandbox import SandboxOptions, SandboxServer
@@ -89,13 +89,7 @@ def test_a_time_that_cannot_be_compared_is_none(told: Any) -> None:
 def client(*answers: Mapping[str, Any]) -> AirtableClient:
     """A client whose requests get these answers, one after another."""
     left = iter(answers)
-    context = ProviderContext(
-        credentials={},
-        settings={},
-        mapping=(),
-        addresses={},
-        pacer=FreePacer(),
-        tokens=FixedToken(value="token"),
+    context = provider_context(
         transport=httpx.MockTransport(lambda _: httpx.Response(200, json=next(left))),
         sleep=lambda _: None,
     )
