@@ -135,7 +135,7 @@ def measure_incremental() -> None:
 
 
 def _increment(count: int) -> dict[str, pa.Table]:
-    """What `sync.extract` reads: both local halves, the remote half that changed, the links of both."""
+    """What `sync.contacts.extract` reads: both local halves, the remote half that changed, the links of both."""
     half = count // 2
     tables = _tables(data.contacts(count), [np.arange(half), np.arange(half, count)])
     return tables | {"remote": tables["remote"].slice(half)}

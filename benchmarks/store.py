@@ -15,7 +15,7 @@ from benchmarks.home import add_connection, temporary_program, to_links, to_writ
 from benchmarks.measure import print_table, timed
 from integrations_pipeline.store import contacts, links
 from integrations_pipeline.store.database import WorkspaceSession
-from integrations_pipeline.sync.load import LOCAL_BATCH, chunks
+from integrations_pipeline.sync.contacts.load import LOCAL_BATCH, chunks
 
 ROWS = 100_000
 

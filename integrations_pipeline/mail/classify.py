@@ -1,7 +1,7 @@
 """What a received message is: a reply, a bounce, a vacation answer, another machine's. Pure.
 
 By the standard headers (RFC 3834, 3464, 6522) and the older ones that vendors still send. Belongs here: one
-message by itself. Does not: which pitch it answers (`sync.replies`), reading reports (`reports`).
+message by itself. Does not: which pitch it answers (`sync.mailing.replies`), reading reports (`reports`).
 """
 
 import re

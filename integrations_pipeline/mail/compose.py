@@ -1,6 +1,6 @@
 """A pitch as an RFC 5322 message, made by the standard library's e-mail package. Pure.
 
-Belongs here: the message. Does not: whether and when it is sent (`sync.pitches`).
+Belongs here: the message. Does not: whether and when it is sent (`sync.mailing.pitches`).
 """
 
 import html

@@ -1,7 +1,7 @@
 """What the answer to a write says of each value that was sent: taken, written otherwise, or lost.
 
 Belongs here: judging one value, pure. Does not: which values an answer shows (the providers), what becomes of the
-judgement (`sync.acknowledge`).
+judgement (`sync.contacts.acknowledge`).
 """
 
 import unicodedata

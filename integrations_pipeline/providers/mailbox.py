@@ -1,6 +1,6 @@
 """The contract between the sync and a provider that sends and receives mail, beside `providers.base`.
 
-Belongs here: the protocol and its values. Does not: what is sent when (`sync.pitches`), what a received
+Belongs here: the protocol and its values. Does not: what is sent when (`sync.mailing.pitches`), what a received
 message means (`mail.classify`).
 """
 

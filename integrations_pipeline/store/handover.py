@@ -1,7 +1,7 @@
 """E-mails that change hands among contacts: each lets go of its own before any takes another's, in one go.
 
 The workspace's index lets no two contacts have one e-mail, not even between two statements. Belongs here: who waits for
-whom, and the two steps. Does not: whether they should (`sync.load`).
+whom, and the two steps. Does not: whether they should (`sync.contacts.load`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Links and the base snapshot: what both sides of a connection last agreed, per contact.
 
-Belongs here: statements on `integration_links`. Does not: when the base may advance (`sync.load`).
+Belongs here: statements on `integration_links`. Does not: when the base may advance (`sync.contacts.load`).
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -27,9 +27,9 @@ from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.sync_log import Activity, LogEnd, LogStart
 from integrations_pipeline.store.workspaces import Workspace
-from integrations_pipeline.sync.acknowledge import Ledger
-from integrations_pipeline.sync.extract import Extracted
-from integrations_pipeline.sync.mail import MailDone
+from integrations_pipeline.sync.contacts.acknowledge import Ledger
+from integrations_pipeline.sync.contacts.extract import Extracted
+from integrations_pipeline.sync.mailing.job import MailDone
 from integrations_pipeline.sync.runtime import Run
 
 _UNTRIED = "the run stopped before this change; the next run takes it up"

@@ -27,13 +27,13 @@ from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.store.database import WorkspaceSession
 from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline.store.workspaces import Workspace
-from integrations_pipeline.sync.acknowledge import Ledger
-from integrations_pipeline.sync.checkpoint import checkpoint
-from integrations_pipeline.sync.extract import Extracted, extract
+from integrations_pipeline.sync.contacts.acknowledge import Ledger
+from integrations_pipeline.sync.contacts.checkpoint import checkpoint
+from integrations_pipeline.sync.contacts.extract import Extracted, extract
+from integrations_pipeline.sync.contacts.load import load
+from integrations_pipeline.sync.contacts.recovery import settle_creates
 from integrations_pipeline.sync.full_reads import is_full_read_due
-from integrations_pipeline.sync.load import load
-from integrations_pipeline.sync.mail import MailDone, handle_mail
-from integrations_pipeline.sync.recovery import settle_creates
+from integrations_pipeline.sync.mailing.job import MailDone, handle_mail
 from integrations_pipeline.sync.report import LogBook, SyncReport
 from integrations_pipeline.sync.runtime import (
     Progress,

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline.store import connections
-from integrations_pipeline.sync.belief import SHORTEST_PATIENCE, _patient
+from integrations_pipeline.sync.contacts.belief import SHORTEST_PATIENCE, _patient
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, person
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from integrations_pipeline.model import RunStatus
-from integrations_pipeline.sync.belief import MOST_SETTLE_TIMES
+from integrations_pipeline.sync.contacts.belief import MOST_SETTLE_TIMES
 from integrations_pipeline_tests.sync.arrangement import Tenant, World
 
 SETTLE = 30

@@ -13,8 +13,8 @@ import pytest
 from integrations_pipeline.model import ChangeKind, RecentWrite, RunStatus
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.base import RemoteRecord
+from integrations_pipeline.sync.contacts.stale import overlook_stale
 from integrations_pipeline.sync.report import SyncReport
-from integrations_pipeline.sync.stale import overlook_stale
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, person, tags
 from integrations_pipeline_tests.sync.lag import Lag, let_the_window_pass
 

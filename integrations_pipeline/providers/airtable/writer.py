@@ -1,6 +1,6 @@
 """Writing contacts to Airtable: batches of ten, all or nothing, bisected on refusal, and each answer read.
 
-Belongs here: changes to requests, and answers to outcomes. Does not: which changes there are (`sync.load`).
+Belongs here: changes to requests, and answers to outcomes. Does not: which changes there are (`sync.contacts.load`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@
     delete   DELETE, which archives
 
 Consent: no other request to a member that exists carries `status`. Belongs here: changes to requests, and
-answers to outcomes. Does not: which changes there are (`sync.load`).
+answers to outcomes. Does not: which changes there are (`sync.contacts.load`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence, Set

@@ -8,8 +8,8 @@ import pytest
 
 from integrations_pipeline.errors import RateLimitedError, RetryableError
 from integrations_pipeline.model import RunStatus
-from integrations_pipeline.sync.outcomes import LEAST_PAUSE, LONGEST_PAUSE
-from integrations_pipeline.sync.replies import MOST_TRIES
+from integrations_pipeline.sync.mailing.outcomes import LEAST_PAUSE, LONGEST_PAUSE
+from integrations_pipeline.sync.mailing.replies import MOST_TRIES
 from integrations_pipeline_tests.sync.gmail.arrangement import OWN, Agency, PostWorld
 from integrations_sandbox import ReplyStyle
 

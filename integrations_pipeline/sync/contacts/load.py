@@ -18,8 +18,8 @@ from integrations_pipeline.store import contacts, handover, links
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.links import LinkWrite
-from integrations_pipeline.sync.acknowledge import Ledger
-from integrations_pipeline.sync.deliver import deliver
+from integrations_pipeline.sync.contacts.acknowledge import Ledger
+from integrations_pipeline.sync.contacts.deliver import deliver
 from integrations_pipeline.sync.runtime import Run
 
 #: Contacts written per local transaction: long enough to be fast, short enough not to block editors.

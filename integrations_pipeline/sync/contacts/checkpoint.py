@@ -14,7 +14,7 @@ from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import connections, links
 from integrations_pipeline.store.changes import JournalScope
-from integrations_pipeline.sync.extract import Extracted
+from integrations_pipeline.sync.contacts.extract import Extracted
 from integrations_pipeline.sync.reading import MAX_RETRY, complete_partials, gather
 from integrations_pipeline.sync.runtime import Run
 

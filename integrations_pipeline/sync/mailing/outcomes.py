@@ -14,7 +14,7 @@ from integrations_pipeline.providers.mailbox import Mailbox, SentMessage
 from integrations_pipeline.store import pitches, sendings
 from integrations_pipeline.store.pitches import PitchRow
 from integrations_pipeline.store.sendings import EmailRow
-from integrations_pipeline.sync.obstacles import Obstacle
+from integrations_pipeline.sync.mailing.obstacles import Obstacle
 from integrations_pipeline.sync.runtime import Run
 
 #: A limit is waited for so long at least, and at most: Gmail's own word about it is not always right.

@@ -22,7 +22,14 @@ from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import contacts, decisions, links, suppressions
 from integrations_pipeline.store.database import Connection
-from integrations_pipeline.sync.belief import Unsettled, disbelieve_blank, newly_blank, spare_resumed, unsettled
+from integrations_pipeline.sync.contacts.belief import (
+    Unsettled,
+    disbelieve_blank,
+    newly_blank,
+    spare_resumed,
+    unsettled,
+)
+from integrations_pipeline.sync.contacts.stale import overlook_stale
 from integrations_pipeline.sync.reading import (
     RemoteRead,
     complete,
@@ -33,7 +40,6 @@ from integrations_pipeline.sync.reading import (
     read_remote,
 )
 from integrations_pipeline.sync.runtime import Run
-from integrations_pipeline.sync.stale import overlook_stale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

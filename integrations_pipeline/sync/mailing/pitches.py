@@ -31,8 +31,8 @@ from integrations_pipeline.providers.mailbox import Draft, Mailbox, SentMessage
 from integrations_pipeline.store import pitches, sendings
 from integrations_pipeline.store.pitches import PitchRow, SendRules
 from integrations_pipeline.store.sendings import CallOff, EmailRow
-from integrations_pipeline.sync.obstacles import Obstacle, look_for_obstacle
-from integrations_pipeline.sync.outcomes import SENT_BEFORE, UNKNOWN, Outcomes, Sending
+from integrations_pipeline.sync.mailing.obstacles import Obstacle, look_for_obstacle
+from integrations_pipeline.sync.mailing.outcomes import SENT_BEFORE, UNKNOWN, Outcomes, Sending
 from integrations_pipeline.sync.runtime import Run
 
 #: Pitches taken up by one run; the rest is due at once again.

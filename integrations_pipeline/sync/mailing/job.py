@@ -12,9 +12,9 @@ from typing import Any, cast
 from integrations_pipeline.errors import RateLimitedError
 from integrations_pipeline.model import COUNT_NAMES, Direction, Side
 from integrations_pipeline.providers.mailbox import Mailbox
-from integrations_pipeline.sync.outcomes import Sending
-from integrations_pipeline.sync.pitches import send_pitches
-from integrations_pipeline.sync.replies import Intake, look_for_sent, take_in
+from integrations_pipeline.sync.mailing.outcomes import Sending
+from integrations_pipeline.sync.mailing.pitches import send_pitches
+from integrations_pipeline.sync.mailing.replies import Intake, look_for_sent, take_in
 from integrations_pipeline.sync.runtime import Run
 
 

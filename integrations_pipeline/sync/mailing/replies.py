@@ -27,8 +27,8 @@ from integrations_pipeline.providers.mailbox import Mailbox, StoredMessage
 from integrations_pipeline.store import connections, pitches, replies, sendings
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.replies import NewReply
-from integrations_pipeline.sync.matching import CLOCKS_APART, Matcher, named_pitch, names_of
-from integrations_pipeline.sync.outcomes import SENT_BEFORE
+from integrations_pipeline.sync.mailing.matching import CLOCKS_APART, Matcher, named_pitch, names_of
+from integrations_pipeline.sync.mailing.outcomes import SENT_BEFORE
 from integrations_pipeline.sync.runtime import Run
 
 #: When Gmail forgot the position, threads of pitches sent within so many days are read whole.

@@ -17,7 +17,7 @@ from integrations_pipeline.errors import IntegrationError
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, FieldKind, Outcome
 from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.store import changes as journal
-from integrations_pipeline.sync.acknowledge import Ledger
+from integrations_pipeline.sync.contacts.acknowledge import Ledger
 from integrations_pipeline.sync.runtime import Run
 
 #: Deletes first: they free e-mails and external ids that creates and updates may take.

@@ -1,0 +1,1 @@
+"""The contacts' job of a run: extract, plan, load, acknowledge, checkpoint."""
