@@ -279,6 +279,41 @@ PITCH_REPLIES = Table(
     _now("created_at"),
 )
 
+INTEGRATION_AGENDA = Table(
+    "integration_agenda",
+    METADATA,
+    _id(),
+    _uuid("connection_id"),
+    _uuid("workspace_id"),
+    _text("kind"),
+    _text("side", null=True),
+    _uuid("contact_id", null=True),
+    _text("external_id", null=True),
+    _text("field", null=True),
+    _json("fields", "{}"),
+    _text("reason", null=True),
+    _uuid("run_id", null=True),
+    _now("created_at"),
+    _text("decision", null=True),
+    _text("decided_by", null=True),
+    _time("decided_at", null=True),
+    _text("change", null=True),
+    _uuid("change_id", null=True),
+)
+
+INTEGRATION_ALERTS = Table(
+    "integration_alerts",
+    METADATA,
+    _id(),
+    _uuid("workspace_id", null=True),
+    _uuid("connection_id", null=True),
+    _text("kind"),
+    _text("text"),
+    _text("state", default="waiting"),
+    _now("created_at"),
+    _time("sent_at", null=True),
+)
+
 SUPPRESSIONS = Table(
     "suppressions",
     METADATA,

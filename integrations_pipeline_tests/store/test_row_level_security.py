@@ -26,6 +26,8 @@ TENANT_TABLES = [
     "pitch_emails",
     "pitch_replies",
     "suppressions",
+    "integration_agenda",
+    "integration_alerts",
 ]
 
 

@@ -1,0 +1,17 @@
+"""What waits: the agenda, carried over from the journal and the cursors; and the outbox of alerts."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0012"
+down_revision = "0011"
+
+FILES = sorted((Path(__file__).parent / "0012").glob("*.sql"))
+
+
+def upgrade() -> None:
+    """Run every file; `no_parameters` keeps the driver from reading `%` in them as placeholders."""
+    connection = op.get_bind().execution_options(no_parameters=True)
+    for file in FILES:
+        connection.exec_driver_sql(file.read_text(encoding="utf-8"))
