@@ -1,21 +1,19 @@
-"""Stage 5: what the run says it did: log rows, `SyncResult`s, the report of the command line and Dagster.
+"""The last stage: what the run says it did: log rows, `SyncResult`s, the report of the command line and Dagster.
 
-Belongs here: opening and closing the log rows of a run. Does not: counting (`engine.tally`).
+Belongs here: opening and closing the log rows of a run, and adding up what its jobs tell. Does not: what any of them
+counts (`mailing.job`, `contacts.job`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from integrations_pipeline.engine.tally import Counts, tally
 from integrations_pipeline.model import (
     COUNT_NAMES,
     DIRECTION_OF,
-    ChangeState,
     Direction,
-    Outcome,
     Plan,
     RunStatus,
     Side,
@@ -27,12 +25,12 @@ from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.sync_log import Activity, LogEnd, LogStart
 from integrations_pipeline.store.workspaces import Workspace
-from integrations_pipeline.sync.contacts.acknowledge import Ledger
-from integrations_pipeline.sync.contacts.extract import Extracted
-from integrations_pipeline.sync.mailing.job import MailDone
+from integrations_pipeline.sync.job import Tally
+from integrations_pipeline.sync.opening import SyncRequest
 from integrations_pipeline.sync.runtime import Run
 
-_UNTRIED = "the run stopped before this change; the next run takes it up"
+#: What a run that did its work comes to is the worst that any of its jobs tells.
+_WORST_FIRST = (RunStatus.REFUSED, RunStatus.PARTIAL, RunStatus.SUCCESS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,38 +57,21 @@ class SyncReport:
 
     @classmethod
     def of_preview(
-        cls,
-        run: Run,
-        workspace: Workspace,
-        direction: Direction,
-        plan: Plan,
-        plan_id: UUID,
-        extracted: Extracted,
+        cls, run: Run, workspace: Workspace, direction: Direction, told: Tally, plan_id: UUID
     ) -> "SyncReport":
         """The report of a preview: the counts that applying it would give."""
-        outcomes = [Outcome(change=change, state=ChangeState.APPLIED) for change in plan.changes]
-        counts = tally(plan, outcomes)
         now = run.runtime.clock()
-        results = [
-            _result(wanted, counts[wanted], now, now, {"preview": True})
-            for side, wanted in DIRECTION_OF.items()
-            if direction.allows(side)
-        ]
+        wanted = [way for side, way in DIRECTION_OF.items() if direction.allows(side)]
+        results = [_result(way, _sum([told], way), now, now, told.metadata) for way in wanted]
         return cls(
             workspace=workspace.slug,
             provider=run.spec.name,
             run_id=None,
             plan_id=plan_id,
             results=tuple(results),
-            conflicts=plan.conflict_count,
-            held=len(plan.held),
             api_calls=run.provider.call_count,
-            status=RunStatus.REFUSED if plan.refusals else RunStatus.SUCCESS,
-            refusals=plan.refusals,
-            stopped_fields=extracted.silent,
-            settling=len(plan.waiting),
-            notices=extracted.notices,
-            plan=plan,
+            status=told.status,
+            **_open_questions([told]),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,15 +100,11 @@ class LogBook:
     def __init__(self, log_ids: Mapping[Direction, UUID], started_at: datetime) -> None:
         self._log_ids = log_ids
         self._started_at = started_at
-        self._read_calls = 0
-        self._metadata: dict[str, Any] = {}
-        #: What the mail half of the run did, filled while it works; None where there is no mailbox.
-        self.mail: MailDone | None = None
+        self._tallies: Sequence[Tally] = ()
         self._results: list[SyncResult] = []
         self._status = RunStatus.FAILED
         self._api_calls = 0
         self._error = ""
-        self._extracted: Extracted | None = None
 
     @classmethod
     def open(cls, run: Run, direction: Direction, dagster_run_id: str | None) -> "LogBook":
@@ -161,52 +138,18 @@ class LogBook:
             log_ids=self.log_ids_by_side,
         )
 
-    def note_read(self, call_count: int, extracted: Extracted) -> None:
-        """Requests so far were for reading: they count for `from_external`."""
-        self._read_calls = call_count
-        self._extracted = extracted
-        self._metadata["read"] = "complete" if extracted.is_complete else "incremental"
-        told = {
-            "stopped_fields": dict(extracted.silent),
-            "settling": len(extracted.world.waiting),
-            "notices": list(extracted.notices),
-        }
-        self._metadata |= {name: value for name, value in told.items() if value}
-
-    @property
-    def _problems(self) -> list[str]:
-        """What is wrong with the read, each told in the run that meets it: a field that stopped, a record without
-        values."""
-        if self._extracted is None:
-            return []
-        silent = self._extracted.silent
-        stopped = [f"{name} is stopped: {silent[name]}" for name in sorted(self._extracted.newly_stopped)]
-        return stopped + [
-            f"record {key} came without any value and had some: it is left alone until it shows them (or is deleted)"
-            for key in sorted(self._extracted.blank)
-        ]
-
-    def close(self, run: Run, plan: Plan, ledger: Ledger, left_out: int) -> None:
+    def close(self, run: Run, tallies: Sequence[Tally]) -> None:
         """Close the rows of a run that did its work, whatever became of single records."""
-        if left_out:
-            self._metadata["preview_changes_left_out"] = left_out
-        if plan.refusals:
-            self._metadata["refusals"] = list(plan.refusals)
-        counts = tally(plan, ledger.outcomes)
-        failed = any(found["records_failed"] for found in counts.values())
-        failed = failed or bool(self.mail and self.mail.sending.errors) or bool(self._problems)
-        status = RunStatus.PARTIAL if failed or left_out else RunStatus.SUCCESS
-        self._close(run, RunStatus.REFUSED if plan.refusals else status, counts, ledger, "")
+        statuses = {told.status for told in tallies}
+        self._close(run, tallies, next(status for status in _WORST_FIRST if status in statuses))
 
     def close_failed(
-        self, run: Run, plan: Plan, ledger: Ledger, message: str, *, is_counted: bool = True, is_own: bool = True
+        self, run: Run, tallies: Sequence[Tally], message: str, *, is_counted: bool = True, is_own: bool = True
     ) -> None:
         """Close the rows of a run that stopped; unless a person stopped it, it counts toward `error_count`, and toward
         the status `error` where the cause is the workspace's own."""
-        untried = ledger.untried(_UNTRIED)
-        counts = tally(plan, [*ledger.outcomes, *untried])
         self._error = message
-        self._close(run, RunStatus.FAILED, counts, ledger, message)
+        self._close(run, tallies, RunStatus.FAILED)
         with run.session.begin() as connection:
             journal.close_stale(connection, run.connection.id)
             if not is_counted:
@@ -223,90 +166,84 @@ class LogBook:
             )
             sync_log.record_activity(connection, run.connection.workspace_id, activity)
 
-    def _close(
-        self, run: Run, status: RunStatus, counts: Mapping[Direction, Counts], ledger: Ledger, message: str
-    ) -> None:
-        self._status = status
+    def _close(self, run: Run, tallies: Sequence[Tally], status: RunStatus) -> None:
+        self._tallies, self._status = tallies, status
         self._api_calls = run.provider.call_count
-        self._metadata |= self.mail.metadata if self.mail else {}
+        metadata = {name: value for told in tallies for name, value in told.metadata.items()}
         now = run.runtime.clock()
-        # What is wrong with the read is told once, on the row of the way in where there is one.
-        reader = list(self._log_ids)[-1]
         with run.session.begin() as connection:
-            self._record_stops(run, connection)
+            _record_stops(run, connection, tallies)
             for direction, log_id in self._log_ids.items():
-                found = self._with_mail(direction, counts.get(direction, dict.fromkeys(COUNT_NAMES, 0)))
-                errors = [*([message] if message else []), *_errors(ledger, direction)]
-                errors += self._problems if direction is reader else []
-                errors += self.mail.sending.errors if self.mail and direction is Direction.TO_EXTERNAL else []
-                result = _result(direction, found, self._started_at, now, self._metadata)
+                counts = _sum(tallies, direction)
+                found = [line for told in tallies for line in told.errors.get(direction, ())]
+                errors = [self._error, *found] if self._error else found
+                result = _result(direction, counts, self._started_at, now, metadata)
                 is_success = status is not RunStatus.FAILED
                 self._results.append(replace(result, success=is_success, errors=tuple(errors)))
                 end = LogEnd(
                     status=status,
-                    counts=found,
+                    counts=counts,
                     errors=errors,
                     api_calls=self._calls_of(direction),
-                    metadata=self._metadata,
+                    metadata=metadata,
                 )
                 sync_log.close_log(connection, log_id, end)
-
-    def _record_stops(self, run: Run, connection: Connection) -> None:
-        for name in sorted(self._extracted.newly_stopped if self._extracted else ()):
-            activity = Activity(
-                integration_name=run.spec.name,
-                action="field_stopped",
-                success=False,
-                error_message=self._extracted.silent[name] if self._extracted else None,
-                metadata={"field": name, "run_id": str(run.run_id)},
-            )
-            sync_log.record_activity(connection, run.connection.workspace_id, activity)
-
-    def _with_mail(self, direction: Direction, counts: Counts) -> Counts:
-        """A mailbox has no contacts to write to: what went out there are pitches alone."""
-        if self.mail is None:
-            return counts
-        mailed = self.mail.counts(direction)
-        known = counts if direction is Direction.FROM_EXTERNAL else dict.fromkeys(COUNT_NAMES, 0)
-        return {name: known[name] + mailed[name] for name in COUNT_NAMES}
 
     def _calls_of(self, direction: Direction) -> int:
         if len(self._log_ids) == 1:
             return self._api_calls
-        return self._read_calls if direction is Direction.FROM_EXTERNAL else self._api_calls - self._read_calls
+        read = sum(told.read_calls for told in self._tallies)
+        return read if direction is Direction.FROM_EXTERNAL else self._api_calls - read
 
-    def report(self, workspace: Workspace, request: Any, plan: Plan, run_id: UUID) -> SyncReport:
+    def report(self, workspace: Workspace, request: SyncRequest, run_id: UUID) -> SyncReport:
         return SyncReport(
             workspace=workspace.slug,
             provider=request.provider,
             run_id=run_id,
             plan_id=request.plan_id,
             results=tuple(self._results),
-            conflicts=plan.conflict_count,
-            held=len(plan.held),
             api_calls=self._api_calls,
             status=self._status,
-            refusals=plan.refusals,
             error=self._error,
-            stopped_fields=self._extracted.silent if self._extracted else {},
-            settling=len(plan.waiting),
-            notices=self._extracted.notices if self._extracted else (),
-            plan=plan,
+            **_open_questions(self._tallies),
         )
 
 
-def _errors(ledger: Ledger, direction: Direction) -> list[str]:
-    """One line per record that failed, by our id and theirs, never by e-mail."""
-    return [
-        f"{outcome.change.kind.value} of {outcome.change.contact_id or outcome.change.external_id}: {outcome.reason}"
-        for outcome in ledger.outcomes
-        if (outcome.state is ChangeState.FAILED or outcome.lost) and DIRECTION_OF[outcome.change.side] is direction
-    ]
+def _sum(tallies: Sequence[Tally], direction: Direction) -> dict[str, int]:
+    told = [tally.counts.get(direction, {}) for tally in tallies]
+    return {name: sum(counts.get(name, 0) for counts in told) for name in COUNT_NAMES}
+
+
+def _open_questions(tallies: Sequence[Tally]) -> dict[str, Any]:
+    """What a report tells beside the counts."""
+    plan = next((told.plan for told in tallies if told.plan is not None), Plan())
+    return {
+        "conflicts": plan.conflict_count,
+        "held": len(plan.held),
+        "refusals": plan.refusals,
+        "settling": len(plan.waiting),
+        "stopped_fields": {name: why for told in tallies for name, why in told.stopped_fields.items()},
+        "notices": tuple(line for told in tallies for line in told.notices),
+        "plan": plan,
+    }
+
+
+def _record_stops(run: Run, connection: Connection, tallies: Sequence[Tally]) -> None:
+    for told in tallies:
+        for name in sorted(told.newly_stopped):
+            activity = Activity(
+                integration_name=run.spec.name,
+                action="field_stopped",
+                success=False,
+                error_message=told.stopped_fields[name],
+                metadata={"field": name, "run_id": str(run.run_id)},
+            )
+            sync_log.record_activity(connection, run.connection.workspace_id, activity)
 
 
 def _result(
     direction: Direction,
-    counts: Counts,
+    counts: Mapping[str, int],
     started_at: datetime,
     completed_at: datetime,
     metadata: Mapping[str, Any],
