@@ -12,7 +12,8 @@ from uuid import UUID
 import typer
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.providers.base import FixedToken, Provider, ProviderContext, ProviderSpec
+from integrations_pipeline.providers.access import Access, open_access
+from integrations_pipeline.providers.base import FixedToken, ProviderContext, ProviderSpec
 from integrations_pipeline.store import connections
 from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline.sync.runtime import Runtime, effective_mapping, parse_settings
@@ -71,13 +72,14 @@ def _require_time(value: object) -> None:
 
 
 @contextmanager
-def tried_provider(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> Iterator[Provider]:
-    """The provider as it would be with what is handed in, before that is kept."""
+def tried_access(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> Iterator[Access]:
+    """What the connection would give access to with what is handed in, before that is kept."""
     spec = runtime.spec(new.integration_type)
     settings = parse_settings(spec, new.settings)
     mapping = effective_mapping(spec, settings, ())
     key = next((str(new.credentials[name]) for name in spec.credential_keys if new.credentials.get(name)), "")
-    provider = spec.build(
+    access = open_access(
+        spec,
         ProviderContext(
             credentials=new.credentials,
             settings=new.settings,
@@ -90,12 +92,12 @@ def tried_provider(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> 
             rate_scale=runtime.rate_scale_of(spec),
             transport=runtime.transport,
             sleep=runtime.sleep,
-        )
+        ),
     )
     try:
-        yield provider
+        yield access
     finally:
-        provider.close()
+        access.close()
 
 
 def valid_settings(spec: ProviderSpec, document: dict[str, Any]) -> dict[str, Any]:

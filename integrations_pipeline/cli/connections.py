@@ -28,11 +28,11 @@ from integrations_pipeline.cli.output import (
 )
 from integrations_pipeline.cli.places import SharedOption, require_own_place
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.providers.base import Provider
+from integrations_pipeline.providers.access import Access
 from integrations_pipeline.store import connections, sync_log
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.sync_log import Activity
-from integrations_pipeline.sync.runtime import Runtime, build_provider, parse_settings, read_mapping
+from integrations_pipeline.sync.runtime import Runtime, build_access, parse_settings, read_mapping
 from integrations_pipeline.wiring import Wiring
 
 app = typer.Typer(help="Connections: add, look at, check, switch on and off.", no_args_is_help=True)
@@ -87,14 +87,14 @@ def _save(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> Connectio
 
 
 def _create_key_column(runtime: Runtime, row: ConnectionRow) -> None:
-    provider = _provider(runtime, row)
+    access = _access(runtime, row)
     try:
-        create = getattr(provider, "create_key_column", None)
+        create = getattr(access.contacts, "create_key_column", None)
         if create is None:
             raise ConfigurationError(f"{row.integration_type} needs no key column: drop --create-field")
         create()
     finally:
-        provider.close()
+        access.close()
 
 
 @app.command("list")
@@ -158,11 +158,11 @@ def check(
         raise typer.Exit(Exit.FAILED)
 
 
-def _provider(runtime: Runtime, row: ConnectionRow) -> Provider:
+def _access(runtime: Runtime, row: ConnectionRow) -> Access:
     spec = runtime.spec(row.integration_type)
     with runtime.database.workspace(row.workspace_id) as connection:
         mapping = read_mapping(connection, spec, parse_settings(spec, row.settings), row.id)
-    return build_provider(runtime, row, mapping)
+    return build_access(runtime, row, mapping)
 
 
 @app.command()

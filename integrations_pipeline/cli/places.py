@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from integrations_pipeline.cli.connection_input import tried_provider
+from integrations_pipeline.cli.connection_input import tried_access
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.store import connections
 from integrations_pipeline.store.connections import NewConnection
@@ -25,8 +25,8 @@ def require_own_place(runtime: Runtime, workspace_id: UUID, new: NewConnection) 
     others = elsewhere(runtime, workspace_id, new.integration_type)
     if not others:
         return
-    with tried_provider(runtime, workspace_id, new) as provider:
-        same = [slug for slug, settings in others if provider.is_place_of(settings)]
+    with tried_access(runtime, workspace_id, new) as access:
+        same = [slug for slug, settings in others if access.contacts.is_place_of(settings)]
     if same:
         title = runtime.spec(new.integration_type).title
         raise ConfigurationError(

@@ -69,7 +69,7 @@ def problems_of(found: ConnectionState, now: datetime) -> list[str]:
     if found.status != "active":
         return [found.status]
     spec = provider_specs().get(found.integration_type)
-    is_whole = spec is not None and not spec.capabilities.tells_new_only
+    is_whole = spec is not None and spec.contacts is not None
     named = {
         "stale": found.is_stale(now),
         f"failing: {found.error_count} in a row": found.error_count > 0,
@@ -148,7 +148,7 @@ def _show_table(rows: Sequence[dict[str, Any]], now: datetime) -> None:
             "provider": row["provider"],
             "status": row["status"],
             "last success": _ago(row["last_sync_age_seconds"]),
-            # Gmail is never read whole; of others that never were, the problem tells.
+            # A mailbox is never read whole; of others that never were, the problem tells.
             "full read": "" if row["last_full_at"] is None else _ago(row["last_full_age_seconds"]),
             "next": _until(now, row["next_sync_at"]),
             "waiting": row["waiting"] if row["waiting"] != "nothing" else "",

@@ -169,9 +169,9 @@ class Batch:
         """A person's run takes what it is asked for, and what is overdue by then (`sync.run`)."""
         if self._request.is_full or not self._request.is_only_due:
             return self._request.is_full
-        capabilities = self._runtime.spec(self._request.provider).capabilities
+        spec = self._runtime.spec(self._request.provider)
         share = 1.0 if candidate.share is None else candidate.share
-        return is_full_read_due(candidate.last_full_at, self._runtime.clock(), capabilities, share=share)
+        return is_full_read_due(candidate.last_full_at, self._runtime.clock(), spec, share=share)
 
     def _sync(self, slug: str, candidate: Candidate) -> SyncReport:
         request = SyncRequest(

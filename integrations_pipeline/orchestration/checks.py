@@ -98,10 +98,10 @@ def build_connections(spec: ProviderSpec) -> dg.AssetSpec:
 
 
 def checks_of(spec: ProviderSpec) -> dict[str, FleetCheck]:
-    """A mailbox's log rows count messages, too, which no journal has; and who tells only new people is never read
-    whole."""
-    without = {"counts_add_up"} if spec.has_mailbox else set()
-    without |= {"fully_read"} if spec.capabilities.tells_new_only else set()
+    """A mailbox's log rows count messages, too, which no journal has; and without an
+    address book there is nothing to be read whole."""
+    without = {"counts_add_up"} if spec.mailbox else set()
+    without |= {"fully_read"} if spec.contacts is None else set()
     return {name: check for name, check in CHECKS.items() if name not in without}
 
 

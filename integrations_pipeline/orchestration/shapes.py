@@ -1,10 +1,10 @@
 """Which assets a provider has, what they depend on, which direction each stands for, and what each shows.
 
+    pitches ─► sent_pitches ─► replies                         a mailbox
     contacts ─► plan ─► to_external, from_external             an address book
-    pitches ─► sent_pitches ─► replies                         a mailbox, and besides
-    contacts ─► plan ─► from_external                          the people met in it
+    contacts ─► plan ─► from_external                          without one, the people met in the mailbox
 
-Belongs here: the two shapes. Does not: running them (`assets`, `batch`).
+Belongs here: these shapes. Does not: running them (`assets`, `batch`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -94,9 +94,9 @@ _MAIL = (
 
 def shapes(spec: ProviderSpec) -> Sequence[AssetShape]:
     """The assets of a provider, in the order in which they are worked on."""
-    if spec.has_mailbox:
-        return (*_MAIL, *_CONTACTS, _FROM_EXTERNAL)
-    return (*_CONTACTS, _TO_EXTERNAL, _FROM_EXTERNAL)
+    mail = _MAIL if spec.mailbox else ()
+    to_external = (_TO_EXTERNAL,) if spec.contacts else ()
+    return (*mail, *_CONTACTS, *to_external, _FROM_EXTERNAL)
 
 
 def key_of(spec: ProviderSpec, name: str) -> dg.AssetKey:

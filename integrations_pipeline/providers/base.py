@@ -1,13 +1,14 @@
 """The contract between the sync and a provider. docs/add-a-provider.md walks through it.
 
-Belongs here: the protocol and its values. Does not: HTTP (`http`), any provider.
+Belongs here: what a provider offers, and the protocol of its contacts with its values. Does not: that of its mailbox
+(`mailbox`), HTTP (`http`), any provider.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -23,6 +24,9 @@ from integrations_pipeline.model import (
 )
 from integrations_pipeline.providers.columns import KnownColumn, SchemaLook
 from integrations_pipeline.providers.oauth import OAuthSpec
+
+if TYPE_CHECKING:
+    from integrations_pipeline.providers.mailbox import Mailbox
 
 Cursor = Mapping[str, Any]
 
@@ -103,9 +107,14 @@ class Capabilities:
     counts_listings: bool = False
     #: Where contacts may go at all; the direction asked for is cut down to it.
     directions: Direction = Direction.BIDIRECTIONAL
-    #: Records are people met, not an address book: only those nobody here knows become contacts.
+    #: Records are people met, not an address book: only those nobody here knows become contacts (`PEOPLE_MET`).
     tells_new_only: bool = False
 
+
+#: Of a provider with a mailbox and no address book: its contacts are the people met in the mailbox.
+PEOPLE_MET = Capabilities(
+    can_delete=False, directions=Direction.FROM_EXTERNAL, tells_new_only=True, propagation_seconds=0.0
+)
 
 #: Control characters, and halves of characters, which cannot be sent.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -149,8 +158,8 @@ class ConnectionSettings(BaseModel):
 
 
 class Provider(Protocol):
-    """One authorised connection to a provider. Methods may raise the errors of `errors`; none retries a
-    record that the provider refused for good."""
+    """The contacts at a provider, through one authorised connection. Methods may raise the errors of `errors`; none
+    retries a record that the provider refused for good."""
 
     @property
     def call_count(self) -> int:
@@ -293,21 +302,35 @@ class ProviderFactory(Protocol):
     def __call__(self, context: ProviderContext) -> Provider: ...
 
 
+class MailboxFactory(Protocol):
+    def __call__(self, context: ProviderContext) -> "Mailbox": ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderSpec:
     """A provider as the rest of the program sees it. `addresses`: environment name → default address, that of its API
-    first."""
+    first.
+
+    It offers `contacts`, which a run keeps the same on both sides, a `mailbox`, through which pitches are sent and
+    replies read, or both. With a mailbox alone the contacts are the people met in it (`providers.people`), and
+    `capabilities`, which are those of the contacts, stay as they are.
+    """
 
     name: str
     title: str
-    capabilities: Capabilities
     settings_model: type[ConnectionSettings]
     default_mapping: Mapping[str, str]
     addresses: Mapping[str, str]
     credential_keys: Sequence[str]
-    build: ProviderFactory
+    contacts: ProviderFactory | None = None
+    mailbox: MailboxFactory | None = None
+    capabilities: Capabilities = PEOPLE_MET
     oauth: OAuthSpec | None = None
     #: Fields that the provider keeps in a place of its own, always synced: not for `field_mapping`.
     fixed_mapping: Mapping[str, str] = field(default_factory=dict)
-    #: Its provider has a `mailbox` (`providers.mailbox.Mailbox`): pitches are sent and replies read through it.
-    has_mailbox: bool = False
+
+    def __post_init__(self) -> None:
+        if self.contacts is None and self.mailbox is None:
+            raise ValueError(f"the provider {self.name} offers neither contacts nor a mailbox")
+        if self.capabilities.tells_new_only is not (self.contacts is None):
+            raise ValueError(f"the provider {self.name} offers contacts without their capabilities, or the reverse")

@@ -7,10 +7,11 @@ message means (`mail.classify`).
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from integrations_pipeline.mail.classify import Received
 from integrations_pipeline.mail.compose import Sender
+from integrations_pipeline.providers.base import CheckReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +61,28 @@ class MailChanges:
     gone: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Who was met in a mailbox: names by address, "" where none was told; and from where to look on."""
+
+    names: Mapping[str, str]
+    cursor: Mapping[str, Any]
+
+
 class Mailbox(Protocol):
     """One authorised mailbox. No method sends anything but `send_draft`, which never tries twice. `remark`: what a
     person should know about how far the mailbox was read, or ""."""
 
     remark: str
+
+    @property
+    def call_count(self) -> int:
+        """HTTP requests sent so far."""
+        ...
+
+    def check(self) -> CheckReport:
+        """As `base.Provider.check`, of what sending and reading need."""
+        ...
 
     def account(self) -> Account: ...
 
@@ -131,3 +149,10 @@ class Mailbox(Protocol):
     def read_message(self, message_id: str) -> StoredMessage | None:
         """One message with its headers, and its report if it is one; None if it is gone."""
         ...
+
+    def people(self, cursor: Mapping[str, Any]) -> People:
+        """Who was met since the cursor, {} at first; as far as the connection's settings ask for anybody.
+        `CursorExpiredError` if it is too old."""
+        ...
+
+    def close(self) -> None: ...

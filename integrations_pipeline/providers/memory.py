@@ -215,7 +215,7 @@ def memory_spec(books: Mapping[str, Book]) -> ProviderSpec:
         default_mapping={name: name for name in ("email", "name", "company", "phone", "job_title", "tags")},
         addresses={},
         credential_keys=("token",),
-        build=_builder(books),
+        contacts=_builder(books),
     )
 
 

@@ -27,7 +27,7 @@ from integrations_pipeline.store import connections, contacts, sync_log, tokens,
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.sync_log import Activity, LogEnd, LogStart
 from integrations_pipeline.sync.run import SyncRequest, run_sync
-from integrations_pipeline.sync.runtime import Runtime, build_provider, parse_settings, read_mapping, token_source
+from integrations_pipeline.sync.runtime import Runtime, build_access, parse_settings, read_mapping, token_source
 from integrations_pipeline.sync.tokens import TokenKeeper, is_expiring
 
 
@@ -279,13 +279,13 @@ class ProviderSync(BaseIntegrationSync):
         spec = self.runtime.spec(row.integration_type)
         with self.runtime.database.workspace(self.workspace_id) as connection:
             mapping = read_mapping(connection, spec, parse_settings(spec, row.settings), row.id)
-        provider = build_provider(self.runtime, row, mapping)
+        access = build_access(self.runtime, row, mapping)
         try:
-            report = provider.check(ContactValues())
+            report = access.check(ContactValues())
         except NeedsAttentionError:
             return False
         finally:
-            provider.close()
+            access.close()
         if report.fault is not None:
             raise report.fault
         return not report.problems

@@ -17,7 +17,7 @@ from integrations_pipeline.store import connections, sync_log, workspaces
 from integrations_pipeline.store.database import WorkspaceSession
 from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline.store.workspaces import Workspace
-from integrations_pipeline.sync.runtime import Progress, Run, Runtime, build_provider, parse_settings, read_mapping
+from integrations_pipeline.sync.runtime import Progress, Run, Runtime, build_access, parse_settings, read_mapping
 
 #: How often a waiting run asks for the lock again.
 LOCK_POLL_SECONDS = 0.25
@@ -56,7 +56,7 @@ def opened(
             settings = parse_settings(spec, row.settings)
             with session.begin() as connection:
                 mapping = read_mapping(connection, spec, settings, row.id)
-            provider = build_provider(runtime, row, mapping, is_read_only=not is_locking)
+            access = build_access(runtime, row, mapping, is_read_only=not is_locking)
         except NeedsAttentionError as error:
             if is_locking:
                 _record_unready(session, row, error)
@@ -70,7 +70,7 @@ def opened(
                     spec=spec,
                     settings=settings,
                     mapping=mapping,
-                    provider=provider,
+                    access=access,
                     run_id=run_id,
                     is_preview=not is_locking,
                     progress=progress,
@@ -78,7 +78,7 @@ def opened(
                 workspace,
             )
         finally:
-            provider.close()
+            access.close()
 
 
 def _find(session: WorkspaceSession, workspace: Workspace, provider: str) -> connections.ConnectionRow:

@@ -69,7 +69,7 @@ class SyncReport:
             run_id=None,
             plan_id=plan_id,
             results=tuple(results),
-            api_calls=run.provider.call_count,
+            api_calls=run.call_count,
             status=told.status,
             **_open_questions([told]),
         )
@@ -168,7 +168,7 @@ class LogBook:
 
     def _close(self, run: Run, tallies: Sequence[Tally], status: RunStatus) -> None:
         self._tallies, self._status = tallies, status
-        self._api_calls = run.provider.call_count
+        self._api_calls = run.call_count
         metadata = {name: value for told in tallies for name, value in told.metadata.items()}
         now = run.runtime.clock()
         with run.session.begin() as connection:

@@ -54,8 +54,8 @@ def run_sync(runtime: Runtime, request: SyncRequest, progress: Progress = no_pro
 def _jobs(run: Run, request: SyncRequest, scope: JournalScope) -> list[Job]:
     """What there is to do, in order. A preview shows contacts alone, so applying it does nothing else."""
     jobs: list[Job] = []
-    if run.spec.has_mailbox and request.plan_id is None:
-        jobs.append(MailJob(run.provider.mailbox))  # type: ignore[attr-defined]  # `has_mailbox` says so
+    if run.mailbox is not None and request.plan_id is None:
+        jobs.append(MailJob(run.mailbox))
     jobs.append(ContactsJob(scope=scope, is_full=request.is_full, plan_id=request.plan_id))
     return jobs
 

@@ -1,6 +1,6 @@
 """What a run is given: the wiring that entry points build, and the connection it works on.
 
-Belongs here: values handed down, and building a provider from a connection. Does not: reading the
+Belongs here: values handed down, and building access from a connection. Does not: reading the
 environment (`settings`) or any stage's work.
 """
 
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import FieldKind, FieldRule, MappedField, is_contact_field
+from integrations_pipeline.providers.access import Access, open_access
 from integrations_pipeline.providers.addresses import is_loopback
 from integrations_pipeline.providers.base import (
     ConnectionSettings,
@@ -27,6 +28,7 @@ from integrations_pipeline.providers.base import (
     TokenSource,
 )
 from integrations_pipeline.providers.columns import KnownColumn
+from integrations_pipeline.providers.mailbox import Mailbox
 from integrations_pipeline.providers.oauth import OAuthClient, OAuthExchange, OAuthSpec
 from integrations_pipeline.store.connections import ConnectionRow, read_field_mappings
 from integrations_pipeline.store.database import Connection, Database, WorkspaceSession
@@ -82,10 +84,24 @@ class Run:
     spec: ProviderSpec
     settings: ConnectionSettings
     mapping: Sequence[MappedField]
-    provider: Provider
+    access: Access
     run_id: UUID
     is_preview: bool = False
     progress: Progress = no_progress
+
+    @property
+    def provider(self) -> Provider:
+        """The contacts there."""
+        return self.access.contacts
+
+    @property
+    def mailbox(self) -> Mailbox | None:
+        return self.access.mailbox
+
+    @property
+    def call_count(self) -> int:
+        """HTTP requests sent so far."""
+        return self.access.call_count
 
     @property
     def active(self) -> list[MappedField]:
@@ -211,15 +227,15 @@ def read_mapping(
     return effective_mapping(spec, settings, read_field_mappings(connection, connection_id))
 
 
-def build_provider(
+def build_access(
     runtime: Runtime,
     connection: ConnectionRow,
     mapping: Sequence[MappedField],
     *,
     is_read_only: bool = False,
     patience_seconds: float | None = None,
-) -> Provider:
-    """The provider of a connection, with its decrypted credentials; `is_read_only` for previews, and a patience
+) -> Access:
+    """What a connection gives access to, with its decrypted credentials; `is_read_only` for previews, and a patience
     (`ProviderContext`) where a person waits for the answer."""
     spec = runtime.spec(connection.integration_type)
     credentials = connection.decrypted(runtime.cipher)
@@ -243,7 +259,7 @@ def build_provider(
         transport=runtime.transport,
         sleep=runtime.sleep,
     )
-    return spec.build(context)
+    return open_access(spec, context)
 
 
 def token_source(runtime: Runtime, connection: ConnectionRow, credentials: Mapping[str, Any]) -> TokenSource:

@@ -23,7 +23,7 @@ from integrations_pipeline_tests.orchestration.arrangement import PROVIDER, log_
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 #: The migration before the one that brought the column.
 BEFORE = ScriptDirectory.from_config(database_module._alembic_config()).get_revision("0010").down_revision
-BOOK, MAILBOX = provider_specs()["airtable"].capabilities, provider_specs()["gmail"].capabilities
+BOOK, MAILBOX = provider_specs()["airtable"], provider_specs()["gmail"]
 
 
 @pytest.mark.parametrize(

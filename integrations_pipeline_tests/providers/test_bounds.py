@@ -368,7 +368,8 @@ def test_each_provider_gets_the_time_that_it_gives_itself(spec: ProviderSpec, se
         asked.append(request)
         return httpx.Response(401)
 
-    provider = spec.build(
+    assert spec.contacts is not None
+    provider = spec.contacts(
         ProviderContext(
             credentials={"dc": "us1"},
             settings={"list_id": "x", "base_id": "x", "table_id": "x"},

@@ -29,7 +29,7 @@ PROVIDER = ProviderSpec(
         OAUTH_URL: "https://airtable.com/oauth2/v1",
     },
     credential_keys=("api_key", "access_token"),
-    build=AirtableProvider,
+    contacts=AirtableProvider,
     #: https://airtable.com/developers/web/api/oauth-reference; redirects over http go to localhost only.
     oauth=OAuthSpec(
         title="Airtable",

@@ -1,8 +1,7 @@
 """Gmail, API v1 (https://developers.google.com/workspace/gmail/api). More: docs/providers/gmail.md."""
 
-from integrations_pipeline.model import Direction
-from integrations_pipeline.providers.base import Capabilities, ProviderSpec
-from integrations_pipeline.providers.gmail.provider import API_URL, GmailProvider
+from integrations_pipeline.providers.base import ProviderSpec
+from integrations_pipeline.providers.gmail.mailbox import API_URL, open_mailbox
 from integrations_pipeline.providers.gmail.settings import GmailSettings
 from integrations_pipeline.providers.oauth import OAuthSpec, Whose
 
@@ -13,12 +12,6 @@ _SCOPES = "https://www.googleapis.com/auth/gmail."
 PROVIDER = ProviderSpec(
     name="gmail",
     title="Gmail",
-    capabilities=Capabilities(
-        can_delete=False,
-        directions=Direction.FROM_EXTERNAL,
-        tells_new_only=True,
-        propagation_seconds=0.0,
-    ),
     settings_model=GmailSettings,
     default_mapping={"email": "address", "name": "name"},
     addresses={
@@ -27,7 +20,7 @@ PROVIDER = ProviderSpec(
         AUTH_URL: "https://accounts.google.com/o/oauth2/v2/auth",
     },
     credential_keys=("access_token", "refresh_token"),
-    build=GmailProvider,
+    mailbox=open_mailbox,
     #: https://developers.google.com/identity/protocols/oauth2/web-server: without `offline` and `consent` no
     #: refresh token is given. Drafts need compose; replies and the real Message-ID need readonly.
     oauth=OAuthSpec(
@@ -39,5 +32,4 @@ PROVIDER = ProviderSpec(
         whose=Whose(place=(API_URL, "/gmail/v1/users/me/profile"), name=lambda told: told["emailAddress"]),
         parameters={"access_type": "offline", "prompt": "consent", "include_granted_scopes": "true"},
     ),
-    has_mailbox=True,
 )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from integrations_pipeline.providers.base import CheckReport
 from integrations_pipeline.providers.findings import Findings
 from integrations_pipeline.providers.gmail.client import GmailClient
-from integrations_pipeline.providers.gmail.mailbox import GmailMailbox
 from integrations_pipeline.providers.gmail.settings import GmailSettings
+from integrations_pipeline.providers.mailbox import Mailbox
 
 #: E-mails in 24 hours, by the kind of account (https://support.google.com/mail/answer/22839,
 #: https://support.google.com/a/answer/166852); a trial of Workspace has less, which nothing tells.
@@ -21,7 +21,7 @@ _CONSUMER_DOMAINS = ("@gmail.com", "@googlemail.com")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GmailCheck:
     client: GmailClient
-    mailbox: GmailMailbox
+    mailbox: Mailbox
     settings: GmailSettings
 
     def report(self) -> CheckReport:

@@ -1,7 +1,7 @@
 """A Gmail mailbox: drafts, sending, what was sent, what came in.
 
 Belongs here: `GmailMailbox`, which implements `providers.mailbox.Mailbox` on the client. Does not: deciding
-what to send or what a message means.
+what to send or what a message means, whom it meets (`people`), what a check looks at (`check`).
 """
 
 import html
@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from integrations_pipeline.errors import CursorExpiredError, NeedsAttentionError, PermanentError
 from integrations_pipeline.mail.addresses import same_address, valid_recipient
@@ -18,11 +19,15 @@ from integrations_pipeline.mail.compose import PITCH_HEADER, Sender
 from integrations_pipeline.mail.notices import read_bounce
 from integrations_pipeline.mail.reports import is_report
 from integrations_pipeline.model import clean_text
+from integrations_pipeline.providers.base import CheckReport, ProviderContext
 from integrations_pipeline.providers.gmail import wire
+from integrations_pipeline.providers.gmail.check import GmailCheck
 from integrations_pipeline.providers.gmail.client import GmailClient, Message, pages
+from integrations_pipeline.providers.gmail.people import MOST_MESSAGES, GmailPeople
 from integrations_pipeline.providers.gmail.settings import GmailSettings
-from integrations_pipeline.providers.mailbox import Account, Draft, MailChanges, SentMessage, StoredMessage
+from integrations_pipeline.providers.mailbox import Account, Draft, MailChanges, People, SentMessage, StoredMessage
 
+API_URL = "INTEGRATIONS_GMAIL_API_URL"
 SENT, DRAFT = "SENT", "DRAFT"
 #: Headers that tell a sent message.
 _SENT_HEADERS = ("Message-ID", PITCH_HEADER)
@@ -44,9 +49,11 @@ CLOCKS_APART = timedelta(minutes=5)
 class GmailMailbox:
     """One mailbox with one grant."""
 
-    def __init__(self, client: GmailClient, settings: GmailSettings) -> None:
+    def __init__(self, client: GmailClient, settings: GmailSettings, *, most_messages: int = MOST_MESSAGES) -> None:
+        """`most_messages`: of the past, that one run reads for the people met."""
         self._client = client
         self._settings = settings
+        self._most_messages = most_messages
         self._account: Account | None = None
         #: Messages read in this run: replies and correspondents are looked for in the same ones.
         self._read: dict[str, StoredMessage | None] = {}
@@ -56,6 +63,18 @@ class GmailMailbox:
         self.remark = ""
         #: Threads read in this run for what a message in them answers.
         self._threads: dict[str, list[Message]] = {}
+
+    @property
+    def call_count(self) -> int:
+        return self._client.call_count
+
+    def check(self) -> CheckReport:
+        return GmailCheck(client=self._client, mailbox=self, settings=self._settings).report()
+
+    def people(self, cursor: Mapping[str, Any]) -> People:
+        return GmailPeople(
+            client=self._client, mailbox=self, harvest=self._settings.harvest, most_messages=self._most_messages
+        ).met(cursor)
 
     def account(self) -> Account:
         if self._account is None:
@@ -248,6 +267,11 @@ class GmailMailbox:
 
     def close(self) -> None:
         self._client.close()
+
+
+def open_mailbox(context: ProviderContext, *, most_messages: int = MOST_MESSAGES) -> GmailMailbox:
+    settings = GmailSettings.model_validate(dict(context.settings))
+    return GmailMailbox(GmailClient(context, api_url=context.addresses[API_URL]), settings, most_messages=most_messages)
 
 
 def _draft(body: Message) -> Draft:

@@ -55,7 +55,7 @@ PROVIDER = ProviderSpec(
         OAUTH_URL: "https://login.mailchimp.com/oauth2",
     },
     credential_keys=("api_key", "access_token"),
-    build=MailchimpProvider,
+    contacts=MailchimpProvider,
     #: Tokens never expire, have no scopes and no PKCE.
     oauth=OAuthSpec(
         title="Mailchimp",

@@ -53,10 +53,10 @@ class ContactsJob:
             with run.session.begin() as connection:
                 connections.record_success(connection, run.connection.id, is_due_again=False)
             return True
-        before = run.provider.call_count
+        before = run.call_count
         run = settle_creates(run)
         self.extracted, found = self._found(run, self.ways)
-        self.read_calls = run.provider.call_count - before
+        self.read_calls = run.call_count - before
         self.plan, self.left_out = _chosen(run, found, self.plan_id)
         local_names = {rule.name for rule in run.rules if rule.to_local and self.ways.allows(Side.LOCAL)}
         self.ledger = Ledger(self.scope, self.plan, self.extracted.recent, local_names)
@@ -151,7 +151,7 @@ def _ways(spec: ProviderSpec, wanted: Direction) -> Direction | None:
 def _is_full_read_due(run: Run, ways: Direction) -> bool:
     """A run that only writes to the provider does not take what it reads there, so it cannot make up for one."""
     is_taking = ways is not Direction.TO_EXTERNAL
-    return is_taking and is_full_read_due(run.connection.last_full_at, run.runtime.clock(), run.spec.capabilities)
+    return is_taking and is_full_read_due(run.connection.last_full_at, run.runtime.clock(), run.spec)
 
 
 def _chosen(run: Run, plan: Plan, plan_id: UUID | None) -> tuple[Plan, int]:

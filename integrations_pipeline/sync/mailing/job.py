@@ -45,9 +45,9 @@ class MailJob:
 
     def _take_in(self, run: Run, direction: Direction) -> None:
         if direction.allows(Side.LOCAL):
-            before = run.provider.call_count
+            before = run.call_count
             take_in(run, self.mailbox, self.intake)
-            self.read_calls = run.provider.call_count - before
+            self.read_calls = run.call_count - before
         else:
             look_for_sent(run, self.mailbox, self.intake)
 

@@ -53,5 +53,5 @@ PROVIDER = ProviderSpec(
     default_mapping={"email": "email", "name": "name"},
     addresses={},
     credential_keys=("token",),
-    build=build,
+    contacts=build,
 )

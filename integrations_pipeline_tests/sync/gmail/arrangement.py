@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 from uuid import UUID
 
 import httpx
 from sqlalchemy import text
 
 from integrations_pipeline.mail.compose import PITCH_HEADER
-from integrations_pipeline.providers.base import Provider, ProviderContext, ProviderSpec
+from integrations_pipeline.providers.base import ProviderContext, ProviderSpec
 from integrations_pipeline.providers.gmail import PROVIDER, TOKEN_URL
-from integrations_pipeline.providers.gmail.provider import API_URL, MOST_MESSAGES, GmailProvider
+from integrations_pipeline.providers.gmail.mailbox import API_URL, open_mailbox
+from integrations_pipeline.providers.gmail.people import MOST_MESSAGES
+from integrations_pipeline.providers.mailbox import Mailbox
 from integrations_pipeline.providers.oauth import OAuthClient
 from integrations_pipeline.store import connections, pitches, workspaces
 from integrations_pipeline.store.connections import NewConnection
@@ -30,7 +32,7 @@ from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
-from integrations_pipeline_tests.sync.arrangement import Tenant, WatchedProvider, World
+from integrations_pipeline_tests.sync.arrangement import Tenant, World
 from integrations_sandbox import DEFAULT_OAUTH_CLIENTS, Delivery, FaultRule, Gmail, MailWorld, SandboxServer
 from integrations_sandbox.gmail.model import Message
 
@@ -60,14 +62,6 @@ class RealClock:
 
     def advance(self, seconds: float) -> None:
         self._server.stage.clock.advance(seconds)
-
-
-class WatchedMailProvider(WatchedProvider):
-    """As `WatchedProvider`, with the mailbox of the provider within."""
-
-    def __init__(self, inner: GmailProvider, hooks: Any) -> None:
-        super().__init__(inner, hooks)
-        self.mailbox = inner.mailbox
 
 
 @dataclass(slots=True)
@@ -107,7 +101,7 @@ class PostWorld(World):
 
     @property
     def mail_spec(self) -> ProviderSpec:
-        return replace(PROVIDER, build=self._build)
+        return replace(PROVIDER, mailbox=self._open)
 
     @property
     def runtime(self) -> Runtime:
@@ -124,11 +118,9 @@ class PostWorld(World):
             oauth_clients={"GOOGLE": OAuthClient(id=CLIENT.id, secret=CLIENT.secret or "")},
         )
 
-    def _build(self, context: ProviderContext) -> Provider:
-        provider = WatchedMailProvider(GmailProvider(context, most_messages=self.stretch), self.hooks)
-        if self.mailbox_faults:
-            provider.mailbox = FaultyMailbox(provider.mailbox, self.mailbox_faults)  # type: ignore[assignment]
-        return provider
+    def _open(self, context: ProviderContext) -> Mailbox:
+        mailbox: Mailbox = open_mailbox(context, most_messages=self.stretch)
+        return cast(Mailbox, FaultyMailbox(mailbox, self.mailbox_faults)) if self.mailbox_faults else mailbox
 
     def agency(self, slug: str = "acme", *, address: str = OWN, mailbox: Any = None, **settings: Any) -> "Agency":
         """A workspace with a mailbox, which may be another one's too. `mailbox`: options of a new one."""

@@ -8,7 +8,7 @@ from integrations_pipeline.errors import RateLimitedError, RetryableError
 from integrations_pipeline.model import ContactValues, Direction, RunStatus
 from integrations_pipeline.providers.base import CheckReport
 from integrations_pipeline.store.connections import find_connection
-from integrations_pipeline.sync.runtime import build_provider, parse_settings, read_mapping
+from integrations_pipeline.sync.runtime import build_access, parse_settings, read_mapping
 from integrations_pipeline_tests.sync.gmail.arrangement import OWN, SCOPES, Agency, PostWorld
 
 ANN = "ann@example.org"
@@ -151,7 +151,7 @@ def check(agency: Agency) -> CheckReport:
     with agency.world.database.workspace(agency.workspace_id) as connection:
         row = find_connection(connection, agency.workspace_id, "gmail")
         mapping = read_mapping(connection, spec, parse_settings(spec, row.settings), row.id)
-    return build_provider(runtime, row, mapping, is_read_only=True).check(ContactValues())
+    return build_access(runtime, row, mapping, is_read_only=True).check(ContactValues())
 
 
 @pytest.mark.parametrize("lacking", ["compose", "readonly"])

@@ -80,7 +80,7 @@ class MailchimpWorld(World):
             max_concurrency=self.max_concurrency,
             propagation_seconds=self.propagation_seconds,
         )
-        return replace(PROVIDER, build=self._build, capabilities=capabilities)
+        return replace(PROVIDER, contacts=self._build, capabilities=capabilities)
 
     @property
     def runtime(self) -> Runtime:
