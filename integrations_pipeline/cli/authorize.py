@@ -32,7 +32,7 @@ from integrations_pipeline.sync.runtime import Runtime, oauth_exchange
 
 
 def authorize(
-    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name, as `airtable`.")],
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name, in lower case.")],
     workspace: WorkspaceOption,
     settings: Annotated[str | None, FileOption] = None,
     frequency_minutes: FrequencyOption = None,

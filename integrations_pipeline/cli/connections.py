@@ -37,7 +37,7 @@ from integrations_pipeline.wiring import Wiring
 
 app = typer.Typer(help="Connections: add, look at, check, switch on and off.", no_args_is_help=True)
 
-ProviderArgument = Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name, as `airtable`.")]
+ProviderArgument = Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name, in lower case.")]
 app.command()(authorize)
 
 
@@ -185,7 +185,7 @@ def accept(provider: ProviderArgument, workspace: WorkspaceOption, as_json: Json
 
 @app.command()
 def enable(
-    provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="As `airtable`.")] = None,
+    provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="The provider's name.")] = None,
     workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="The workspace's slug.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All of --provider that are in error, everywhere.")] = False,
     of: Annotated[str | None, typer.Option("--provider", "-p", help="With --all: whose.")] = None,

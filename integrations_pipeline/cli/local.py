@@ -44,7 +44,7 @@ def demo(
     ] = False,
     port: Annotated[int, typer.Option(min=1024, max=65535, help="Port of the Dagster UI with --serve.")] = 3000,
 ) -> None:
-    """Move contacts both ways between a real Postgres and a sandboxed Airtable, run by Dagster."""
+    """Move contacts and pitches between a real Postgres and sandboxed providers, run by Dagster."""
     from integrations_pipeline.demo import run_demo  # noqa: PLC0415 - Dagster takes seconds to import
 
     run_demo(is_serving=serve_ui, port=port)

@@ -43,7 +43,7 @@ MOST_ROWS = 1_000_000
 MOST_SECONDS = 86_400.0
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 WorkspaceOption = Annotated[str, typer.Option("--workspace", "-w", help="The workspace's slug.")]
-ProviderOption = Annotated[str, typer.Option("--provider", "-p", help="The provider's name, as `airtable`.")]
+ProviderOption = Annotated[str, typer.Option("--provider", "-p", help="The provider's name, in lower case.")]
 LimitOption = Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="At most this many.")]
 
 

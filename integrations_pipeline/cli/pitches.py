@@ -27,12 +27,13 @@ from integrations_pipeline.cli.table_files import Columns, FileRow, read_table
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.mail.addresses import valid_recipient
 from integrations_pipeline.model import Direction, clean_text
-from integrations_pipeline.store import pitches
+from integrations_pipeline.store import connections, pitches
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.ids import IdOf, find_id
 from integrations_pipeline.sync.run import SyncRequest, run_sync
+from integrations_pipeline.sync.runtime import Runtime
 
-app = typer.Typer(help="Pitches: e-mails to contacts, sent through Gmail at most once.", no_args_is_help=True)
+app = typer.Typer(help="Pitches: e-mails to contacts, sent through a mailbox at most once.", no_args_is_help=True)
 
 #: Between these lie the times that a pitch can have (migration 0007).
 EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
@@ -116,8 +117,9 @@ def send(
     with wired() as wiring, progress_line(is_quiet=as_json) as progress:
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
+            mailbox = mailbox_of(connection, wiring.runtime, workspace_id)
             _queue(connection, [find_id(connection, IdOf.PITCH, text) for text in ids or ()])
-        request = SyncRequest(workspace=workspace, provider="gmail", direction=Direction.TO_EXTERNAL, wait_seconds=60.0)
+        request = SyncRequest(workspace=workspace, provider=mailbox, direction=Direction.TO_EXTERNAL, wait_seconds=60.0)
         report = run_sync(wiring.runtime, request, progress)
         waiting = open_questions(wiring, report)
     if as_json:
@@ -127,6 +129,24 @@ def send(
     code = report_code(report)
     if code:
         raise typer.Exit(code)
+
+
+def mailbox_of(connection: Connection, runtime: Runtime, workspace_id: UUID) -> str:
+    """The provider through which the workspace sends."""
+    offering = [name for name, spec in runtime.specs.items() if spec.mailbox]
+    rows = connections.list_connections(connection, workspace_id)
+    found = [row.integration_type for row in rows if row.integration_type in offering]
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"the workspace has several mailboxes ({', '.join(found)}): `integrations sync --direction to_external` "
+            "sends through the one that --provider names"
+        )
+    if not found:
+        raise ConfigurationError(
+            f"the workspace has no connection with a mailbox: `integrations connections add {' | '.join(offering)}` "
+            "makes one"
+        )
+    return found[0]
 
 
 def _queue(connection: Connection, wanted: Sequence[UUID]) -> None:

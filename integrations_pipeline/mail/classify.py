@@ -139,11 +139,11 @@ def is_automatic(headers: Headers) -> bool:
 def _is_about_absence(received: Received) -> bool:
     headers = received.headers
     told = " ".join(_first(headers, name) for name in ("auto-submitted", "x-autorespond", "x-autoreply-reason"))
-    # Gmail's own vacation answers say no more than this, whatever their language.
-    is_gmail = _precedence(headers) == "bulk" and bool(headers.get("x-autoreply")) and not headers.get("feedback-id")
+    # The vacation answers of Google's mailboxes say no more than this, whatever their language.
+    is_plain = _precedence(headers) == "bulk" and bool(headers.get("x-autoreply")) and not headers.get("feedback-id")
     subject = _subject(headers)
     return (
-        is_gmail
+        is_plain
         or "vacation" in told.lower()
         or words.AWAY_SUBJECT.match(subject) is not None
         or words.AWAY.search(f"{told} {subject} {received.snippet}") is not None

@@ -19,7 +19,7 @@ from integrations_pipeline.model import clean_text
 
 #: Our own header: how a message is told to be this pitch, whatever ids the provider gives it.
 PITCH_HEADER = "X-Integrations-Pitch"
-#: The largest message that Gmail takes for sending (API reference, users.drafts.create), in bytes.
+#: The largest message that is made, in bytes: mailboxes that we know take no larger one.
 LARGEST = 36_700_160
 _BLOCKS = frozenset({"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "blockquote"})
 _HIDDEN = ("style", "script", "title")

@@ -75,7 +75,7 @@ def parse_json(content: bytes, *, takes_any_number: bool = False) -> Any:
         try:
             return from_json(content, allow_inf_nan=takes_any_number)
         except ValueError:
-            pass  # halves of characters, which Mailchimp cuts off, are read by the other one
+            pass  # halves of characters, where a text was cut off, are read by the other one
     try:
         value = json.loads(content, parse_constant=_no_number, parse_float=_finite)
     except RecursionError:

@@ -13,6 +13,9 @@ from integrations_pipeline.mail.classify import Received
 from integrations_pipeline.mail.compose import Sender
 from integrations_pipeline.providers.base import CheckReport
 
+#: Under this key, which databases hold, a cursor has the position as one text, as `find_drafts` takes it.
+POSITION = "history_id"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:

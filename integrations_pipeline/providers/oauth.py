@@ -76,7 +76,7 @@ class Tokens:
 _TIMES = ("token_expires_at", "token_lifetime_seconds")
 
 
-#: Asks the provider for what must be kept beside the token, as Mailchimp's data centre: (client, address,
+#: Asks the provider for what must be kept beside the token, as the data centre of an account: (client, address,
 #: access token) → further credentials.
 Describe = Callable[[httpx.Client, str, str], Mapping[str, Any]]
 

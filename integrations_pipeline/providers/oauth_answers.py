@@ -30,7 +30,7 @@ def read_answer(title: str, response: httpx.Response) -> dict[str, Any]:
     """The tokens in an answer that is no refusal; `RetryableError` where there are none.
 
     A lifetime that is no number of seconds is left out: the tokens are good all the same, and a request that
-    is refused renews them. 0 is Mailchimp's way of saying never.
+    is refused renews them. 0 is a provider's way of saying never.
     """
     try:
         # Whatever else is wrong with it: a refresh token that is not kept may cost the grant.

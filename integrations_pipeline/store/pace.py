@@ -2,7 +2,7 @@
 
 Belongs here: handing out the moments at which requests may be sent. Does not: which limits there are; each
 provider names its own. A limiter library keeps its buckets in one process or in Redis; two runs of two
-workspaces on one Airtable base need a common one, and the database is what they have in common.
+workspaces in one place of a provider need a common one, and the database is what they have in common.
 """
 
 import threading

@@ -23,6 +23,8 @@ class NewReply:
     from_email: str
     received_at: datetime
     kind: str
+    #: Who told it: the provider's name.
+    source: str
     snippet: str = ""
     #: Of a bounce: the report names the pitch's own address as one that will never work, so it is not mailed again.
     is_hard: bool = False
@@ -145,7 +147,7 @@ def record_reply(connection: Connection, reply: NewReply) -> bool:
         ":gmail_message_id, :gmail_thread_id, :from_email, :received_at, :kind, :snippet) "
         "on conflict (connection_id, gmail_message_id) do nothing"
     )
-    values = {name: getattr(reply, name) for name in NewReply.__slots__ if name != "is_hard"}
+    values = {name: getattr(reply, name) for name in NewReply.__slots__ if name not in ("is_hard", "source")}
     if not connection.execute(statement, values).rowcount:
         return False
     _prove_sent(connection, reply)
@@ -191,10 +193,11 @@ def _mark_bounced(connection: Connection, reply: NewReply) -> None:
         return
     statement = text(
         "insert into suppressions (workspace_id, identity_key, reason, source, created_at) "
-        "select p.workspace_id, p.identity_key, 'bounced', 'gmail', :received_at "
+        "select p.workspace_id, p.identity_key, 'bounced', :source, :received_at "
         "from pitches p where p.id = :id and p.identity_key <> '' on conflict do nothing"
     )
-    connection.execute(statement, {"id": reply.pitch_id, "received_at": reply.received_at})
+    bound = {"id": reply.pitch_id, "source": reply.source, "received_at": reply.received_at}
+    connection.execute(statement, bound)
 
 
 def lift_bounces(connection: Connection, workspace_id: UUID, seen: Mapping[str, datetime]) -> int:

@@ -1,6 +1,6 @@
 """The ledger of sendings: how far each e-mail of a pitch has come.
 
-A row of `pitch_emails` is written before Gmail hears of a pitch, and follows it:
+A row of `pitch_emails` is written before the provider hears of a pitch, and follows it:
 
     claimed → drafted → sending → sent
        └─────────┴─────────┴────→ unsent (proof that nothing went out) or unknown (a person decides)
@@ -260,7 +260,7 @@ def sent_in_last_day(connection: Connection, connection_id: UUID) -> int:
 
 
 def limited_until(connection: Connection, connection_id: UUID) -> datetime | None:
-    """Until when Gmail said that it takes no more mail, as far as pitches under way know."""
+    """Until when the provider said that it takes no more mail, as far as pitches under way know."""
     statement = text(
         "select max(cast(evidence ->> 'limited_until' as timestamptz)) from pitch_emails "
         "where connection_id = :connection_id and state in ('claimed', 'drafted', 'sending')"

@@ -25,7 +25,7 @@ from integrations_pipeline.sync.tokens import TokenKeeper
 
 _log = logging.getLogger(__name__)
 
-#: The shortest known life of an unused refresh token is 60 days (Airtable): this leaves 40 for whatever fails.
+#: The shortest known life of an unused refresh token is 60 days: this leaves 40 for whatever fails.
 UNUSED = timedelta(days=20)
 #: Connections asked for at a time.
 BATCH = 200

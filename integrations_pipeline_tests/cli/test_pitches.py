@@ -1,11 +1,16 @@
 """`integrations pitches`, end to end: a file, a send, the table, and a person's decisions."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from integrations_pipeline.cli.pitches import mailbox_of
+from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.mail.compose import PITCH_HEADER
+from integrations_pipeline.store import connections
+from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.environment import Environment
 from integrations_sandbox import FaultRule
@@ -143,3 +148,34 @@ def test_a_check_refuses_a_token_that_may_only_read(mailing: Environment, tmp_pa
     checked = run("connections", "check", "gmail", "-w", "acme")
     assert checked.code != 0
     assert "lacks a scope" in checked.err
+
+
+def test_without_a_mailbox_nothing_is_queued_and_the_next_step_is_told(
+    environment: Environment, tmp_path: Path
+) -> None:
+    environment.connect(environment.add_workspace("acme"))
+    rows = "to_email,subject,body\nperson0@acme.org,One,x\n"
+    (draft,) = run("pitches", "import", written(tmp_path / "p.csv", rows), "-w", "acme", "--draft", "--json").json[
+        "ids"
+    ]
+    ran = run("pitches", "send", "-w", "acme", draft)
+    assert ran.code == 2
+    assert ran.err.strip().endswith(
+        "the workspace has no connection with a mailbox: `integrations connections add gmail` makes one"
+    )
+    assert [row["status"] for row in listed()] == ["draft"]
+
+
+def test_pitches_go_through_whatever_mailbox_the_workspace_has_and_of_several_a_person_names_one(
+    mailing: Environment,
+) -> None:
+    runtime = mailing.wiring.runtime
+    runtime = replace(runtime, specs={**runtime.specs, "post": replace(runtime.spec("gmail"), name="post")})
+    workspace_id = mailing.add_workspace("other")
+    new = NewConnection(integration_type="post", credentials={"access_token": "x"}, settings={})
+    with runtime.database.workspace(workspace_id) as connection:
+        connections.save_connection(connection, workspace_id, new, runtime.cipher)
+        assert mailbox_of(connection, runtime, workspace_id) == "post"
+        connections.save_connection(connection, workspace_id, replace(new, integration_type="gmail"), runtime.cipher)
+        with pytest.raises(ConfigurationError, match=r"several mailboxes \(gmail, post\)"):
+            mailbox_of(connection, runtime, workspace_id)

@@ -1,7 +1,7 @@
 """What keeps a pitch from being sent, as far as the workspace itself can tell.
 
 Belongs here: the rules for one pitch and the one that it answers, and their words. Does not: opt-outs and bounces
-(asked by `store.pitches`, anew before every step), what Gmail refuses.
+(asked by `store.pitches`, anew before every step), what the provider refuses.
 """
 
 from dataclasses import dataclass

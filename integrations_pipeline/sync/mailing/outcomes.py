@@ -17,7 +17,7 @@ from integrations_pipeline.store.sendings import EmailRow
 from integrations_pipeline.sync.mailing.obstacles import Obstacle
 from integrations_pipeline.sync.runtime import Run
 
-#: A limit is waited for so long at least, and at most: Gmail's own word about it is not always right.
+#: A limit is waited for so long at least, and at most: the provider's own word about it is not always right.
 LEAST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=24)
 UNKNOWN = (
     "nobody can say whether this was sent: its draft is gone and no sent message was found; look in the mailbox, "
@@ -31,7 +31,7 @@ SENT_BEFORE = (
 @dataclass(slots=True)
 class Sending:
     """What became of the pitches of one run. `is_cut_short`: a limit ended it before all that were due. `troubles`,
-    `refusals`: how many pitches in a row Gmail gave no answer about that helps, and refused."""
+    `refusals`: how many pitches in a row the provider gave no answer about that helps, and refused."""
 
     counts: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
@@ -69,8 +69,8 @@ class Outcomes:
         self.read_back(row, sent)
 
     def read_back(self, row: EmailRow, sent: SentMessage) -> None:
-        """Gmail replaces the Message-ID: the one that went out is what replies will name. Its clock is the one by
-        which replies came later."""
+        """A provider may replace the Message-ID: the one that went out is what replies will name. By its clock, too, is
+        told which replies came later."""
         real = sent if sent.rfc822_id else self.mailbox.read_sent(sent.message_id)
         if real is None and not row.was_missed:
             # Deleted by somebody, or an answer that was wrong: the next run asks once more.
@@ -85,7 +85,7 @@ class Outcomes:
             sendings.record_email(connection, row.id, "sent", **values)
 
     def back_to_draft(self, row: EmailRow, error: Exception | None = None) -> None:
-        """Not sent: the draft is there, or Gmail refused to hear of it."""
+        """Not sent: the draft is there, or the provider refused to hear of it."""
         evidence = {"draft": "there, so not sent"} if error is None else {"send": "refused"}
         if isinstance(error, RateLimitedError):
             asked = timedelta(seconds=error.retry_after_seconds or 0.0)

@@ -8,7 +8,7 @@ proof that the first did not leave. After any doubt: the draft is still there �
 and the message is found by our own header → sent; neither → `unknown`, for a person, never sent again by
 itself. Belongs here: that order, and what becomes of a pitch. Does not: statements (`store.pitches`,
 `store.sendings`), the message (`mail.compose`), what must be true of a pitch (`obstacles`), recording (`outcomes`),
-Gmail (`providers`).
+requests (`providers`).
 """
 
 from collections.abc import Callable, Sequence
@@ -37,9 +37,9 @@ from integrations_pipeline.sync.runtime import Run
 
 #: Pitches taken up by one run; the rest is due at once again.
 MOST_PER_RUN = 500
-#: Pitches in a row that Gmail gave no clear answer about: then it is Gmail, and the run ends.
+#: Pitches in a row that the provider gave no clear answer about: then it is not the pitches, and the run ends.
 MOST_TROUBLES = 3
-#: Messages in a row that Gmail refused: perhaps it is not the messages, and the rest waits for the next run.
+#: Messages in a row that the provider refused: perhaps it is not the messages, and the rest waits for the next run.
 MOST_REFUSALS = 3
 
 
@@ -67,6 +67,10 @@ class _Sender:
     @property
     def rules(self) -> SendRules:
         return SendRules(now=self.run.runtime.clock(), settle_seconds=self.run.settings.settle_seconds)
+
+    @property
+    def _title(self) -> str:
+        return self.run.spec.title
 
     # What earlier runs left open
 
@@ -198,11 +202,13 @@ class _Sender:
             count = sendings.sent_in_last_day(connection, self.run.connection.id)
             until = sendings.limited_until(connection, self.run.connection.id)
         if until is not None and until > self.run.runtime.clock():
-            self.done.is_cut_short = f"Gmail takes no more mail before {until:%Y-%m-%d %H:%M} UTC"
+            self.done.is_cut_short = f"{self._title} takes no more mail before {until:%Y-%m-%d %H:%M} UTC"
         elif count >= self.daily_limit:
             self.done.is_cut_short = "the daily limit is reached"
         elif self.done.refusals >= MOST_REFUSALS:
-            self.done.is_cut_short = f"Gmail refused {MOST_REFUSALS} messages in a row; the rest waits for the next run"
+            self.done.is_cut_short = (
+                f"{self._title} refused {MOST_REFUSALS} messages in a row; the rest waits for the next run"
+            )
         else:
             return True
         return False
@@ -246,7 +252,7 @@ class _Sender:
             sender = self.mailbox.account().sender
             raw = b"" if is_too_large else compose(letter, sender, self.run.runtime.clock(), parent)
             if is_too_large or len(raw) > LARGEST:
-                raise PermanentError("the message is larger than Gmail takes")
+                raise PermanentError(f"the message is larger than {self._title} takes")
             draft = self._new_draft(row, pitch, raw)
         except PermanentError as error:
             self.done.refusals += 1
@@ -256,7 +262,7 @@ class _Sender:
             self.outcomes.put_back(row, f"{error}: the next run tries again")
             raise
         except NeedsAttentionError as error:
-            # Gmail refused to hear of it, or was not asked: it waits in the queue until a person has acted.
+            # The provider refused to hear of it, or was not asked: it waits in the queue until a person has acted.
             self.outcomes.refuse(row, pitch, Obstacle(reason=str(error), status="queued"))
             raise
         else:
@@ -334,7 +340,7 @@ class _Sender:
             if tries_left > 0:
                 self._from_draft(replace(row, state="drafted"), pitch, tries_left - 1)
             else:
-                self.outcomes.set_aside(pitch.id, "Gmail did not send its draft, and did not say why")
+                self.outcomes.set_aside(pitch.id, f"{self._title} did not send its draft, and did not say why")
             return
         found = self._found(pitch)
         if found is not None:

@@ -23,7 +23,7 @@ from integrations_pipeline.errors import (
 )
 from integrations_pipeline.mail.classify import MailKind, classify, is_hard_bounce, sender_of
 from integrations_pipeline.model import clean_text
-from integrations_pipeline.providers.mailbox import Mailbox, StoredMessage
+from integrations_pipeline.providers.mailbox import POSITION, Mailbox, StoredMessage
 from integrations_pipeline.store import connections, pitches, replies, sendings
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.replies import NewReply
@@ -31,19 +31,19 @@ from integrations_pipeline.sync.mailing.matching import CLOCKS_APART, Matcher, n
 from integrations_pipeline.sync.mailing.outcomes import SENT_BEFORE
 from integrations_pipeline.sync.runtime import Run
 
-#: When Gmail forgot the position, threads of pitches sent within so many days are read whole.
+#: When the provider forgot the position, threads of pitches sent within so many days are read whole.
 TRACKED_DAYS = 90
 #: And besides so many of the newest messages, for answers that came outside those threads.
 MOST_LOOKED_BACK = 1000
-#: Our clock may be behind Gmail's, and a message is told a moment after it came.
+#: Our clock may be behind the provider's, and a message is told a moment after it came.
 OVERLAP = timedelta(hours=1)
 #: What is recorded; everything else is mail that has nothing to do with pitches.
 _RECORDED = (MailKind.REPLY, MailKind.AUTO_REPLY, MailKind.BOUNCE, MailKind.OUT_OF_OFFICE)
 _SNIPPET = 200
 _AT_ONCE = 1000
-#: A message that Gmail does not give away is asked for in so many runs, one that it says is gone in so many.
+#: A message that the provider does not give away is asked for in so many runs, one that it says is gone in so many.
 MOST_TRIES, MOST_TRIES_IF_GONE = 20, 2
-#: Messages in a row that Gmail gave no clear answer about: then it is Gmail, and the run ends.
+#: Messages in a row that the provider gave no clear answer about: then it is not the messages, and the run ends.
 MOST_TROUBLES = 3
 #: From so many messages on, one question tells which of them are drafts; the owner writes those, not the world.
 _WORTH_ASKING = 3
@@ -54,9 +54,9 @@ Position = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Intake:
-    """How many messages of each kind were recorded, and how many were looked at. `is_cut_short`: too many came
-    while Gmail forgot the position, and the older ones outside the tracked threads were not read. `unread`: messages
-    that Gmail did not give away, and in how many runs. `position`: where the mailbox was when this run began."""
+    """How many messages of each kind were recorded, and how many were looked at. `is_cut_short`: too many came while
+    the provider forgot the position, and the older ones outside the tracked threads were not read. `unread`: messages
+    that it did not give away, and in how many runs. `position`: where the mailbox was when this run began."""
 
     counts: Counter[str] = field(default_factory=Counter)
     looked_at: int = 0
@@ -64,7 +64,7 @@ class Intake:
     unread: dict[str, int] = field(default_factory=dict)
     position: str = ""
     troubles: int = 0
-    #: Gmail's word about a limit that ended the taking in; the next run goes on where this one began.
+    #: The provider's word about a limit that ended the taking in; the next run goes on where this one began.
     limit: str = ""
 
     @property
@@ -76,7 +76,7 @@ def take_in(run: Run, mailbox: Mailbox, done: Intake) -> None:
     """Record what came in since the last run, then the new position, with what could not be read yet."""
     stored = run.connection.mail_cursor or {}
     added, following = _read(run, mailbox, stored, done)
-    done.position = str(following.get("history_id", ""))
+    done.position = str(following.get(POSITION, ""))
     messages = _not_recorded(run, mailbox, added, done)
     own = mailbox.account().addresses if messages else ()
     matcher = Matcher(run, mailbox)
@@ -113,7 +113,7 @@ def look_for_sent(run: Run, mailbox: Mailbox, done: Intake) -> None:
     Nothing else is taken in and the position stays where it is, unless there is none and nothing to wait for.
     """
     stored = run.connection.mail_cursor or {}
-    done.position = str(stored.get("history_id", ""))
+    done.position = str(stored.get(POSITION, ""))
     with run.session.begin() as connection:
         oldest = pitches.oldest_open(connection, run.connection.workspace_id)
     if oldest is None:
@@ -141,14 +141,14 @@ def _added(
 
 
 def _read(run: Run, mailbox: Mailbox, stored: Position, done: Intake) -> tuple[list[tuple[str, str]], Position]:
-    """What is new, and the position after it. Without a position, or with one that Gmail forgot: the tracked
+    """What is new, and the position after it. Without a position, or with one that is forgotten: the tracked
     threads whole, and the newest messages. The new position is taken before anything is read."""
     now = run.runtime.clock().isoformat()
     again = [(str(message_id), "") for message_id in stored.get("unread") or {}]
     done.unread = dict(stored.get("unread") or {})
     try:
         added, cursor = _added(mailbox, stored)
-        return [*again, *added], {"history_id": cursor["history_id"], "at": now}
+        return [*again, *added], {**cursor, "at": now}
     except CursorExpiredError:
         position = _position(run, mailbox)
     with run.session.begin() as connection:
@@ -201,7 +201,7 @@ def _read_messages(run: Run, mailbox: Mailbox, ids: Sequence[str], done: Intake)
 
 
 def _read_one(mailbox: Mailbox, message_id: str, done: Intake) -> StoredMessage | None:
-    """One message that Gmail does not give away must not keep all others from coming in, nor be lost by it."""
+    """One message that the provider does not give away must not keep all others from coming in, nor be lost by it."""
     try:
         message = mailbox.read_message(message_id)
     except (RateLimitedError, UnreachableError, TokenConflictError):
@@ -246,6 +246,7 @@ def _record(matcher: Matcher, connection: Connection, kind: MailKind, message: S
         from_email=clean_text(sender_of(message.received.headers)),
         received_at=message.received_at,
         kind=kind.value,
+        source=matcher.run.spec.name,
         snippet=clean_text(message.received.snippet)[:_SNIPPET],
         is_hard=kind is MailKind.BOUNCE and is_hard_bounce(message.received, sorted(names)),
     )
