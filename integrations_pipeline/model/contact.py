@@ -160,7 +160,7 @@ class Snapshot:
 
     `frame`: indexed by `contact_id` (LOCAL) or `external_id` (REMOTE), one `str` column per mapped field.
     LOCAL also has `version` (int64) and `updated_at`, and `opted_out_at` if consent is mapped; REMOTE may
-    have `contact_key` (the contact id that a create of ours left on the record, else ""), `revision` and
+    have `contact_key` (the contact id that a create of ours left on the record, else "") and
     `modified_at` (aware UTC or NaT).
     If `is_complete`, a row that is not there does not exist. Otherwise it is unchanged since the base,
     unless its id is in `tombstones`.

@@ -95,10 +95,6 @@ class SyncResult:
     records_held: int = 0
     records_conflicted: int = 0
 
-    @property
-    def records_read(self) -> int:
-        return sum(getattr(self, name) for name in COUNT_NAMES)
-
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: times in ISO 8601, errors as a list."""
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}

@@ -47,7 +47,6 @@ class RemoteRecord:
     external_id: str
     fields: Mapping[str, str]
     contact_key: str = ""
-    revision: str = ""
     modified_at: datetime | None = None
     edited_at: datetime | None = None
     is_partial: bool = False
@@ -99,7 +98,6 @@ class Capabilities:
     max_batch: int = 1
     max_concurrency: int = 1
     max_read_batch: int = 100
-    can_delete: bool = True
     tells_modified_at: bool = False
     propagation_seconds: float = 60.0
     keeps_refusals: bool = False
@@ -112,9 +110,7 @@ class Capabilities:
 
 
 #: Of a provider with a mailbox and no address book: its contacts are the people met in the mailbox.
-PEOPLE_MET = Capabilities(
-    can_delete=False, directions=Direction.FROM_EXTERNAL, tells_new_only=True, propagation_seconds=0.0
-)
+PEOPLE_MET = Capabilities(directions=Direction.FROM_EXTERNAL, tells_new_only=True, propagation_seconds=0.0)
 
 #: Control characters, and halves of characters, which cannot be sent.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -240,7 +240,7 @@ class WorkspaceSession:
         """Take the connection's lock if it is free; it ends with this session, also by a crash.
 
         `holder` says who we are and is what `lock_holder` shows others: 63 characters, ASCII, others become
-        `?`. Taking a lock that this session holds already succeeds; it must then be unlocked as often.
+        `?`. Taking a lock that this session holds already succeeds.
         """
         taken = self._scalar("select pg_try_advisory_lock(:key)", key=_lock_key(connection_id))
         if taken:
@@ -252,11 +252,6 @@ class WorkspaceSession:
         with self._transaction():
             found = self._connection.execute(_HOLDER, {"key": _lock_key(connection_id)}).scalar()
         return None if found is None else str(found)
-
-    def unlock(self, connection_id: UUID) -> None:
-        """Give the lock back; a lock that is not held is left alone."""
-        if self._scalar("select pg_advisory_unlock(:key)", key=_lock_key(connection_id)):
-            self._name(APPLICATION_NAME)
 
     def _name(self, holder: str) -> None:
         with self._transaction():

@@ -248,7 +248,7 @@ class Conformance:
 
     def test_a_delete_of_a_gone_record_is_done(self, provider: Provider, bench: Bench) -> None:
         if not bench.can_delete:
-            pytest.skip("can_delete is declared False")
+            pytest.skip("the bench says that nothing can be deleted")
         one, two = self.made(provider, 1, 2)
         bench.people_delete(one)
         outcomes = provider.write([delete(one), delete(two)])

@@ -33,7 +33,7 @@ MAPPING = tuple(MappedField(name=name, column=name) for name in ("email", "name"
 class MemoryBench(Bench):
     max_batch = CAPABILITIES.max_batch
     page_size = PAGE_SIZE
-    can_delete = CAPABILITIES.can_delete
+    can_delete = True
 
     def __init__(self) -> None:
         self.book = Book()

@@ -23,7 +23,7 @@ MAPPING = [MappedField(name=name, column=column) for name, column in COLUMNS.ite
 class MailchimpBench(Bench):
     max_batch = PROVIDER.capabilities.max_batch
     page_size = 1000
-    can_delete = PROVIDER.capabilities.can_delete
+    can_delete = True
     keeps_contact_key = False
     looks_back = True
 
