@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
@@ -70,12 +70,9 @@ class StateChange:
     contact_id: str | None = None
 
 
-def record_changes(
-    connection: Connection, scope: JournalScope, changes: Sequence[Change], state: ChangeState
-) -> list[UUID]:
-    """Insert one row per change, in this state; returns their ids in order."""
-    ids = [uuid4() for _ in changes]
-    rows = [_row(change_id, change, state, scope) for change_id, change in zip(ids, changes, strict=True)]
+def record_changes(connection: Connection, scope: JournalScope, changes: Sequence[Change], state: ChangeState) -> None:
+    """Insert one row per change, in this state, under the change's own id."""
+    rows = [_row(change, state, scope) for change in changes]
     if rows:
         connection.execute(
             _INSERT,
@@ -87,12 +84,11 @@ def record_changes(
                 "workspace_id": scope.workspace_id,
             },
         )
-    return ids
 
 
-def _row(change_id: UUID, change: Change, state: ChangeState, scope: JournalScope) -> dict[str, Any]:
+def _row(change: Change, state: ChangeState, scope: JournalScope) -> dict[str, Any]:
     return {
-        "id": change_id,
+        "id": change.id,
         "sync_log_id": (scope.log_ids or {}).get(change.side),
         "contact_id": change.contact_id,
         "external_id": change.external_id,

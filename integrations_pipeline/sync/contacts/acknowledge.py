@@ -7,7 +7,7 @@ making the writes (`load`, `deliver`).
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
-from uuid import UUID
+from uuid import uuid4
 
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome, Plan, Side
 from integrations_pipeline.store import changes as journal
@@ -31,7 +31,7 @@ def _of_lost(outcome: Outcome) -> Change:
         {name: value for name, value in fields.items() if name in outcome.lost}
         for fields in (outcome.change.before, outcome.change.after)
     )
-    return replace(outcome.change, before=before, after=after, reason=outcome.reason)
+    return replace(outcome.change, before=before, after=after, reason=outcome.reason, id=uuid4())
 
 
 class Ledger:
@@ -51,7 +51,6 @@ class Ledger:
         self._local_names = local_names
         self.outcomes: list[Outcome] = []
         self._plan = plan
-        self._ids: dict[int, UUID] = {}
         self._versions = {
             change.contact_id: change.expected_version
             for change in plan.changes
@@ -68,13 +67,11 @@ class Ledger:
 
     def record_planned(self, connection: Connection) -> None:
         """Write every change of the plan down before anything is tried."""
-        changes = list(self._plan.changes)
-        ids = journal.record_changes(connection, self.scope, changes, ChangeState.PLANNED)
-        self._ids = {id(change): row for change, row in zip(changes, ids, strict=True)}
+        journal.record_changes(connection, self.scope, self._plan.changes, ChangeState.PLANNED)
 
     def record_intents(self, connection: Connection, changes: Iterable[Change]) -> None:
         """The write-ahead mark: from here on the provider may have seen the change."""
-        rows = [StateChange(change_id=self._ids[id(change)], state=ChangeState.INTENDED) for change in changes]
+        rows = [StateChange(change_id=change.id, state=ChangeState.INTENDED) for change in changes]
         journal.record_states(connection, rows)
 
     def note_version(self, contact_id: str, version: int) -> None:
@@ -95,11 +92,11 @@ class Ledger:
 
     def untried(self, reason: str) -> list[Outcome]:
         """Outcomes for the changes that a run which stopped early never got to."""
-        done = {id(outcome.change) for outcome in self.outcomes}
+        done = {outcome.change.id for outcome in self.outcomes}
         return [
             Outcome(change=change, state=ChangeState.SUPERSEDED, reason=reason)
             for change in self._plan.changes
-            if id(change) not in done
+            if change.id not in done
         ]
 
     def _take_over(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
@@ -174,7 +171,7 @@ class Ledger:
 
     def _state(self, outcome: Outcome) -> StateChange:
         return StateChange(
-            change_id=self._ids[id(outcome.change)],
+            change_id=outcome.change.id,
             state=outcome.state,
             reason=outcome.reason,
             error_class=outcome.error_class,

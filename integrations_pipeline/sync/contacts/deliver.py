@@ -65,15 +65,15 @@ def _worth_trying(run: Run, changes: Sequence[Change], ledger: Ledger) -> list[C
     again without being sent, until the record changes on a side or a person asks for another try."""
     with run.session.begin() as connection:
         refused = journal.refusals(connection, run.connection.id)
-        reasons = {id(change): refused.get(_write_key(change)) for change in changes} if refused else {}
+        reasons = {change.id: refused.get(_write_key(change)) for change in changes} if refused else {}
         again = [
             replace(_outcome(change, ChangeState.FAILED, reason), error_class="PermanentError")
             for change in changes
-            if (reason := reasons.get(id(change))) is not None
+            if (reason := reasons.get(change.id)) is not None
         ]
         ledger.acknowledge(connection, again)
-    done = {id(outcome.change) for outcome in again}
-    return [change for change in changes if id(change) not in done]
+    done = {outcome.change.id for outcome in again}
+    return [change for change in changes if change.id not in done]
 
 
 def _write_key(change: Change) -> tuple[object, ...]:
@@ -88,8 +88,8 @@ def _ready_batches(run: Run, changes: Sequence[Change], ledger: Ledger) -> Itera
         chosen = changes[start : start + capabilities.max_read_batch]
         known = [change for change in chosen if change.external_id]
         if known:
-            refuted = {id(change) for change in known} - {id(c) for c in _still_true(run, known, ledger)}
-            chosen = [change for change in chosen if id(change) not in refuted]
+            refuted = {change.id for change in known} - {c.id for c in _still_true(run, known, ledger)}
+            chosen = [change for change in chosen if change.id not in refuted]
         for first in range(0, len(chosen), capabilities.max_batch):
             batch = chosen[first : first + capabilities.max_batch]
             with run.session.begin() as connection:
