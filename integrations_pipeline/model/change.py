@@ -87,6 +87,12 @@ class Change:
     def sort_key(self) -> tuple[str, str, str, str]:
         return (self.side.value, self.kind.value, self.contact_id or "", self.external_id or "")
 
+    @property
+    def write_key(self) -> tuple[object, ...]:
+        """What makes two writes the same write: a record that changed gives another one."""
+        fields = (tuple(sorted(part.items())) for part in (self.before, self.after))
+        return (self.side, self.kind, self.contact_id, self.external_id, *fields)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:

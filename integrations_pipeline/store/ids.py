@@ -16,7 +16,7 @@ _MOST_TOLD = 5
 class IdOf(Enum):
     """What an id can be of: its table and column, and the command that shows it."""
 
-    CHANGE = ("integration_changes", "id", "integrations deletes list")
+    HELD = ("integration_agenda", "id", "integrations deletes list")
     PLAN = ("integration_changes", "plan_id", "integrations plan")
     PITCH = ("pitches", "id", "integrations pitches list")
 

@@ -21,17 +21,18 @@ from integrations_pipeline.errors import (
 )
 from integrations_pipeline.model import DIRECTION_OF, Change, ChangeState, Direction, Plan, Side
 from integrations_pipeline.providers.base import ProviderSpec
+from integrations_pipeline.store import agenda, connections, pitches, sync_log, workspaces
 from integrations_pipeline.store import changes as journal
-from integrations_pipeline.store import connections, pitches, sync_log, workspaces
 from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.store.database import WorkspaceSession
 from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline.store.workspaces import Workspace
-from integrations_pipeline.sync.contacts.acknowledge import Ledger
+from integrations_pipeline.sync.contacts.acknowledge import Known, Ledger
 from integrations_pipeline.sync.contacts.checkpoint import checkpoint
 from integrations_pipeline.sync.contacts.extract import Extracted, extract
 from integrations_pipeline.sync.contacts.load import load
 from integrations_pipeline.sync.contacts.recovery import settle_creates
+from integrations_pipeline.sync.contacts.settled import settled
 from integrations_pipeline.sync.full_reads import is_full_read_due
 from integrations_pipeline.sync.mailing.job import MailDone, handle_mail
 from integrations_pipeline.sync.report import LogBook, SyncReport
@@ -147,7 +148,13 @@ def _sync_contacts(run: Run, request: SyncRequest, book: LogBook, work: _Work) -
     book.note_read(run.provider.call_count - sending_calls, extracted)
     work.plan, work.left_out = _chosen(run, found, request.plan_id)
     local_names = {rule.name for rule in run.rules if rule.to_local and direction.allows(Side.LOCAL)}
-    work.ledger = Ledger(book.scope(run), work.plan, extracted.recent, local_names)
+    known = Known(
+        recent=extracted.recent,
+        local_names=frozenset(local_names),
+        waiting=run.agenda,
+        fingerprints=settled(extracted.world, work.plan, extracted.fingerprints),
+    )
+    work.ledger = Ledger(book.scope(run), work.plan, known)
     load(run, work.plan, work.ledger)
     _finish(run, request, extracted, work.plan, work.ledger)
 
@@ -217,6 +224,7 @@ def _opened(
             settings = parse_settings(spec, row.settings)
             with session.begin() as connection:
                 mapping = read_mapping(connection, spec, settings, row.id)
+                waiting = agenda.read_agenda(connection, row.id)
             provider = build_provider(runtime, row, mapping, is_read_only=not is_locking)
         except NeedsAttentionError as error:
             if is_locking:
@@ -235,6 +243,7 @@ def _opened(
                     run_id=run_id,
                     is_preview=not is_locking,
                     progress=progress,
+                    agenda=waiting,
                 ),
                 workspace,
             )

@@ -17,14 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from integrations_pipeline.errors import InDoubtError, PermanentError
-from integrations_pipeline.model import (
-    CONSENT_UNASKED,
-    Change,
-    ChangeKind,
-    ChangeState,
-    MappedField,
-    Outcome,
-)
+from integrations_pipeline.model import CONSENT_UNASKED, Change, ChangeKind, ChangeState, MappedField, Outcome
 from integrations_pipeline.providers.batches import applied, chunks, superseded
 from integrations_pipeline.providers.columns import JOIN
 from integrations_pipeline.providers.mailchimp import wire
