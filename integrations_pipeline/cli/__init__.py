@@ -18,6 +18,7 @@ from integrations_pipeline.cli import (
     db,
     decisions,
     local,
+    logs,
     pitches,
     status,
     suppressions,
@@ -48,6 +49,7 @@ app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(decisions.conflicts_app, name="conflicts")
 app.add_typer(decisions.deletes_app, name="deletes")
 sync.register(app)
+logs.register(app)
 status.register(app)
 local.register(app)
 
