@@ -23,6 +23,7 @@ from integrations_pipeline.cli import (
     status,
     suppressions,
     sync,
+    verify,
     workspaces,
 )
 from integrations_pipeline.cli.output import Exit, VisibleFormatter, exit_code, print_json, warn
@@ -49,6 +50,7 @@ app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(decisions.conflicts_app, name="conflicts")
 app.add_typer(decisions.deletes_app, name="deletes")
 sync.register(app)
+verify.register(app)
 logs.register(app)
 status.register(app)
 local.register(app)
