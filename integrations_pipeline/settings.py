@@ -19,6 +19,9 @@ ENCRYPTION_KEYS = "INTEGRATIONS_ENCRYPTION_KEYS"
 #: Speeds providers on loopback up by this factor, and no others; refused where none is.
 RATE_SCALE = "INTEGRATIONS_SANDBOX_RATE_SCALE"
 MOST_SCALE = 1e6
+#: In how many nights every connection is verified once; 0 for never.
+VERIFY_NIGHTS = "INTEGRATIONS_VERIFY_NIGHTS"
+DEFAULT_NIGHTS, MOST_NIGHTS = 7, 366
 #: A name, or an address in brackets, with or without a port; nobody's name or password.
 _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 
@@ -35,6 +38,7 @@ class Settings:
     oauth_clients: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     #: For providers on loopback (`sync.runtime.Runtime.rate_scale_of`).
     rate_scale: float = 1.0
+    verify_nights: int = DEFAULT_NIGHTS
 
     @property
     def is_embedded(self) -> bool:
@@ -57,7 +61,8 @@ class Settings:
         addresses = {name: values.get(name) or default for name, default in defaults.items()}
         mistakes = [problem for name, url in addresses.items() if (problem := _address_problem(name, url))]
         scale, problem = _rate_scale(values.get(RATE_SCALE, ""), addresses)
-        mistakes += [problem] if problem else []
+        nights, unfit = _nights(values.get(VERIFY_NIGHTS, ""))
+        mistakes += [each for each in (problem, unfit) if each]
         if values.get(DATABASE_URL) and not values.get(ENCRYPTION_KEYS):
             mistakes.append(
                 f"{ENCRYPTION_KEYS} is not set: with {DATABASE_URL} the keys that encrypt credentials must be "
@@ -75,6 +80,7 @@ class Settings:
                 for name in clients
             },
             rate_scale=scale,
+            verify_nights=nights,
         )
 
 
@@ -105,3 +111,11 @@ def _rate_scale(text: str, addresses: Mapping[str, str]) -> tuple[float, str]:
     if not any(map(is_loopback, addresses.values())):
         return 1.0, f"{RATE_SCALE} is only for providers on loopback; unset it"
     return scale, ""
+
+
+def _nights(text: str) -> tuple[int, str]:
+    if not text:
+        return DEFAULT_NIGHTS, ""
+    if text.isascii() and text.isdigit() and len(text) <= len(str(MOST_NIGHTS)) and int(text) <= MOST_NIGHTS:
+        return int(text), ""
+    return DEFAULT_NIGHTS, f"{VERIFY_NIGHTS}: {text!r} is no number of nights from 0 to {MOST_NIGHTS}"

@@ -22,6 +22,7 @@ def test_without_any_variable_everything_is_embedded_under_the_current_folder() 
     assert settings.home == Path.cwd() / ".integrations"
     assert settings.addresses == DEFAULTS
     assert settings.rate_scale == 1.0
+    assert settings.verify_nights == 7
 
 
 @pytest.mark.parametrize(
@@ -34,12 +35,20 @@ def test_without_any_variable_everything_is_embedded_under_the_current_folder() 
         pytest.param({"INTEGRATIONS_AIRTABLE_API_URL": "https://host:x"}, "is no address", id="no port"),
         pytest.param({"INTEGRATIONS_SANDBOX_RATE_SCALE": "9"}, "loopback", id="scale for the real thing"),
         pytest.param({"INTEGRATIONS_SANDBOX_RATE_SCALE": "fast"}, "no positive number", id="scale no number"),
+        pytest.param({"INTEGRATIONS_VERIFY_NIGHTS": "-1"}, "no number of nights", id="nights below none"),
+        pytest.param({"INTEGRATIONS_VERIFY_NIGHTS": "367"}, "no number of nights", id="too many nights"),
+        pytest.param({"INTEGRATIONS_VERIFY_NIGHTS": "\u0667"}, "no number of nights", id="nights in other digits"),
         pytest.param({"INTEGRATIONS_DATABASE_URL": "postgresql://x/y"}, "ENCRYPTION_KEYS", id="url without keys"),
     ],
 )
 def test_a_wrong_variable_is_named(variables: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         Settings.from_environment(DEFAULTS, variables)
+
+
+@pytest.mark.parametrize("nights", [0, 1, 366])
+def test_the_nights_of_the_certificates_are_read(nights: int) -> None:
+    assert Settings.from_environment(DEFAULTS, {"INTEGRATIONS_VERIFY_NIGHTS": str(nights)}).verify_nights == nights
 
 
 def test_every_mistake_has_its_own_line() -> None:

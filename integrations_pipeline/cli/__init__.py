@@ -18,10 +18,12 @@ from integrations_pipeline.cli import (
     db,
     decisions,
     local,
+    logs,
     pitches,
     status,
     suppressions,
     sync,
+    verify,
     workspaces,
 )
 from integrations_pipeline.cli.output import Exit, VisibleFormatter, exit_code, print_json, warn
@@ -48,6 +50,8 @@ app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(decisions.conflicts_app, name="conflicts")
 app.add_typer(decisions.deletes_app, name="deletes")
 sync.register(app)
+verify.register(app)
+logs.register(app)
 status.register(app)
 local.register(app)
 

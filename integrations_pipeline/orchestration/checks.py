@@ -74,6 +74,11 @@ CHECKS: Mapping[str, FleetCheck] = {
         section="Counts that do not add up",
         findings=(Finding.COUNTS,),
     ),
+    "consistent": FleetCheck(
+        question="Did both sides hold the same, but for what waits, when they were last compared in full?",
+        section="Differing sides",
+        findings=(Finding.INCONSISTENT,),
+    ),
 }
 
 
@@ -99,9 +104,9 @@ def build_connections(spec: ProviderSpec) -> dg.AssetSpec:
 
 def checks_of(spec: ProviderSpec) -> dict[str, FleetCheck]:
     """A mailbox's log rows count messages, too, which no journal has; and who tells only new people is never read
-    whole."""
+    whole, nor compared."""
     without = {"counts_add_up"} if spec.has_mailbox else set()
-    without |= {"fully_read"} if spec.capabilities.tells_new_only else set()
+    without |= {"fully_read", "consistent"} if spec.capabilities.tells_new_only else set()
     return {name: check for name, check in CHECKS.items() if name not in without}
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, text
 
 from integrations_pipeline.store.connections import FULL_READ_EVERY
+from integrations_pipeline.store.verification import LAST_CERTIFICATE
 
 
 class Finding(StrEnum):
@@ -26,6 +27,7 @@ class Finding(StrEnum):
     STALE = "stale"  # minutes since the last sync, where that is more than twice the frequency
     UNREAD = "unread"  # hours since everything was read, where a run should have done it again
     STOPPED_FIELDS = "stopped_fields"  # fields that neither side gets, because of the provider's columns
+    INCONSISTENT = "inconsistent"  # pairs that differed when both sides were last compared in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,13 @@ _READS = text(
     join integration_agenda a on a.connection_id = m.id and a.kind = 'stopped_field'
     group by m.slug
     """
+)
+_CERTIFICATES = text(
+    f"""
+    select 'inconsistent', w.slug, v.amount
+    from integration_connections c join workspaces w on w.id = c.workspace_id {LAST_CERTIFICATE}
+    where c.integration_type = :type and c.sync_enabled and v.amount > 0
+    """  # noqa: S608 - constants
 )
 _BOUND = {"every": FULL_READ_EVERY}
 
@@ -145,5 +154,7 @@ def read_health(connection: Connection, integration_type: str, now: datetime) ->
         else:
             findings.setdefault(Finding(finding), {})[slug] = amount
     for finding, slug, amount in connection.execute(_READS, {"type": integration_type, "now": now, **_BOUND}):
+        findings.setdefault(Finding(finding), {})[slug] = amount
+    for finding, slug, amount in connection.execute(_CERTIFICATES, {"type": integration_type}):
         findings.setdefault(Finding(finding), {})[slug] = amount
     return Health(checked=checked, findings=findings)

@@ -19,6 +19,7 @@ class IdOf(Enum):
     HELD = ("integration_agenda", "id", "integrations deletes list")
     PLAN = ("integration_changes", "plan_id", "integrations plan")
     PITCH = ("pitches", "id", "integrations pitches list")
+    RUN = ("integration_sync_logs", "run_id", "integrations logs")
 
 
 def find_id(connection: Connection, of: IdOf, given: str) -> UUID:
