@@ -17,6 +17,7 @@ from integrations_pipeline.cli import (
     contacts,
     db,
     decisions,
+    explain,
     local,
     pitches,
     status,
@@ -49,6 +50,7 @@ app.add_typer(decisions.conflicts_app, name="conflicts")
 app.add_typer(decisions.deletes_app, name="deletes")
 sync.register(app)
 status.register(app)
+explain.register(app)
 local.register(app)
 
 

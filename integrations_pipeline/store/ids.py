@@ -18,6 +18,12 @@ class IdOf(Enum):
 
     CHANGE = ("integration_changes", "id", "integrations deletes list")
     PLAN = ("integration_changes", "plan_id", "integrations plan")
+    #: Of whom nothing but the journal is left, too.
+    CONTACT = (
+        "(select id from workspace_contacts union all select contact_id from integration_changes) known",
+        "id",
+        "integrations contacts list --json",
+    )
     PITCH = ("pitches", "id", "integrations pitches list")
 
 
