@@ -20,6 +20,7 @@ from integrations_pipeline.cli import (
     explain,
     local,
     pitches,
+    report,
     status,
     suppressions,
     sync,
@@ -51,6 +52,7 @@ app.add_typer(decisions.deletes_app, name="deletes")
 sync.register(app)
 status.register(app)
 explain.register(app)
+report.register(app)
 local.register(app)
 
 
