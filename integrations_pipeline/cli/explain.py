@@ -4,7 +4,7 @@ Belongs here: finding out whom somebody means, and the JSON document. Does not: 
 (`telling.person`), the sentences (`explain_words`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -35,6 +35,9 @@ WhoArgument = Annotated[
     str, typer.Argument(metavar="EMAIL", help="An e-mail, also a former one, or a contact's id or its beginning.")
 ]
 
+#: Most people of one address: it was everybody's, and says nothing of anyone.
+MOST_PEOPLE = 20
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the root."""
@@ -57,26 +60,27 @@ def explain(who: WhoArgument, workspace: WorkspaceOption, limit: LimitOption = 2
 
 def _find(runtime: Runtime, workspace_id: UUID, who: str, workspace: str) -> PersonTold:
     directions = {name: spec.capabilities.directions for name, spec in runtime.specs.items()}
+    look = _by_address if "@" in who else _by_id
     with runtime.database.workspace(workspace_id) as connection:
-        key = identity_key(clean_text(who))
-        ids = history.contact_ids_of(connection, workspace_id, key)
-        rows = history.read_person(connection, workspace_id, ids, key)
-        if rows.is_empty:
-            ids, rows = _by_id(connection, workspace_id, who, workspace)
+        ids, rows = look(connection, workspace_id, who)
+    if rows.is_empty:
+        raise ConfigurationError(
+            f"nobody in workspace {workspace} has, or is known to have had, this e-mail or id: "
+            "`integrations contacts list` shows who is there"
+        )
     return tell_person(rows, ids, directions)
 
 
-def _by_id(connection: Connection, workspace_id: UUID, who: str, workspace: str) -> tuple[list[str], PersonRows]:
-    if "@" in who or not who.strip():
-        raise ConfigurationError(
-            f"nobody in workspace {workspace} has, or is known to have had, this e-mail: `integrations contacts list` "
-            "shows who is there"
-        )
-    contact_id = str(find_id(connection, IdOf.CONTACT, who))
-    rows = history.read_person(connection, workspace_id, [contact_id], "")
-    if rows.is_empty:
-        raise ConfigurationError(f"workspace {workspace} has no contact with this id, and had none that is on record")
-    return [contact_id], rows
+def _by_address(connection: Connection, workspace_id: UUID, who: str) -> tuple[Sequence[str], PersonRows]:
+    key = identity_key(clean_text(who))
+    found = history.contact_ids_of(connection, workspace_id, key, MOST_PEOPLE + 1)
+    ids = cut(found, MOST_PEOPLE, "the id of one of the others shows it alone")
+    return ids, history.read_person(connection, workspace_id, ids, key)
+
+
+def _by_id(connection: Connection, workspace_id: UUID, who: str) -> tuple[Sequence[str], PersonRows]:
+    ids = [str(find_id(connection, IdOf.CONTACT, who))]
+    return ids, history.read_person(connection, workspace_id, ids, "")
 
 
 def _document(told: PersonTold, kept: Mapping[str, Any], workspace: str) -> dict[str, Any]:

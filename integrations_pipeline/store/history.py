@@ -131,18 +131,21 @@ class PersonRows:
         return not any(known) and not any(row.contact_id or row.external_id for row in self.waiting)
 
 
-def contact_ids_of(connection: Connection, workspace_id: UUID, key: str) -> list[str]:
-    """Contacts that have this identity key, deleted ones too, and those that once had it by a link or the journal."""
+def contact_ids_of(connection: Connection, workspace_id: UUID, key: str, limit: int) -> list[str]:
+    """Contacts that have this identity key, deleted ones too, and those that once had it by a link or the journal; the
+    living first."""
     statement = text(
-        "select id::text from workspace_contacts where workspace_id = :workspace_id "  # noqa: S608 - constants
+        "select known.id::text from (select id from workspace_contacts where workspace_id = :workspace_id "  # noqa: S608
         "and integrations_identity_key(email) = :key "
-        "union select contact_id::text from integration_links where workspace_id = :workspace_id "
+        "union select contact_id from integration_links where workspace_id = :workspace_id "
         "and integrations_identity_key(base ->> 'email') = :key "
-        "union select j.contact_id::text from integration_changes j where j.workspace_id = :workspace_id "
-        f"and j.contact_id is not null and {_IS_DONE} and {_NAMES} order by 1"
+        "union select j.contact_id from integration_changes j where j.workspace_id = :workspace_id "
+        f"and j.contact_id is not null and {_IS_DONE} and {_NAMES}) known "
+        "left join workspace_contacts c on c.id = known.id and c.workspace_id = :workspace_id "
+        "order by c.id is null, c.deleted_at desc nulls first, c.created_at desc, known.id limit :limit"
     )
-    found = connection.execute(statement, {"workspace_id": workspace_id, "key": key})
-    return list(found.scalars()) if key else []
+    found = connection.execute(statement, {"workspace_id": workspace_id, "key": key, "limit": limit})
+    return list(found.scalars())
 
 
 def read_person(connection: Connection, workspace_id: UUID, ids: Collection[str], key: str) -> PersonRows:
@@ -220,14 +223,16 @@ def _links(connection: Connection, bound: Mapping[str, Any]) -> list[HeldLink]:
 
 def _journal(connection: Connection, bound: Mapping[str, Any]) -> list[JournalRow]:
     """Oldest first: rows of the contacts, of the records linked to them, and of records with that e-mail that belong
-    to nobody."""
+    to nobody. Each of the three has an index of its own; asked with `or`, none would be used."""
     statement = text(
         "select j.id::text, j.run_id::text, j.connection_id::text, j.contact_id::text, j.external_id, "  # noqa: S608
         "j.side, j.kind, j.before, j.after, j.conflict, j.state, j.reason, j.created_at, j.updated_at, j.ordinal "
-        f"from integration_changes j where j.workspace_id = :workspace_id and {_IS_DONE} "
-        "and (j.contact_id = any(cast(:ids as uuid[])) or (j.contact_id is null and ("
-        "(j.connection_id, j.external_id) in (select l.connection_id, l.external_id from integration_links l "
-        f"where l.contact_id = any(cast(:ids as uuid[]))) or {_NAMES}))) order by j.ordinal"
+        "from integration_changes j where j.id in ("
+        "select id from integration_changes where contact_id = any(cast(:ids as uuid[])) "
+        "union select n.id from integration_changes n join integration_links l on l.connection_id = n.connection_id "
+        "and l.external_id = n.external_id where n.contact_id is null and l.contact_id = any(cast(:ids as uuid[])) "
+        f"union select j.id from integration_changes j where j.contact_id is null and {_NAMES}) "
+        f"and j.workspace_id = :workspace_id and {_IS_DONE} order by j.ordinal"
     )
     return [
         JournalRow(**{**row._mapping, "before": from_json(row.before), "after": from_json(row.after)})

@@ -144,6 +144,16 @@ def test_several_who_had_an_address_over_time_are_all_told_the_living_first(book
     assert found[1]["contact_id"] == first
 
 
+def test_an_address_that_was_everybodys_is_cut_with_a_word(book: Book) -> None:
+    book.environment.rows(
+        "insert into workspace_contacts (workspace_id, email, deleted_at) "
+        f"select '{book.workspace_id}', '{ANN}', now() from generate_series(1, 25) returning id"
+    )
+    ran = run("explain", ANN, *ACME, "--json")
+    assert [each["status"] for each in ran.json["contacts"]] == ["live", *["deleted"] * 19]
+    assert ran.err == "only the first 20 are shown: the id of one of the others shows it alone\n"
+
+
 def test_of_a_contact_whose_row_is_gone_the_journal_tells(book: Book) -> None:
     contact_id = book.contact_id(ANN)
     book.environment.rows(f"delete from workspace_contacts where id = '{contact_id}' returning id")
@@ -157,9 +167,9 @@ def test_of_a_contact_whose_row_is_gone_the_journal_tells(book: Book) -> None:
     ("who", "says"),
     [
         pytest.param("nobody@example.org", "nobody in workspace acme", id="address"),
-        pytest.param("", "nobody in workspace acme", id="nothing"),
+        pytest.param("", "is no id", id="nothing"),
         pytest.param("deadbeef", "no id begins with", id="beginning of an id"),
-        pytest.param("00000000-0000-0000-0000-000000000000", "no contact with this id", id="id"),
+        pytest.param("00000000-0000-0000-0000-000000000000", "nobody in workspace acme", id="id"),
         pytest.param("Ann", "is no id", id="name"),
     ],
 )
@@ -269,6 +279,18 @@ def connect_mailchimp(book: Book) -> None:
     runtime = book.environment.wiring.runtime
     with runtime.database.workspace(book.workspace_id) as connection:
         connections.save_connection(connection, book.workspace_id, new, runtime.cipher)
+
+
+def test_what_came_from_one_provider_and_went_on_to_another_is_told_as_that(book: Book) -> None:
+    connect_mailchimp(book)
+    sent_by = run("sync", *ACME, "-p", "mailchimp", "--json").json["run_id"][:8]
+    text = told(ANN)
+    assert line(text, "name:").startswith(
+        "name: Ann here and in Airtable and Mailchimp; came from Airtable just now by"
+    )
+    assert line(text, "name:").endswith(f"; sent to Mailchimp just now by run {sent_by}")
+    assert f"made there by run {sent_by}" in line(text, "Mailchimp:")
+    assert line(text, "email_opt_out:").startswith("email_opt_out: not opted out here and in Mailchimp")
 
 
 @pytest.mark.parametrize(
