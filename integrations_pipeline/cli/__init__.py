@@ -17,9 +17,11 @@ from integrations_pipeline.cli import (
     contacts,
     db,
     decisions,
+    explain,
     local,
     logs,
     pitches,
+    report,
     status,
     suppressions,
     sync,
@@ -53,6 +55,8 @@ sync.register(app)
 verify.register(app)
 logs.register(app)
 status.register(app)
+explain.register(app)
+report.register(app)
 local.register(app)
 
 

@@ -18,6 +18,12 @@ class IdOf(Enum):
 
     HELD = ("integration_agenda", "id", "integrations deletes list")
     PLAN = ("integration_changes", "plan_id", "integrations plan")
+    #: Of whom nothing but the journal is left, too.
+    CONTACT = (
+        "(select id from workspace_contacts union all select contact_id from integration_changes) known",
+        "id",
+        "integrations contacts list --json",
+    )
     PITCH = ("pitches", "id", "integrations pitches list")
     RUN = ("integration_sync_logs", "run_id", "integrations logs")
 
