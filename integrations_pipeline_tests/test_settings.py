@@ -22,6 +22,7 @@ def test_without_any_variable_everything_is_embedded_under_the_current_folder() 
     assert settings.home == Path.cwd() / ".integrations"
     assert settings.addresses == DEFAULTS
     assert settings.rate_scale == 1.0
+    assert settings.alert_urls == ()
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,9 @@ def test_without_any_variable_everything_is_embedded_under_the_current_folder() 
         pytest.param({"INTEGRATIONS_SANDBOX_RATE_SCALE": "9"}, "loopback", id="scale for the real thing"),
         pytest.param({"INTEGRATIONS_SANDBOX_RATE_SCALE": "fast"}, "no positive number", id="scale no number"),
         pytest.param({"INTEGRATIONS_DATABASE_URL": "postgresql://x/y"}, "ENCRYPTION_KEYS", id="url without keys"),
+        pytest.param(
+            {"INTEGRATIONS_ALERT_URLS": "json://a\nslack"}, "destination 2 is no address", id="alerts nowhere"
+        ),
     ],
 )
 def test_a_wrong_variable_is_named(variables: dict[str, str], says: str) -> None:
@@ -55,6 +59,7 @@ def test_secrets_do_not_show_in_the_representation() -> None:
     variables = {
         "INTEGRATIONS_DATABASE_URL": "postgresql://user:hidden@db/x",
         "INTEGRATIONS_ENCRYPTION_KEYS": "hidden-too",
+        "INTEGRATIONS_ALERT_URLS": "slack://hidden/as/well",
     }
 
     assert "hidden" not in repr(Settings.from_environment(DEFAULTS, variables))
