@@ -19,9 +19,10 @@ from integrations_pipeline.errors import ConfigurationError
 
 Tone = Literal["info", "success", "warning", "failure"]
 
-#: The longest that one message to one destination may take, and one connection and one silence of it.
-SEND_SECONDS = 15.0
-SOCKET_SECONDS = 5.0
+#: The longest that one message to one destination may take, and one silence of it, whatever its address asks for.
+#: Apprise's own are 4 seconds for HTTP and 15 for mail servers, some of which let a stranger wait before they greet.
+SEND_SECONDS = 20.0
+SOCKET_SECONDS = 10.0
 #: Schemes whose host is a host and not part of a secret, as it is in slack:// or discord://.
 _HOSTS = {"json", "jsons", "form", "forms", "xml", "xmls", "mailto", "mailtos", "workflow", "workflows"}
 _LONGEST_SCHEME = 20

@@ -33,7 +33,7 @@ PATIENCE = timedelta(days=1)
 #: When an alert is given up that is being tried nowhere: destinations were down for others, or there are none.
 NEVER_TRIED = PATIENCE + 2 * LONGEST_PAUSE
 #: A try this old has ended, whatever became of it.
-TRY_ENDS = timedelta(seconds=8 * SEND_SECONDS)
+TRY_ENDS = timedelta(seconds=6 * SEND_SECONDS)
 AT_ONCE = 8
 REPETITION = "This may be a repetition: whether it arrived before is not known."
 
