@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, text
 
 from integrations_pipeline.store.database import Database
+from integrations_pipeline.store.tables import INTEGRATION_ALERTS
 
 #: Any fixed number; it only has to differ from other applications' advisory locks in this database.
 _LOCK = 4_702_111_234_474_983_746
@@ -141,14 +142,8 @@ def read_told(connection: Connection) -> dict[tuple[UUID, str], Told]:
 
 def write(connection: Connection, alerts: Sequence[NewAlert], now: datetime) -> None:
     """Write them in this order, which is the order of sending."""
-    statement = text(
-        "insert into integration_alerts "
-        "(id, workspace_id, connection_id, kind, said, amount, text, state, created_at) values "
-        "(:id, :workspace_id, :connection_id, :kind, :said, :amount, :text, :state, :now)"
-    )
     rows = [
         {
-            "id": uuid4(),
             "workspace_id": alert.workspace_id,
             "connection_id": alert.connection_id,
             "kind": alert.kind.value,
@@ -156,12 +151,12 @@ def write(connection: Connection, alerts: Sequence[NewAlert], now: datetime) -> 
             "amount": alert.amount,
             "text": alert.text,
             "state": (State.SUMMED if alert.is_summed else State.WAITING).value,
-            "now": now,
+            "created_at": now,
         }
         for alert in alerts
     ]
     if rows:
-        connection.execute(statement, rows)
+        connection.execute(insert(INTEGRATION_ALERTS), rows)  # many at a time, unlike a text
 
 
 def list_alerts(connection: Connection, workspace_id: UUID | None, limit: int) -> list[dict[str, Any]]:
