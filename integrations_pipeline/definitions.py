@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from integrations_pipeline.orchestration.alerts import alerts_sensor
 from integrations_pipeline.orchestration.assets import build_provider_assets, registry
 from integrations_pipeline.orchestration.checks import build_connections, build_health_checks
 from integrations_pipeline.orchestration.everything import build_all_job
@@ -40,7 +41,12 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
             upkeep_job,
             verification_job,
         ],
-        sensors=[workspace_partitions_sensor, lost_runs_sensor, *(build_due_sensor(spec) for spec in specs)],
+        sensors=[
+            workspace_partitions_sensor,
+            lost_runs_sensor,
+            alerts_sensor,
+            *(build_due_sensor(spec) for spec in specs),
+        ],
         schedules=[
             health_schedule,
             retention_schedule,

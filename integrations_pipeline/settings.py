@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from integrations_pipeline.alerts import addresses as alert_addresses
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.providers.addresses import is_loopback
 
@@ -22,6 +23,8 @@ MOST_SCALE = 1e6
 #: In how many nights every connection is verified once; 0 for never.
 VERIFY_NIGHTS = "INTEGRATIONS_VERIFY_NIGHTS"
 DEFAULT_NIGHTS, MOST_NIGHTS = 7, 366
+#: Where alerts go, as the library apprise writes it.
+ALERT_URLS = "INTEGRATIONS_ALERT_URLS"
 #: A name, or an address in brackets, with or without a port; nobody's name or password.
 _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 
@@ -39,6 +42,7 @@ class Settings:
     #: For providers on loopback (`sync.runtime.Runtime.rate_scale_of`).
     rate_scale: float = 1.0
     verify_nights: int = DEFAULT_NIGHTS
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def is_embedded(self) -> bool:
@@ -63,6 +67,8 @@ class Settings:
         scale, problem = _rate_scale(values.get(RATE_SCALE, ""), addresses)
         nights, unfit = _nights(values.get(VERIFY_NIGHTS, ""))
         mistakes += [each for each in (problem, unfit) if each]
+        alert_urls = alert_addresses.split(values.get(ALERT_URLS, ""))
+        mistakes += alert_addresses.mistakes(ALERT_URLS, alert_urls)
         if values.get(DATABASE_URL) and not values.get(ENCRYPTION_KEYS):
             mistakes.append(
                 f"{ENCRYPTION_KEYS} is not set: with {DATABASE_URL} the keys that encrypt credentials must be "
@@ -81,6 +87,7 @@ class Settings:
             },
             rate_scale=scale,
             verify_nights=nights,
+            alert_urls=alert_urls,
         )
 
 

@@ -23,6 +23,7 @@ def test_without_any_variable_everything_is_embedded_under_the_current_folder() 
     assert settings.addresses == DEFAULTS
     assert settings.rate_scale == 1.0
     assert settings.verify_nights == 7
+    assert settings.alert_urls == ()
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,9 @@ def test_without_any_variable_everything_is_embedded_under_the_current_folder() 
         pytest.param({"INTEGRATIONS_VERIFY_NIGHTS": "367"}, "no number of nights", id="too many nights"),
         pytest.param({"INTEGRATIONS_VERIFY_NIGHTS": "\u0667"}, "no number of nights", id="nights in other digits"),
         pytest.param({"INTEGRATIONS_DATABASE_URL": "postgresql://x/y"}, "ENCRYPTION_KEYS", id="url without keys"),
+        pytest.param(
+            {"INTEGRATIONS_ALERT_URLS": "json://a\nslack"}, "destination 2 is no address", id="alerts nowhere"
+        ),
     ],
 )
 def test_a_wrong_variable_is_named(variables: dict[str, str], says: str) -> None:
@@ -64,6 +68,7 @@ def test_secrets_do_not_show_in_the_representation() -> None:
     variables = {
         "INTEGRATIONS_DATABASE_URL": "postgresql://user:hidden@db/x",
         "INTEGRATIONS_ENCRYPTION_KEYS": "hidden-too",
+        "INTEGRATIONS_ALERT_URLS": "slack://hidden/as/well",
     }
 
     assert "hidden" not in repr(Settings.from_environment(DEFAULTS, variables))

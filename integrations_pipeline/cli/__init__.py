@@ -13,6 +13,7 @@ from typing import NoReturn
 import typer
 
 from integrations_pipeline.cli import (
+    alerts,
     connections,
     contacts,
     db,
@@ -51,6 +52,7 @@ app.add_typer(pitches.app, name="pitches")
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(decisions.conflicts_app, name="conflicts")
 app.add_typer(decisions.deletes_app, name="deletes")
+app.add_typer(alerts.app, name="alerts")
 sync.register(app)
 verify.register(app)
 logs.register(app)
