@@ -63,12 +63,12 @@ def _found_rows(result: tuple[Rows, Rows]) -> Found:
 # Ours
 
 
-def load_world(tables: Tables, *, is_complete: bool = True) -> World:
+def load_world(tables: Tables) -> World:
     """The planner's input from the three tables, all linked."""
     base, local, remote = (frame(tables[name], key) for name, key in _KEYS)
     return World(
-        local=Snapshot(side=Side.LOCAL, frame=local, is_complete=is_complete),
-        remote=Snapshot(side=Side.REMOTE, frame=remote, is_complete=is_complete),
+        local=Snapshot(side=Side.LOCAL, frame=local),
+        remote=Snapshot(side=Side.REMOTE, frame=remote),
         base=base,
         rules=RULES,
         policy=Policy(linked_count=len(base)),

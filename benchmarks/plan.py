@@ -126,7 +126,7 @@ def measure_incremental() -> None:
     pa.set_cpu_count(1)
     table = []
     for count in INCREMENTS:
-        world = peers.load_world(_increment(count), is_complete=False)
+        world = peers.load_world(_increment(count))
         planned = len(plan_sync(world).changes)
         seconds = best_cpu(lambda world=world: plan_sync(world))  # type: ignore[misc]
         table.append((f"{count:,} changed", planned, seconds * 1000, seconds / count * 1e6))

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from integrations_pipeline.orchestration.alerts import alerts_sensor
 from integrations_pipeline.orchestration.assets import build_provider_assets, registry
 from integrations_pipeline.orchestration.checks import build_connections, build_health_checks
 from integrations_pipeline.orchestration.everything import build_all_job
@@ -18,6 +19,7 @@ from integrations_pipeline.orchestration.retention import retention_job, retenti
 from integrations_pipeline.orchestration.schedules import health_schedule
 from integrations_pipeline.orchestration.sensors import build_due_sensor, workspace_partitions_sensor
 from integrations_pipeline.orchestration.upkeep import upkeep_job, upkeep_schedule
+from integrations_pipeline.orchestration.verification import verification_job, verification_schedule
 from integrations_pipeline.providers.registry import provider_specs
 
 
@@ -37,12 +39,19 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
             build_health_job(specs),
             retention_job,
             upkeep_job,
+            verification_job,
         ],
-        sensors=[workspace_partitions_sensor, lost_runs_sensor, *(build_due_sensor(spec) for spec in specs)],
+        sensors=[
+            workspace_partitions_sensor,
+            lost_runs_sensor,
+            alerts_sensor,
+            *(build_due_sensor(spec) for spec in specs),
+        ],
         schedules=[
             health_schedule,
             retention_schedule,
             upkeep_schedule,
+            verification_schedule,
         ],
         resources={"sync": SyncResource(), **(resources or {})},
         executor=dg.in_process_executor,

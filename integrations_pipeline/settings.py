@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from integrations_pipeline.alerts import addresses as alert_addresses
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.providers.addresses import is_loopback
 
@@ -19,6 +20,11 @@ ENCRYPTION_KEYS = "INTEGRATIONS_ENCRYPTION_KEYS"
 #: Speeds providers on loopback up by this factor, and no others; refused where none is.
 RATE_SCALE = "INTEGRATIONS_SANDBOX_RATE_SCALE"
 MOST_SCALE = 1e6
+#: In how many nights every connection is verified once; 0 for never.
+VERIFY_NIGHTS = "INTEGRATIONS_VERIFY_NIGHTS"
+DEFAULT_NIGHTS, MOST_NIGHTS = 7, 366
+#: Where alerts go, as the library apprise writes it.
+ALERT_URLS = "INTEGRATIONS_ALERT_URLS"
 #: A name, or an address in brackets, with or without a port; nobody's name or password.
 _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 
@@ -35,6 +41,8 @@ class Settings:
     oauth_clients: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     #: For providers on loopback (`sync.runtime.Runtime.rate_scale_of`).
     rate_scale: float = 1.0
+    verify_nights: int = DEFAULT_NIGHTS
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def is_embedded(self) -> bool:
@@ -57,7 +65,10 @@ class Settings:
         addresses = {name: values.get(name) or default for name, default in defaults.items()}
         mistakes = [problem for name, url in addresses.items() if (problem := _address_problem(name, url))]
         scale, problem = _rate_scale(values.get(RATE_SCALE, ""), addresses)
-        mistakes += [problem] if problem else []
+        nights, unfit = _nights(values.get(VERIFY_NIGHTS, ""))
+        mistakes += [each for each in (problem, unfit) if each]
+        alert_urls = alert_addresses.split(values.get(ALERT_URLS, ""))
+        mistakes += alert_addresses.mistakes(ALERT_URLS, alert_urls)
         if values.get(DATABASE_URL) and not values.get(ENCRYPTION_KEYS):
             mistakes.append(
                 f"{ENCRYPTION_KEYS} is not set: with {DATABASE_URL} the keys that encrypt credentials must be "
@@ -75,6 +86,8 @@ class Settings:
                 for name in clients
             },
             rate_scale=scale,
+            verify_nights=nights,
+            alert_urls=alert_urls,
         )
 
 
@@ -105,3 +118,11 @@ def _rate_scale(text: str, addresses: Mapping[str, str]) -> tuple[float, str]:
     if not any(map(is_loopback, addresses.values())):
         return 1.0, f"{RATE_SCALE} is only for providers on loopback; unset it"
     return scale, ""
+
+
+def _nights(text: str) -> tuple[int, str]:
+    if not text:
+        return DEFAULT_NIGHTS, ""
+    if text.isascii() and text.isdigit() and len(text) <= len(str(MOST_NIGHTS)) and int(text) <= MOST_NIGHTS:
+        return int(text), ""
+    return DEFAULT_NIGHTS, f"{VERIFY_NIGHTS}: {text!r} is no number of nights from 0 to {MOST_NIGHTS}"

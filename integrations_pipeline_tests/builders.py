@@ -69,6 +69,29 @@ def text_frame(rows: Mapping[str, Row], names: Sequence[str], index_name: str) -
     return pd.DataFrame(columns, index=index)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What was read of one side. If `is_complete`, a row that is not there does not exist; otherwise `tombstones` tell
+    who does not."""
+
+    side: Side
+    frame: pd.DataFrame
+    is_complete: bool = True
+    tombstones: frozenset[str] = frozenset()
+
+    def against(self, linked: Iterable[str]) -> Snapshot:
+        """As the planner takes it, given whom it is linked to."""
+        if not self.is_complete:
+            return Snapshot(side=self.side, frame=self.frame, tombstones=self.tombstones)
+        gone = frozenset(linked) - {*self.frame.index}
+        return Snapshot(side=self.side, frame=self.frame, tombstones=gone, is_empty=self.frame.empty)
+
+
+def world_of(*, local: View, remote: View, base: pd.DataFrame, **more: Any) -> World:
+    """A world of what was read."""
+    return World(local=local.against(base.index), remote=remote.against(base["external_id"]), base=base, **more)
+
+
 def local_snapshot(
     rows: Mapping[str, Row],
     *,
@@ -77,12 +100,12 @@ def local_snapshot(
     times: Mapping[str, datetime] | None = None,
     is_complete: bool = True,
     tombstones: Iterable[str] = (),
-) -> Snapshot:
+) -> View:
     """The workspace's contacts; every field a row does not name is empty, every version 1."""
     frame = text_frame(_filled(rows, names), names, "contact_id")
     frame["version"] = pd.array([(versions or {}).get(key, 1) for key in rows], dtype="int64")
     frame["updated_at"] = _moments(rows, times or {})
-    return Snapshot(side=Side.LOCAL, frame=frame, is_complete=is_complete, tombstones=frozenset(tombstones))
+    return View(side=Side.LOCAL, frame=frame, is_complete=is_complete, tombstones=frozenset(tombstones))
 
 
 def remote_snapshot(
@@ -93,14 +116,14 @@ def remote_snapshot(
     times: Mapping[str, datetime] | None = None,
     is_complete: bool = True,
     tombstones: Iterable[str] = (),
-) -> Snapshot:
+) -> View:
     """The provider's records; without `contact_keys` or `times` it has no such column."""
     frame = text_frame(_filled(rows, names), names, "external_id")
     if contact_keys is not None:
         frame["contact_key"] = pd.array([contact_keys.get(key, "") for key in rows], dtype="str")
     if times is not None:
         frame["modified_at"] = _moments(rows, times)
-    return Snapshot(side=Side.REMOTE, frame=frame, is_complete=is_complete, tombstones=frozenset(tombstones))
+    return View(side=Side.REMOTE, frame=frame, is_complete=is_complete, tombstones=frozenset(tombstones))
 
 
 def _moments(rows: Mapping[str, Row], times: Mapping[str, datetime]) -> pd.Series:
@@ -137,18 +160,18 @@ def whole(row: Row) -> Row:
 def plan_of(
     *,
     base: Mapping[str, Link] | None = None,
-    local: Mapping[str, Row] | Snapshot | None = None,
-    remote: Mapping[str, Row] | Snapshot | None = None,
+    local: Mapping[str, Row] | View | None = None,
+    remote: Mapping[str, Row] | View | None = None,
     rules: Sequence[FieldRule] = RULES,
     policy: Policy | None = None,
 ) -> Plan:
     """Plan over complete snapshots of these rows; linked bases are filled up with empty fields."""
     names = tuple(rule.name for rule in rules)
     links = {key: replace(link, agreed=whole(link.agreed)) for key, link in (base or {}).items()}
-    here = local if isinstance(local, Snapshot) else local_snapshot(local or {}, names=names)
-    there = remote if isinstance(remote, Snapshot) else remote_snapshot(remote or {}, names=names)
+    here = local if isinstance(local, View) else local_snapshot(local or {}, names=names)
+    there = remote if isinstance(remote, View) else remote_snapshot(remote or {}, names=names)
     return plan_sync(
-        World(
+        world_of(
             local=here,
             remote=there,
             base=base_frame(links, names),
@@ -228,12 +251,12 @@ class Books:
         else:
             self.changed_remote.add(key)
 
-    def look_local(self, *, hidden: Collection[str] = ()) -> Snapshot:
+    def look_local(self, *, hidden: Collection[str] = ()) -> View:
         """Everything the workspace holds, but for rows a faulty read leaves out."""
         rows = {key: row for key, row in self.local.items() if key not in hidden}
         return local_snapshot(rows, versions=self.versions, times=self.times[Side.LOCAL])
 
-    def look_remote(self, *, hidden: Collection[str] = ()) -> Snapshot:
+    def look_remote(self, *, hidden: Collection[str] = ()) -> View:
         """Everything the provider holds, but for rows a faulty read leaves out."""
         rows = {key: row for key, row in self.remote.items() if key not in hidden}
         return remote_snapshot(rows, contact_keys=self.contact_keys, times=self.times[Side.REMOTE])
@@ -242,11 +265,11 @@ class Books:
         self,
         policy: Policy,
         *,
-        local: Snapshot | None = None,
-        remote: Snapshot | None = None,
+        local: View | None = None,
+        remote: View | None = None,
         rules: Sequence[FieldRule] = RULES,
     ) -> World:
-        return World(
+        return world_of(
             local=local or self.look_local(),
             remote=remote or self.look_remote(),
             base=base_frame(self.links),

@@ -42,6 +42,7 @@ BIN = Path(sys.executable).parent
 #: What no program needs that neither opens credentials nor renews tokens.
 SECRETS = {
     settings.ENCRYPTION_KEYS,
+    settings.ALERT_URLS,
     *(f"{spec.oauth.client}_CLIENT_SECRET" for spec in provider_specs().values() if spec.oauth),
 }
 #: An image of somebody else's: its full version, such as `18.6-bookworm`, unless the deployment says which digest.
@@ -142,7 +143,8 @@ def test_the_example_environment_has_every_variable_and_no_other() -> None:
     assert needed <= given
     assert {settings.DATABASE_URL, settings.ENCRYPTION_KEYS} <= given
     ours = {name for name in given if name.startswith("INTEGRATIONS_")}
-    assert ours == {settings.DATABASE_URL, settings.ENCRYPTION_KEYS, "INTEGRATIONS_WORKER_PROCESSES"}
+    named = {settings.DATABASE_URL, settings.ENCRYPTION_KEYS, settings.ALERT_URLS}
+    assert ours == {*named, "INTEGRATIONS_WORKER_PROCESSES"}
     assert len(clients & given) >= 4
 
 

@@ -22,6 +22,8 @@ def test_without_any_variable_everything_is_embedded_under_the_current_folder() 
     assert settings.home == Path.cwd() / ".integrations"
     assert settings.addresses == DEFAULTS
     assert settings.rate_scale == 1.0
+    assert settings.verify_nights == 7
+    assert settings.alert_urls == ()
 
 
 @pytest.mark.parametrize(
@@ -34,12 +36,23 @@ def test_without_any_variable_everything_is_embedded_under_the_current_folder() 
         pytest.param({"INTEGRATIONS_AIRTABLE_API_URL": "https://host:x"}, "is no address", id="no port"),
         pytest.param({"INTEGRATIONS_SANDBOX_RATE_SCALE": "9"}, "loopback", id="scale for the real thing"),
         pytest.param({"INTEGRATIONS_SANDBOX_RATE_SCALE": "fast"}, "no positive number", id="scale no number"),
+        pytest.param({"INTEGRATIONS_VERIFY_NIGHTS": "-1"}, "no number of nights", id="nights below none"),
+        pytest.param({"INTEGRATIONS_VERIFY_NIGHTS": "367"}, "no number of nights", id="too many nights"),
+        pytest.param({"INTEGRATIONS_VERIFY_NIGHTS": "\u0667"}, "no number of nights", id="nights in other digits"),
         pytest.param({"INTEGRATIONS_DATABASE_URL": "postgresql://x/y"}, "ENCRYPTION_KEYS", id="url without keys"),
+        pytest.param(
+            {"INTEGRATIONS_ALERT_URLS": "json://a\nslack"}, "destination 2 is no address", id="alerts nowhere"
+        ),
     ],
 )
 def test_a_wrong_variable_is_named(variables: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         Settings.from_environment(DEFAULTS, variables)
+
+
+@pytest.mark.parametrize("nights", [0, 1, 366])
+def test_the_nights_of_the_certificates_are_read(nights: int) -> None:
+    assert Settings.from_environment(DEFAULTS, {"INTEGRATIONS_VERIFY_NIGHTS": str(nights)}).verify_nights == nights
 
 
 def test_every_mistake_has_its_own_line() -> None:
@@ -55,6 +68,7 @@ def test_secrets_do_not_show_in_the_representation() -> None:
     variables = {
         "INTEGRATIONS_DATABASE_URL": "postgresql://user:hidden@db/x",
         "INTEGRATIONS_ENCRYPTION_KEYS": "hidden-too",
+        "INTEGRATIONS_ALERT_URLS": "slack://hidden/as/well",
     }
 
     assert "hidden" not in repr(Settings.from_environment(DEFAULTS, variables))

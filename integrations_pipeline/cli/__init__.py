@@ -13,15 +13,20 @@ from typing import NoReturn
 import typer
 
 from integrations_pipeline.cli import (
+    alerts,
     connections,
     contacts,
     db,
     decisions,
+    explain,
     local,
+    logs,
     pitches,
+    report,
     status,
     suppressions,
     sync,
+    verify,
     workspaces,
 )
 from integrations_pipeline.cli.output import Exit, VisibleFormatter, exit_code, print_json, warn
@@ -47,8 +52,13 @@ app.add_typer(pitches.app, name="pitches")
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(decisions.conflicts_app, name="conflicts")
 app.add_typer(decisions.deletes_app, name="deletes")
+app.add_typer(alerts.app, name="alerts")
 sync.register(app)
+verify.register(app)
+logs.register(app)
 status.register(app)
+explain.register(app)
+report.register(app)
 local.register(app)
 
 

@@ -17,7 +17,6 @@ from integrations_pipeline.cli.output import (
     wired,
 )
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import ChangeKind, ChangeState
 from integrations_pipeline.store import decisions
 from integrations_pipeline.store.ids import IdOf, find_id
 from integrations_pipeline.wiring import Wiring
@@ -34,8 +33,7 @@ def _rows(wiring: Wiring, workspace: str, limit: int, *, is_conflicts: bool) -> 
         if is_conflicts:
             found = decisions.list_conflicts(connection, workspace_id, limit + 1)
         else:
-            kind, held = ChangeKind.DELETE, ChangeState.HELD
-            found = decisions.list_changes(connection, workspace_id, held, kind=kind, limit=limit + 1)
+            found = decisions.list_held(connection, workspace_id, limit + 1)
     return cut(found, limit)
 
 
@@ -110,7 +108,7 @@ def _decide(change_id: str, workspace: str, *, is_approved: bool, as_json: bool)
     with wired() as wiring:
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
-            wanted = find_id(connection, IdOf.CHANGE, change_id)
+            wanted = find_id(connection, IdOf.HELD, change_id)
             done = decisions.decide_delete(connection, wanted, approve=is_approved)
     if not done:
         raise ConfigurationError("no held delete has this id (any more): `integrations deletes list`")

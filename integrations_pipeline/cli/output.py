@@ -19,6 +19,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from integrations_pipeline.errors import (
     BusyError,
@@ -116,6 +117,13 @@ def say(*lines: str) -> None:
     """Lines for a person; plain text, never read as markup."""
     for line in lines:
         stdout.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def say_items(*lines: str) -> None:
+    """The items of a list, plain text, each wrapped to the width and its further lines indented."""
+    for line in lines:
+        for place, part in enumerate(Text(visible(line)).wrap(stdout, max(stdout.width - 4, 20))):
+            stdout.print(Text(("    " if place else "  ") + part.plain.rstrip()), soft_wrap=True, highlight=False)
 
 
 def warn(*lines: str) -> None:

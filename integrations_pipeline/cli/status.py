@@ -5,7 +5,7 @@ Belongs here: the command and its words. Does not: the question to the database 
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -14,10 +14,13 @@ from integrations_pipeline.cli.output import Exit, JsonOption, find_workspace, p
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.layout import span
 from integrations_pipeline.providers.registry import provider_specs
+from integrations_pipeline.store.alerts import count_undelivered
 from integrations_pipeline.store.health import ConnectionState, read_states
 
 #: Problems for which `--check` ends with 1. A connection that fails is tried again by itself until it is in `error`.
 _ALARMS = ("error", "disconnected", "stale", "stopped field")
+#: Alerts that nobody got stay a problem for so long.
+_UNDELIVERED = timedelta(days=7)
 _RUNBOOK = "docs/operations.md says what to do about each"
 
 WorkspaceFilter = Annotated[str | None, typer.Option("--workspace", "-w", help="One workspace; all if absent.")]
@@ -50,9 +53,10 @@ def status(
         now = wiring.runtime.clock()
         with wiring.runtime.database.admin() as connection:
             states = read_states(connection, workspace, provider)
+            undelivered = count_undelivered(connection, now - _UNDELIVERED)
     rows = [_row(each, now) for each in states]
     told = [row for row in rows if row["problems"]] if problems or check else rows
-    summary = _summary(states, rows, now)
+    summary = {**_summary(states, rows, now), "undelivered_alerts": undelivered}
     is_alarm = any(row["is_alarm"] for row in rows)
     if as_json:
         print_json({"ok": not is_alarm, "summary": summary, "problems": told} if check else told)
@@ -132,6 +136,8 @@ def _show(summary: dict[str, Any], rows: Sequence[dict[str, Any]], now: datetime
         _ago(summary[f"{name}_age_seconds"]) for name in ("last_success", "oldest_success", "oldest_full_read")
     )
     say(f"last success {last}; of the active ones the oldest success {oldest}, the oldest full read {full}")
+    if any(summary["undelivered_alerts"].values()):
+        say(f"alerts that could not be sent: {_counted(summary['undelivered_alerts'])}: `integrations alerts list`")
     if is_list:
         for row in rows:
             say(f"{row['workspace']} {row['provider']}: {_problem(row)}")

@@ -1,7 +1,7 @@
-"""`integrations plan | sync | logs`: run a sync and see what syncs did."""
+"""`integrations plan | sync`: preview a sync, and run one."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,14 +12,11 @@ from integrations_pipeline.cli.output import (
     MOST_SECONDS,
     Exit,
     JsonOption,
-    LimitOption,
     ProviderOption,
     WorkspaceOption,
-    cut,
     find_workspace,
     finite,
     print_json,
-    print_rows,
     print_table,
     progress_line,
     say,
@@ -29,7 +26,7 @@ from integrations_pipeline.cli.output import (
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.layout import amount, short_id
 from integrations_pipeline.model import COUNT_NAMES, Change, Direction, RunStatus
-from integrations_pipeline.store import connections, decisions, sync_log
+from integrations_pipeline.store import connections, decisions
 from integrations_pipeline.store.ids import IdOf, find_id
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
@@ -37,12 +34,11 @@ from integrations_pipeline.wiring import Wiring
 
 #: Preview rows shown to a person; `--json` and the journal have all.
 SHOWN_CHANGES = 50
-_LOG_COLUMNS = ("started", "provider", "direction", "status", "records", "calls", "ms")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the root."""
-    for command in (plan, sync, logs):
+    for command in (plan, sync):
         app.command()(command)
 
 
@@ -225,40 +221,6 @@ def _plan_id(wiring: Wiring, workspace: str, given: str) -> UUID:
     workspace_id = find_workspace(wiring.runtime, workspace)
     with wiring.runtime.database.workspace(workspace_id) as connection:
         return find_id(connection, IdOf.PLAN, given)
-
-
-def logs(
-    workspace: WorkspaceOption,
-    limit: LimitOption = 20,
-    as_json: JsonOption = False,
-) -> None:
-    """The sync log, newest first."""
-    with wired() as wiring:
-        database = wiring.runtime.database
-        workspace_id = find_workspace(wiring.runtime, workspace)
-        with database.workspace(workspace_id) as connection:
-            rows = cut(sync_log.list_logs(connection, workspace_id, limit + 1), limit)
-    if as_json:
-        print_json(rows)
-    else:
-        print_log(f"Sync log of {workspace}", rows)
-
-
-def print_log(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Log rows as a table; counts that are zero are left out."""
-    shown = [
-        {
-            "started": row["started_at"],
-            "provider": row["integration_type"],
-            "direction": row["direction"],
-            "status": row["status"],
-            "records": count_text(row),
-            "calls": row["api_calls"],
-            "ms": row["duration_ms"],
-        }
-        for row in rows
-    ]
-    print_rows(shown, _LOG_COLUMNS, title=title, as_json=False)
 
 
 def count_text(counts: Mapping[str, Any]) -> str:

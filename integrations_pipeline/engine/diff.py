@@ -19,7 +19,7 @@ from integrations_pipeline.model import FieldRule, Snapshot
 class LinkedDiff:
     """One entry per base row. Positions point into the snapshots' frames, -1 where the row is not there.
 
-    A row that is neither at a position nor gone is unchanged since the base (incremental snapshots).
+    A row that is neither at a position nor gone is unchanged since the base.
     """
 
     local_at: Positions
@@ -55,8 +55,6 @@ def diff_linked(base: pd.DataFrame, local: Snapshot, remote: Snapshot, rules: Se
 
 
 def _gone(keys: object, at: Positions, snapshot: Snapshot) -> Mask:
-    if snapshot.is_complete:
-        return at < 0
     if not snapshot.tombstones:
         return np.zeros(len(at), dtype=bool)
     dead = pa.array(sorted(snapshot.tombstones), type=pa.large_string())

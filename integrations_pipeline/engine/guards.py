@@ -62,14 +62,14 @@ def guard_deletes(side: Side, deletes: Sequence[Change], policy: Policy, *, is_s
     refusal = _refusal(side, len(rest), policy, is_source_empty=is_source_empty)
     # What was held once waits for a person, or for the record to be there again: not for a better day.
     waiting = {
-        id(change): policy.held[(side, change.contact_id or "")]
+        change.id: policy.held[(side, change.contact_id or "")]
         for change in rest
         if (side, change.contact_id) in policy.held
     }
     if not refusal:
-        approved += tuple(change for change in rest if id(change) not in waiting)
-        rest = tuple(change for change in rest if id(change) in waiting)
-    held = tuple(replace(change, reason=waiting.get(id(change), refusal)) for change in rest)
+        approved += tuple(change for change in rest if change.id not in waiting)
+        rest = tuple(change for change in rest if change.id in waiting)
+    held = tuple(replace(change, reason=waiting.get(change.id, refusal)) for change in rest)
     return GuardedDeletes(allowed=approved, held=held, refusal=refusal)
 
 

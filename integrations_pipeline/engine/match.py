@@ -13,6 +13,8 @@ MANY_LOCAL = "duplicate e-mail: several contacts of the workspace share it; give
 HELD_REMOTE = "duplicate e-mail: another record at the provider, already linked, has it"
 HELD_LOCAL = "duplicate e-mail: a contact that is linked to another record has it"
 SAME_KEY = "duplicate contact id: several records at the provider carry the id of one contact"
+#: Nobody can tell who is who: an edit on either side answers it.
+AMBIGUOUS = frozenset({MANY_REMOTE, MANY_LOCAL, HELD_REMOTE, HELD_LOCAL, SAME_KEY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

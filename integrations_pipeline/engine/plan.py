@@ -4,7 +4,7 @@
                     └──► match (records without link) ──► links, creates ────────────────┼──► guards ──► Plan
                          links with one side gone ──► deletes, or edits that beat them ──┘
 
-Presence of a linked contact (B base, L local, R remote; 0 only from a complete snapshot or a tombstone):
+Presence of a linked contact (B base, L local, R remote; 0 only by a tombstone):
 
     0 1 0  create remote         1 1 1  merge fields
     0 0 1  create local          1 1 0  delete local, or recreate remote if local was edited
@@ -89,7 +89,8 @@ def plan_sync(world: World) -> Plan:
     """
     if not (len(world.base) or len(world.local.frame) or len(world.remote.frame)):
         # Most runs of most workspaces: nothing changed, so nothing is compared.
-        return _guarded(_Draft(), world, dict.fromkeys((Direction.TO_EXTERNAL, Direction.FROM_EXTERNAL), 0))
+        known = dict.fromkeys((Direction.TO_EXTERNAL, Direction.FROM_EXTERNAL), world.unread_count)
+        return _guarded(_Draft(), world, known)
     diff = diff_linked(world.base, world.local, world.remote, world.rules)
     reader = PairReader(world, diff)
     draft = _Draft()
@@ -102,8 +103,8 @@ def plan_sync(world: World) -> Plan:
     _plan_unlinked_local(draft, reader, free_local, matches)
     _plan_unlinked_remote(draft, reader, free_remote, matches)
     considered = {
-        Direction.TO_EXTERNAL: len(world.base) + len(free_local),
-        Direction.FROM_EXTERNAL: len(world.base) + len(free_remote),
+        Direction.TO_EXTERNAL: world.unread_count + len(world.base) + len(free_local),
+        Direction.FROM_EXTERNAL: world.unread_count + len(world.base) + len(free_remote),
     }
     return _guarded(draft, world, considered)
 
@@ -200,7 +201,8 @@ def _plan_matches(draft: _Draft, reader: PairReader, matches: Matches) -> None:
 def _plan_gone_sides(draft: _Draft, reader: PairReader, matches: Matches) -> None:
     diff = reader.diff
     both_gone = diff.is_local_gone & diff.is_remote_gone
-    is_trusted = not (_looks_empty(reader.world.local) or _looks_empty(reader.world.remote))
+    # A side without anybody is more likely a fault of the read than the truth.
+    is_trusted = not (reader.world.local.is_empty or reader.world.remote.is_empty)
     for pair in reader.linked(np.flatnonzero(both_gone & is_trusted)):
         draft.changes.append(unlink(pair.contact_id, pair.external_id, "deleted on both sides", pair.base))
     moved_contacts = {contact_id for contact_id, _ in matches.pairs}
@@ -223,7 +225,7 @@ def _plan_gone(draft: _Draft, world: World, pair: Pair, gone: Side, aside: str) 
     if draft.waits(world, pair.contact_id, pair.external_id):
         return
     change = plan_gone(pair, gone, world.rules)
-    emptied = _looks_empty(world.local if gone is Side.LOCAL else world.remote)
+    emptied = (world.local if gone is Side.LOCAL else world.remote).is_empty
     is_create = change.kind is ChangeKind.CREATE
     reason = aside or (NOT_RESTORED if emptied and is_create else "")
     reason = reason or (NO_IDENTITY if world.is_identity_silent and is_create else "")
@@ -231,11 +233,6 @@ def _plan_gone(draft: _Draft, world: World, pair: Pair, gone: Side, aside: str) 
         draft.skipped.append(replace(change, reason=reason))
     else:
         _sort_gone(draft, change, world)
-
-
-def _looks_empty(snapshot: Snapshot) -> bool:
-    """A side without anybody: more likely a fault of the read than the truth."""
-    return snapshot.is_complete and snapshot.frame.empty
 
 
 def _sort_gone(draft: _Draft, change: Change, world: World) -> None:
@@ -305,7 +302,7 @@ def _guarded(draft: _Draft, world: World, considered: Mapping[Direction, int]) -
     refusals: list[str] = []
     for side, source in ((Side.LOCAL, world.remote), (Side.REMOTE, world.local)):
         deletes = sorted((c for c in draft.deletes if c.side is side), key=lambda c: c.sort_key)
-        guarded = guard_deletes(side, deletes, world.policy, is_source_empty=_looks_empty(source))
+        guarded = guard_deletes(side, deletes, world.policy, is_source_empty=source.is_empty)
         changes.extend(guarded.allowed)
         held.extend(guarded.held)
         skipped.extend(guarded.ignored)

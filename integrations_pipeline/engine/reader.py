@@ -34,6 +34,8 @@ class World:
     waiting: frozenset[str] = frozenset()
     bounced: frozenset[str] = frozenset()
     is_identity_silent: bool = False
+    #: Links that are not in `base`: everything was read, and they are as agreed.
+    unread_count: int = 0
 
     @property
     def columns(self) -> list[str]:
@@ -45,7 +47,7 @@ class World:
 
 
 class PairReader:
-    """Turns positions into `Pair` values; rows that a snapshot did not report are presumed from the base."""
+    """Turns positions into `Pair` values; rows that a snapshot does not have are presumed from the base."""
 
     def __init__(self, world: World, diff: LinkedDiff) -> None:
         self.world = world

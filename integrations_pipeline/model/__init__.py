@@ -3,6 +3,15 @@
 Belongs here: values that cross module borders. Does not: behaviour that decides (`engine`) or acts (`sync`).
 """
 
+from integrations_pipeline.model.agenda import (
+    EVERYTHING,
+    SETTLING,
+    Agenda,
+    AgendaItem,
+    AgendaKind,
+    Checkpoint,
+    Decision,
+)
 from integrations_pipeline.model.change import (
     Agreement,
     Change,
@@ -55,15 +64,22 @@ __all__ = [
     "COUNT_NAMES",
     "CUSTOM_PREFIX",
     "DIRECTION_OF",
+    "EVERYTHING",
     "NO_CONSENT_WORDS",
+    "SETTLING",
     "SET_SEPARATOR",
+    "Agenda",
+    "AgendaItem",
+    "AgendaKind",
     "Agreement",
     "Change",
     "ChangeKind",
     "ChangeState",
+    "Checkpoint",
     "Conflict",
     "ConflictPolicy",
     "ContactValues",
+    "Decision",
     "DeletePolicy",
     "Direction",
     "FieldKind",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID, uuid4
 
 from integrations_pipeline.model.contact import Side
 
@@ -55,7 +56,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One intended operation on one contact on one side: a row of the journal.
+    """One intended operation on one contact on one side: a row of the journal, whose `id` it has from the start.
 
     `before` and `after` hold only the fields written; `base` what both sides last agreed for them.
     `agreed` is what the base becomes once the change is acknowledged. `expected_version` is the local
@@ -79,10 +80,18 @@ class Change:
     is_key_taken: bool = False
     conflict: Conflict | None = None
     reason: str = ""
+    #: Two plans of the same thing are equal.
+    id: UUID = field(default_factory=uuid4, compare=False, repr=False)
 
     @property
     def sort_key(self) -> tuple[str, str, str, str]:
         return (self.side.value, self.kind.value, self.contact_id or "", self.external_id or "")
+
+    @property
+    def write_key(self) -> tuple[object, ...]:
+        """What makes two writes the same write: a record that changed gives another one."""
+        fields = (tuple(sorted(part.items())) for part in (self.before, self.after))
+        return (self.side, self.kind, self.contact_id, self.external_id, *fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

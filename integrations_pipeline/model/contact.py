@@ -156,17 +156,17 @@ class ContactValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The contacts of one side at one time.
+    """What changed among the contacts of one side.
 
     `frame`: indexed by `contact_id` (LOCAL) or `external_id` (REMOTE), one `str` column per mapped field.
     LOCAL also has `version` (int64) and `updated_at`, and `opted_out_at` if consent is mapped; REMOTE may
     have `contact_key` (the contact id that a create of ours left on the record, else "") and
     `modified_at` (aware UTC or NaT).
-    If `is_complete`, a row that is not there does not exist. Otherwise it is unchanged since the base,
-    unless its id is in `tombstones`.
+    A row that is not there is unchanged since the base, unless its id is in `tombstones`: then it does not exist any
+    more. `is_empty`: everything was read, and nobody is there.
     """
 
     side: Side
     frame: "pd.DataFrame"
-    is_complete: bool
     tombstones: frozenset[str] = frozenset()
+    is_empty: bool = False

@@ -74,6 +74,11 @@ CHECKS: Mapping[str, FleetCheck] = {
         section="Counts that do not add up",
         findings=(Finding.COUNTS,),
     ),
+    "consistent": FleetCheck(
+        question="Did both sides hold the same, but for what waits, when they were last compared in full?",
+        section="Differing sides",
+        findings=(Finding.INCONSISTENT,),
+    ),
 }
 
 
@@ -98,10 +103,10 @@ def build_connections(spec: ProviderSpec) -> dg.AssetSpec:
 
 
 def checks_of(spec: ProviderSpec) -> dict[str, FleetCheck]:
-    """A mailbox's log rows count messages, too, which no journal has; and without an
-    address book there is nothing to be read whole."""
+    """A mailbox's log rows count messages, too, which no journal has; and without an address book there is nothing to
+    be read whole or compared."""
     without = {"counts_add_up"} if spec.mailbox else set()
-    without |= {"fully_read"} if spec.contacts is None else set()
+    without |= {"fully_read", "consistent"} if spec.contacts is None else set()
     return {name: check for name, check in CHECKS.items() if name not in without}
 
 

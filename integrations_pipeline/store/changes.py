@@ -8,15 +8,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, RecentWrite, Side
 from integrations_pipeline.store.rows import dump, from_json, to_json
 
-#: What `approve` writes: the next run applies the delete past policy and guards.
-APPROVED = "approved"
 _STALE = "the run ended before it was done; planned again"
 
 _INSERT = text(
@@ -70,12 +68,9 @@ class StateChange:
     contact_id: str | None = None
 
 
-def record_changes(
-    connection: Connection, scope: JournalScope, changes: Sequence[Change], state: ChangeState
-) -> list[UUID]:
-    """Insert one row per change, in this state; returns their ids in order."""
-    ids = [uuid4() for _ in changes]
-    rows = [_row(change_id, change, state, scope) for change_id, change in zip(ids, changes, strict=True)]
+def record_changes(connection: Connection, scope: JournalScope, changes: Sequence[Change], state: ChangeState) -> None:
+    """Insert one row per change, in this state, under the change's own id."""
+    rows = [_row(change, state, scope) for change in changes]
     if rows:
         connection.execute(
             _INSERT,
@@ -87,12 +82,11 @@ def record_changes(
                 "workspace_id": scope.workspace_id,
             },
         )
-    return ids
 
 
-def _row(change_id: UUID, change: Change, state: ChangeState, scope: JournalScope) -> dict[str, Any]:
+def _row(change: Change, state: ChangeState, scope: JournalScope) -> dict[str, Any]:
     return {
-        "id": change_id,
+        "id": change.id,
         "sync_log_id": (scope.log_ids or {}).get(change.side),
         "contact_id": change.contact_id,
         "external_id": change.external_id,
@@ -140,15 +134,15 @@ _IN_DOUBT = "state = 'intended' and kind = 'create' and side = 'remote' and cont
 def close_stale(connection: Connection, connection_id: UUID) -> int:
     """Rows that a dead run left planned or intended are superseded: the world is read and planned anew.
 
-    Under the connection's lock no other run can be at work. Previews and approvals stay, and so do creates at the
+    Under the connection's lock no other run can be at work. Previews stay, and so do creates at the
     provider that may have been carried out: they are looked up first (`creates_in_doubt`). Returns their number.
     """
     statement = text(
         "update integration_changes set state = 'superseded', reason = :reason "  # noqa: S608 - a constant
         "where connection_id = :connection_id and state in ('planned', 'intended') "
-        f"and run_id is not null and reason is distinct from :approved and not ({_IN_DOUBT})"
+        f"and run_id is not null and not ({_IN_DOUBT})"
     )
-    bound = {"connection_id": connection_id, "reason": _STALE, "approved": APPROVED}
+    bound = {"connection_id": connection_id, "reason": _STALE}
     return connection.execute(statement, bound).rowcount
 
 
@@ -190,104 +184,6 @@ def supersede_failed(connection: Connection, scope: JournalScope, sides: Collect
     connection.execute(statement, bound)
 
 
-def refusals(connection: Connection, connection_id: UUID) -> dict[tuple[Any, ...], str]:
-    """Remote writes that the provider refused for good in the last run, by `write_key`, with the reason."""
-    statement = text(
-        "select kind, contact_id::text, external_id, before, after, reason from integration_changes "
-        "where connection_id = :connection_id and side = 'remote' and state = 'failed' "
-        "and error_class = 'PermanentError'"
-    )
-    found = connection.execute(statement, {"connection_id": connection_id})
-    return {
-        write_key(row.kind, row.contact_id, row.external_id, from_json(row.before), from_json(row.after)): row.reason
-        for row in found
-    }
-
-
-def write_key(
-    kind: str, contact_id: str | None, external_id: str | None, before: Mapping[str, str], after: Mapping[str, str]
-) -> tuple[Any, ...]:
-    """What makes two writes the same write: a record that changed gives another one."""
-    return (kind, contact_id, external_id, tuple(sorted(before.items())), tuple(sorted(after.items())))
-
-
-def replace_open(
-    connection: Connection,
-    scope: JournalScope,
-    changes: Sequence[Change],
-    state: ChangeState,
-    sides: Collection[Side] = tuple(Side),
-    *,
-    keeps_deletes: bool = False,
-) -> None:
-    """Make the open rows of a state (held or skipped) on these sides be exactly these: a run finds the
-    same questions again, asks each only once, and closes those that answered themselves.
-
-    `keeps_deletes`: an incremental read does not tell deletes again that were set aside; their rows stay.
-    """
-    open_rows = connection.execute(
-        text(
-            "select id, contact_id::text, external_id, side, kind, after, conflict, reason "
-            "from integration_changes where connection_id = :connection_id and state = :state"
-        ),
-        {"connection_id": scope.connection_id, "state": state.value},
-    ).fetchall()
-    known = {_question(*row[1:]): row for row in open_rows}
-    wanted = {
-        _question(
-            change.contact_id,
-            change.external_id,
-            change.side.value,
-            change.kind.value,
-            to_json(change.after),
-            change.conflict.to_dict() if change.conflict else None,
-            change.reason or None,
-        ): change
-        for change in changes
-    }
-    gone = [
-        StateChange(change_id=row.id, state=ChangeState.SUPERSEDED, reason="answered itself")
-        for question, row in known.items()
-        if question not in wanted
-        and Side(row.side) in sides
-        and not (keeps_deletes and row.kind == ChangeKind.DELETE.value)
-    ]
-    record_states(connection, gone)
-    record_changes(connection, scope, [c for q, c in wanted.items() if q not in known], state)
-
-
-def _question(*parts: Any) -> str:
-    *ids, after, conflict, reason = parts
-    if ids[-1] == ChangeKind.DELETE.value:
-        # The reason of a hold may tell numbers that move; the question stays the same, and so does its id.
-        reason = None
-    timeless = {k: v for k, v in conflict.items() if not k.endswith("_at")} if conflict else None
-    return dump([*ids, sorted((after or {}).items()), timeless and sorted(timeless.items()), reason])
-
-
-def set_aside(connection: Connection, connection_id: UUID) -> list[tuple[str, dict[str, str]]]:
-    """(external id, fields) of remote records that an incremental read does not report but a plan must see:
-    those set aside as ambiguous, and those of open conflicts (only the fields in conflict)."""
-    statement = text(
-        "select external_id, case when state = 'held' then before else after end "
-        "from integration_changes where connection_id = :connection_id and external_id is not null "
-        "and ((state = 'skipped' and kind = 'create' and side = 'local') or (state = 'held' and conflict is not null))"
-    )
-    found = connection.execute(statement, {"connection_id": connection_id})
-    return [(external_id, from_json(fields)) for external_id, fields in found]
-
-
-def held_external_ids(connection: Connection, connection_id: UUID) -> list[str]:
-    """Remote records that were found deleted and whose local delete still waits for a person or a run."""
-    statement = text(
-        "select external_id from integration_changes where connection_id = :connection_id "
-        "and side = 'local' and kind = 'delete' and external_id is not null "
-        "and (state = 'held' or (state = 'planned' and reason = :approved))"
-    )
-    bound = {"connection_id": connection_id, "approved": APPROVED}
-    return list(connection.execute(statement, bound).scalars())
-
-
 def recent_remote_writes(
     connection: Connection, connection_id: UUID, seconds: float, external_ids: Collection[str] | None = None
 ) -> list[RecentWrite]:
@@ -323,37 +219,6 @@ def deleted_in_last_day(connection: Connection, connection_id: UUID) -> dict[Sid
         "and kind = 'delete' and state = 'applied' and updated_at > now() - interval '24 hours' group by side"
     )
     return {Side(side): n for side, n in connection.execute(statement, {"connection_id": connection_id})}
-
-
-def approved_deletes(connection: Connection, connection_id: UUID) -> frozenset[tuple[Side, str]]:
-    """(side, contact id) of held deletes that a person approved."""
-    statement = text(
-        "select side, contact_id::text from integration_changes where connection_id = :connection_id "
-        "and kind = 'delete' and state = 'planned' and reason = :approved and contact_id is not null"
-    )
-    found = connection.execute(statement, {"connection_id": connection_id, "approved": APPROVED})
-    return frozenset((Side(side), contact_id) for side, contact_id in found)
-
-
-def held_deletes(connection: Connection, connection_id: UUID) -> dict[tuple[Side, str], str]:
-    """(side, contact id) → why, of the deletes that are held: they stay so until a person decides or the
-    record is there again, also when policy or budget would let them pass by now."""
-    statement = text(
-        "select side, contact_id::text, reason from integration_changes where connection_id = :connection_id "
-        "and kind = 'delete' and state = 'held' and contact_id is not null"
-    )
-    found = connection.execute(statement, {"connection_id": connection_id})
-    return {(Side(side), contact_id): reason or "" for side, contact_id, reason in found}
-
-
-def finish_approved(connection: Connection, connection_id: UUID, sides: Collection[Side]) -> None:
-    """Approvals are used up by the run that followed them, if it was allowed to write that side."""
-    statement = text(
-        "update integration_changes set state = 'superseded', reason = 'approved and taken up by a run' "
-        "where connection_id = :connection_id and state = 'planned' and reason = :approved and side = any(:sides)"
-    )
-    bound = {"connection_id": connection_id, "approved": APPROVED, "sides": [side.value for side in sides]}
-    connection.execute(statement, bound)
 
 
 def read_plan(connection: Connection, connection_id: UUID, plan_id: UUID) -> list[Change]:

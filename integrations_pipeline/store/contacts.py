@@ -68,6 +68,14 @@ def read_contacts(
     return frame
 
 
+def is_nobody_there(connection: Connection, workspace_id: UUID) -> bool:
+    """Whether the workspace has no contact at all."""
+    statement = text(
+        "select not exists (select from workspace_contacts where workspace_id = :workspace_id and deleted_at is null)"
+    )
+    return bool(connection.execute(statement, {"workspace_id": workspace_id}).scalar_one())
+
+
 def changed_contact_ids(connection: Connection, workspace_id: UUID, connection_id: UUID) -> list[str]:
     """Contacts that are not linked, or whose version moved since both sides last agreed. Exact, so no
     watermark can be lost or run ahead.

@@ -1,6 +1,6 @@
 """What waits for a person: held deletes, conflicts, dead letters; looking at them and deciding.
 
-Belongs here: the journal's statements that answer to people. Does not: those that a run makes (`changes`).
+Belongs here: statements that answer to people. Does not: those that a run makes (`agenda`, `changes`).
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import ChangeKind, ChangeState, Side
-from integrations_pipeline.store.changes import APPROVED
+from integrations_pipeline.model import ChangeKind, ChangeState, Decision, Side
+from integrations_pipeline.store.agenda import read_everything
 
 
 def list_changes(
@@ -49,43 +49,40 @@ def list_conflicts(connection: Connection, workspace_id: UUID, limit: int) -> li
     return sorted(rows, key=lambda row: row["created_at"], reverse=True)[:limit]
 
 
-_REJECTED = "rejected"
-
-
-def believed_gone(connection: Connection, connection_id: UUID) -> list[str]:
-    """Remote records that a run took for deleted, and a person was asked about: undecided, approved, or rejected
-    within the last hour. That they are gone is not to be doubted anew."""
+def list_held(connection: Connection, workspace_id: UUID, limit: int) -> list[dict[str, Any]]:
+    """Held changes that nobody has decided about, newest first, with the contact's e-mail."""
     statement = text(
-        "select external_id from integration_changes where connection_id = :connection_id and side = 'local' "
-        "and kind = 'delete' and external_id is not null and (state = 'held' "
-        "or (state = 'planned' and reason = :approved) or (state = 'superseded' and reason = :rejected "
-        "and updated_at > clock_timestamp() - interval '1 hour'))"
+        "select a.id::text, a.connection_id::text, i.integration_type, a.contact_id::text, a.external_id, a.side, "
+        "a.change as kind, a.kind as waits_as, a.fields -> 'before' as before, a.fields -> 'after' as after, "
+        "a.fields -> 'base' as base, a.reason, a.created_at, w.email from integration_agenda a "
+        "join integration_connections i on i.id = a.connection_id "
+        "left join workspace_contacts w on w.id = a.contact_id "
+        "where a.workspace_id = :workspace_id and starts_with(a.kind, 'held_') and a.decision is null "
+        "order by a.created_at desc, a.id limit :limit"
     )
-    bound = {"connection_id": connection_id, "approved": APPROVED, "rejected": _REJECTED}
-    return list(connection.execute(statement, bound).scalars())
+    found = connection.execute(statement, {"workspace_id": workspace_id, "limit": limit})
+    return [{**row._mapping, "state": "held"} for row in found]
 
 
-def decide_delete(connection: Connection, change_id: UUID, *, approve: bool) -> bool:
-    """Decide about a held delete; False if it is not held (any more).
+def decide_delete(connection: Connection, item_id: UUID, *, approve: bool, by: str = "system") -> bool:
+    """Decide about a held delete; False if it is not held (any more), or somebody else has decided.
 
     Approved: the next run applies it. Rejected: a contact that the workspace deleted is brought back as it
     was; one that was deleted at the provider is unlinked, and the next run, which reads everything, makes it
     there again. `ConfigurationError` if another contact has taken the e-mail meanwhile.
     """
     statement = text(
-        "update integration_changes set state = :state, reason = :reason, run_id = null "
-        "where id = :id and state = 'held' and kind = 'delete' returning connection_id, contact_id, side"
+        "update integration_agenda set decision = :decision, decided_by = :by, decided_at = now() "
+        "where id = :id and kind = 'held_delete' and decision is null "
+        "returning connection_id, workspace_id, contact_id, side"
     )
-    bound = {
-        "id": change_id,
-        "state": ChangeState.PLANNED.value if approve else ChangeState.SUPERSEDED.value,
-        "reason": APPROVED if approve else _REJECTED,
-    }
-    row = connection.execute(statement, bound).one_or_none()
+    decision = Decision.APPROVED if approve else Decision.REJECTED
+    row = connection.execute(statement, {"id": item_id, "decision": decision.value, "by": by}).one_or_none()
     if row is not None and not approve:
         is_back = row.side == Side.REMOTE.value and _bring_back(connection, row.contact_id)
         if not is_back:
             _forget_link(connection, row.connection_id, row.contact_id)
+            read_everything(connection, row.connection_id, row.workspace_id)
     return row is not None
 
 
@@ -107,13 +104,6 @@ def _forget_link(connection: Connection, connection_id: UUID, contact_id: UUID) 
         text("delete from integration_links where connection_id = :connection_id and contact_id = :contact_id"),
         bound,
     )
-    connection.execute(
-        text(
-            "update integration_connections "
-            "set cursor = cursor || '{\"is_full_wanted\": true}' where id = :connection_id"
-        ),
-        bound,
-    )
 
 
 #: What `count_open` gives for a connection without open questions.
@@ -121,13 +111,13 @@ NOTHING_OPEN: Mapping[str, int] = {"held": 0, "conflicts": 0, "failed": 0}
 
 
 def count_open(connection: Connection, workspace_id: UUID) -> dict[str, dict[str, int]]:
-    """Per connection id: held deletes, open conflicts and dead letters."""
+    """Per connection id: undecided holds, open conflicts and dead letters."""
     statement = text(
         "select connection_id::text, "
-        "count(*) filter (where state = 'held' and kind = 'delete') as held, "
-        "count(*) filter (where state = 'held' and conflict is not null) as conflicts, "
-        "count(*) filter (where state = 'failed') as failed "
-        "from integration_changes where workspace_id = :workspace_id and state in ('held', 'failed') "
+        "count(*) filter (where starts_with(kind, 'held_')) as held, "
+        "count(*) filter (where kind = 'conflict') as conflicts, "
+        "count(*) filter (where kind in ('failed', 'refused')) as failed "
+        "from integration_agenda where workspace_id = :workspace_id and kind <> 'retry' and decision is null "
         "group by connection_id"
     )
     found = connection.execute(statement, {"workspace_id": workspace_id})

@@ -1,7 +1,7 @@
 """How the fleet is: what is not as it should be, per workspace, read at once for all of them.
 
 Belongs here: the questions behind the asset checks and `integrations status`. Does not: how bad a finding is.
-Most of it is told by the function `integrations_findings` of migration 0002: slugs and amounts, no data.
+Most of it is told by the function `integrations_findings` of migration 0012: slugs and amounts, no data.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, text
 
 from integrations_pipeline.store.connections import FULL_READ_EVERY
+from integrations_pipeline.store.verification import LAST_CERTIFICATE
 
 
 class Finding(StrEnum):
@@ -26,6 +27,7 @@ class Finding(StrEnum):
     STALE = "stale"  # minutes since the last sync, where that is more than twice the frequency
     UNREAD = "unread"  # hours since everything was read, where a run should have done it again
     STOPPED_FIELDS = "stopped_fields"  # fields that neither side gets, because of the provider's columns
+    INCONSISTENT = "inconsistent"  # pairs that differed when both sides were last compared in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Health:
 _READS = text(
     """
     with mine as (
-        select w.slug, c.status, c.cursor, c.sync_frequency_minutes,
+        select c.id, w.slug, c.status, c.sync_frequency_minutes,
             case when c.next_sync_at is null then greatest(c.updated_at, c.last_full_at)
                 else coalesce(c.last_full_at, c.created_at) end as read_at
         from integration_connections c
@@ -57,10 +59,18 @@ _READS = text(
     where read_at < cast(:now as timestamptz) - cast(:every as interval)
         - make_interval(mins => 2 * sync_frequency_minutes)
     union all
-    select 'stopped_fields', slug, jsonb_array_length(cursor -> 'stopped')
-    from mine
-    where jsonb_typeof(cursor -> 'stopped') = 'array' and jsonb_array_length(cursor -> 'stopped') > 0
+    select 'stopped_fields', m.slug, count(*)
+    from mine m
+    join integration_agenda a on a.connection_id = m.id and a.kind = 'stopped_field'
+    group by m.slug
     """
+)
+_CERTIFICATES = text(
+    f"""
+    select 'inconsistent', w.slug, v.amount
+    from integration_connections c join workspaces w on w.id = c.workspace_id {LAST_CERTIFICATE}
+    where c.integration_type = :type and c.sync_enabled and v.amount > 0
+    """  # noqa: S608 - constants
 )
 _BOUND = {"every": FULL_READ_EVERY}
 
@@ -107,18 +117,18 @@ _STATES = text(
         case when c.next_sync_at is null then c.updated_at else coalesce(c.last_sync_at, c.created_at) end as fresh_at,
         case when c.next_sync_at is null then greatest(c.updated_at, c.last_full_at)
             else coalesce(c.last_full_at, c.created_at) end as read_at,
-        case when jsonb_typeof(c.cursor -> 'stopped') = 'array' then c.cursor -> 'stopped' else '[]' end
-            as stopped_fields,
-        coalesce(j.held, 0) as held, coalesce(j.conflicts, 0) as conflicts, coalesce(j.failed, 0) as failed
+        coalesce(a.stopped_fields, '{}') as stopped_fields,
+        coalesce(a.held, 0) as held, coalesce(a.conflicts, 0) as conflicts, coalesce(a.failed, 0) as failed
     from integration_connections c
     join workspaces w on w.id = c.workspace_id
     left join (
         select connection_id,
-            count(*) filter (where state = 'held' and kind = 'delete') as held,
-            count(*) filter (where state = 'held' and conflict is not null) as conflicts,
-            count(*) filter (where state = 'failed') as failed
-        from integration_changes where state in ('held', 'failed') group by connection_id
-    ) j on j.connection_id = c.id
+            count(*) filter (where starts_with(kind, 'held_')) as held,
+            count(*) filter (where kind = 'conflict') as conflicts,
+            count(*) filter (where kind in ('failed', 'refused')) as failed,
+            array_agg(field order by field) filter (where kind = 'stopped_field') as stopped_fields
+        from integration_agenda where kind <> 'retry' and decision is null group by connection_id
+    ) a on a.connection_id = c.id
     where (cast(:slug as text) is null or w.slug = :slug)
         and (cast(:type as text) is null or c.integration_type = :type)
     order by w.slug, c.integration_type
@@ -144,5 +154,7 @@ def read_health(connection: Connection, integration_type: str, now: datetime) ->
         else:
             findings.setdefault(Finding(finding), {})[slug] = amount
     for finding, slug, amount in connection.execute(_READS, {"type": integration_type, "now": now, **_BOUND}):
+        findings.setdefault(Finding(finding), {})[slug] = amount
+    for finding, slug, amount in connection.execute(_CERTIFICATES, {"type": integration_type}):
         findings.setdefault(Finding(finding), {})[slug] = amount
     return Health(checked=checked, findings=findings)

@@ -16,9 +16,16 @@ _MOST_TOLD = 5
 class IdOf(Enum):
     """What an id can be of: its table and column, and the command that shows it."""
 
-    CHANGE = ("integration_changes", "id", "integrations deletes list")
+    HELD = ("integration_agenda", "id", "integrations deletes list")
     PLAN = ("integration_changes", "plan_id", "integrations plan")
+    #: Of whom nothing but the journal is left, too.
+    CONTACT = (
+        "(select id from workspace_contacts union all select contact_id from integration_changes) known",
+        "id",
+        "integrations contacts list --json",
+    )
     PITCH = ("pitches", "id", "integrations pitches list")
+    RUN = ("integration_sync_logs", "run_id", "integrations logs")
 
 
 def find_id(connection: Connection, of: IdOf, given: str) -> UUID:

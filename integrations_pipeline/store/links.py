@@ -16,14 +16,15 @@ from integrations_pipeline.store.rows import base_columns, dump, to_frame, to_js
 _UPSERT = text(
     """
     insert into integration_links
-        (connection_id, workspace_id, contact_id, external_id, base, contact_version)
-    select :connection_id, :workspace_id, r.contact_id, r.external_id, r.agreed, r.contact_version
+        (connection_id, workspace_id, contact_id, external_id, base, contact_version, base_fingerprint)
+    select :connection_id, :workspace_id, r.contact_id, r.external_id, r.agreed, r.contact_version, r.fingerprint
     from jsonb_to_recordset(cast(:rows as jsonb))
-        as r(contact_id uuid, external_id text, agreed jsonb, contact_version bigint)
+        as r(contact_id uuid, external_id text, agreed jsonb, contact_version bigint, fingerprint text)
     on conflict (connection_id, contact_id) do update set
         external_id = excluded.external_id,
         base = integration_links.base || excluded.base,
-        contact_version = coalesce(excluded.contact_version, integration_links.contact_version)
+        contact_version = coalesce(excluded.contact_version, integration_links.contact_version),
+        base_fingerprint = excluded.base_fingerprint
     where (integration_links.external_id, integration_links.base, integration_links.contact_version) is distinct from
         (excluded.external_id, integration_links.base || excluded.base,
          coalesce(excluded.contact_version, integration_links.contact_version))
@@ -33,12 +34,14 @@ _UPSERT = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkWrite:
-    """Fields newly agreed for one link. `contact_version` None leaves the known version as it is."""
+    """Fields newly agreed for one link. `contact_version` None leaves the known version as it is. `fingerprint`: of the
+    record with which the base agrees now; without one the next full read looks at the record itself."""
 
     contact_id: str
     external_id: str
     agreed: Mapping[str, str] = field(default_factory=dict)
     contact_version: int | None = None
+    fingerprint: str | None = None
 
 
 def read_base(
@@ -82,6 +85,55 @@ def _narrow(only: Mapping[str, Collection[str]] | None) -> tuple[str, dict[str, 
     )
 
 
+#: Between ids in one text: none holds it.
+SEPARATOR = "\x1e"
+_DIFFERING = text(
+    """
+    select r.n from unnest(string_to_array(:ids, chr(30)), string_to_array(:fingerprints, chr(30)))
+        with ordinality as r(id, fingerprint, n)
+    left join integration_links l on l.connection_id = :connection_id and l.external_id = r.id
+    where l.base_fingerprint is distinct from r.fingerprint
+    """
+)
+_NOTE = text(
+    """
+    update integration_links l set base_fingerprint = r.fingerprint
+    from unnest(string_to_array(:ids, chr(30)), string_to_array(:fingerprints, chr(30))) as r(id, fingerprint)
+    where l.connection_id = :connection_id and l.external_id = r.id
+        and l.base_fingerprint is distinct from r.fingerprint
+    """
+)
+
+
+def differing(connection: Connection, connection_id: UUID, fingerprints: Mapping[str, str]) -> list[str]:
+    """Those of these records (external id → fingerprint) that no link knows to be as they are."""
+    ids = list(fingerprints)
+    bound = {"connection_id": connection_id, **_joined(fingerprints)}
+    return [ids[n - 1] for n in connection.execute(_DIFFERING, bound).scalars()] if ids else []
+
+
+def note_fingerprints(connection: Connection, connection_id: UUID, fingerprints: Mapping[str, str]) -> None:
+    """What records look like that were compared with their base and agree with it; where that is known, no row is
+    written."""
+    if fingerprints:
+        connection.execute(_NOTE, {"connection_id": connection_id, **_joined(fingerprints)})
+
+
+def _joined(fingerprints: Mapping[str, str]) -> dict[str, str]:
+    """One text instead of an array: the driver quotes it once."""
+    return {"ids": SEPARATOR.join(fingerprints), "fingerprints": SEPARATOR.join(fingerprints.values())}
+
+
+def linked_in_order(connection: Connection, connection_id: UUID, after: str, count: int) -> list[str]:
+    """The next external ids of links, at most so many, by their order."""
+    statement = text(
+        "select external_id from integration_links where connection_id = :connection_id and external_id > :after "
+        "order by external_id limit :count"
+    )
+    bound = {"connection_id": connection_id, "after": after, "count": count}
+    return list(connection.execute(statement, bound).scalars())
+
+
 def linked_external_ids(connection: Connection, connection_id: UUID) -> list[str]:
     statement = text("select external_id from integration_links where connection_id = :connection_id")
     return list(connection.execute(statement, {"connection_id": connection_id}).scalars())
@@ -122,6 +174,7 @@ def upsert_links(connection: Connection, connection_id: UUID, workspace_id: UUID
                 "external_id": write.external_id,
                 "agreed": to_json(write.agreed),
                 "contact_version": write.contact_version,
+                "fingerprint": write.fingerprint,
             }
             for write in writes
         ]
@@ -136,7 +189,8 @@ def forget_fields(
 ) -> None:
     """Drop these fields from the bases of these links (None: of all)."""
     statement = text(
-        "update integration_links set base = base - cast(:names as text[]) where connection_id = :connection_id "
+        "update integration_links set base = base - cast(:names as text[]), base_fingerprint = null "
+        "where connection_id = :connection_id "
         "and (cast(:ids as text[]) is null or external_id = any(cast(:ids as text[])))"
     )
     ids = None if external_ids is None else list(external_ids)

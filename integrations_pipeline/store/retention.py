@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
+from integrations_pipeline.store import alerts
 from integrations_pipeline.store.database import Database
 
 #: Rows of one transaction: short enough that nobody waits for it.
@@ -37,8 +38,9 @@ RULES: Sequence[Rule] = (
 
 def trim(database: Database, now: datetime, rules: Sequence[Rule] = RULES, batch: int = BATCH) -> dict[str, int]:
     """Carry the rules out; returns how many rows went by each. Rows that a person may still need stay, however
-    old: held, failed, skipped and approved changes, and the last log rows of each connection."""
-    return {rule.what: _trim(database, rule, now, batch) for rule in rules}
+    old: held, failed, skipped and approved changes, the last log rows of each connection, what was last told of it."""
+    gone = {rule.what: _trim(database, rule, now, batch) for rule in rules}
+    return {**gone, "alerts": alerts.trim(database, now, batch)}
 
 
 def _trim(database: Database, rule: Rule, now: datetime, batch: int) -> int:

@@ -89,11 +89,12 @@ def close_log(connection: Connection, log_id: UUID, end: LogEnd) -> None:
 
 
 def close_abandoned(connection: Connection, connection_id: UUID, reason: str) -> int:
-    """Close rows that a dead run left open, with the counts that the journal knows. Only under the connection's lock:
-    then nobody is at work."""
+    """Close rows that a dead run left open, with the counts that the journal knows; how many calls it made is not
+    known, hence `abandoned`. Only under the connection's lock: then nobody is at work."""
     statement = text(
         "update integration_sync_logs l set status = 'failed', completed_at = clock_timestamp(), "
         "errors = errors || to_jsonb(cast(:reason as text)), "
+        "metadata = metadata || jsonb_build_object('abandoned', true), "
         "duration_ms = least(2147483647, extract(epoch from clock_timestamp() - started_at) * 1000)::integer, "
         "records_created = done.created, records_updated = done.updated, records_deleted = done.deleted, "
         "records_failed = done.failed from (select o.id, "

@@ -312,6 +312,22 @@ INTEGRATION_ALERTS = Table(
     _text("state", default="waiting"),
     _now("created_at"),
     _time("sent_at", null=True),
+    _text("said", default=""),
+    _count("amount"),
+    Column("ordinal", BigInteger, Identity(always=True), nullable=False),
+)
+
+INTEGRATION_ALERT_DELIVERIES = Table(
+    "integration_alert_deliveries",
+    METADATA,
+    _uuid("alert_id", key=True),
+    _text("destination", key=True),
+    _text("state"),
+    _count("attempts"),
+    _flag("is_doubtful", "false"),
+    _text("reason", null=True),
+    _time("tried_at", null=True),
+    _time("next_try_at", null=True),
 )
 
 SUPPRESSIONS = Table(

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from integrations_pipeline.errors import BusyError, ConfigurationError, IntegrationError, NeedsAttentionError
 from integrations_pipeline.model import Direction
+from integrations_pipeline.store import agenda, connections, sync_log, workspaces
 from integrations_pipeline.store import changes as journal
-from integrations_pipeline.store import connections, sync_log, workspaces
 from integrations_pipeline.store.database import WorkspaceSession
 from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline.store.workspaces import Workspace
@@ -56,6 +56,7 @@ def opened(
             settings = parse_settings(spec, row.settings)
             with session.begin() as connection:
                 mapping = read_mapping(connection, spec, settings, row.id)
+                waiting = agenda.read_agenda(connection, row.id)
             access = build_access(runtime, row, mapping, is_read_only=not is_locking)
         except NeedsAttentionError as error:
             if is_locking:
@@ -74,6 +75,7 @@ def opened(
                     run_id=run_id,
                     is_preview=not is_locking,
                     progress=progress,
+                    agenda=waiting,
                 ),
                 workspace,
             )

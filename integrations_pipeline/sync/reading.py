@@ -11,12 +11,12 @@ from typing import Any
 
 from integrations_pipeline.engine.canonical import identity_key
 from integrations_pipeline.errors import CursorExpiredError, RetryableError
-from integrations_pipeline.model import FieldKind
+from integrations_pipeline.model import Checkpoint, FieldKind
 from integrations_pipeline.providers.base import Page, RemoteRecord
-from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import contacts, links
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.sync.runtime import Run
+from integrations_pipeline.sync.sieve import SIFTED_AT_ONCE, Sieve
 
 #: More records than this to read again one by one, and reading everything is cheaper.
 MAX_RETRY = 1000
@@ -35,12 +35,17 @@ class RemoteRead:
     certain: set[str] = field(default_factory=set)
     #: What a person should know of the answers, each once.
     notices: dict[str, None] = field(default_factory=dict)
+    #: What the records looked like as they came, by id; None for those that do not tell all their fields.
+    fingerprints: dict[str, str | None] = field(default_factory=dict)
+    #: What was seen of everything, where everything was read.
+    sieve: Sieve | None = None
 
     def add(self, page: Page) -> None:
         if page.is_certain:
             self.certain |= page.tombstones
         for record in page.records:
             self.records[record.external_id] = record
+            self.fingerprints.pop(record.external_id, None)
             self.tombstones.discard(record.external_id)
         for external_id in page.tombstones:
             self.tombstones.add(external_id)
@@ -51,35 +56,40 @@ class RemoteRead:
         self.notices |= dict.fromkeys(page.notices)
 
 
-def read_remote(run: Run, stored: Mapping[str, Any], *, is_full: bool) -> RemoteRead:
-    """What the provider has, or what changed there since the stored cursor."""
-    if not stored:
-        return gather(run, run.provider.read_all())
-    retry = list(stored.get("retry", ()))
-    if is_full or stored.get("is_full_wanted") or len(retry) > MAX_RETRY:
+def read_remote(run: Run, stored: Checkpoint | None, *, is_full: bool) -> RemoteRead:
+    """What the provider has, or what changed there since the checkpoint."""
+    if stored is None:
+        return sift(run, run.provider.read_all())
+    retry = sorted(run.agenda.retry)
+    if is_full or run.agenda.is_full_wanted or len(retry) > MAX_RETRY:
         return read_whole(run, stored)
     try:
-        remote = gather(run, run.provider.read_changes(stored["remote"]))
+        remote = gather(run, run.provider.read_changes(stored.remote))
     except CursorExpiredError:
-        return gather(run, run.provider.read_all())
+        return sift(run, run.provider.read_all())
     # A partial record stands on the base, and these are just those that differ from it: they are read whole.
     again = [key for key in retry if key not in remote.records or remote.records[key].is_partial]
-    if not remote.is_complete:
-        read_again(run, remote, again)
+    if remote.is_complete:
+        return _sifted(run, remote)
+    read_again(run, remote, again)
     return remote
 
 
-def read_whole(run: Run, stored: Mapping[str, Any]) -> RemoteRead:
+def read_whole(run: Run, stored: Checkpoint) -> RemoteRead:
     """Everything. The cursor that comes with it lies past what changed since the last one, so that is asked for
     first: a listing that was cut short may hide new records, and no later read would tell them again."""
     told = RemoteRead()
     if not (run.spec.capabilities.counts_listings or run.spec.capabilities.tells_new_only):
         with suppress(CursorExpiredError, RetryableError):
-            told = gather(run, run.provider.read_changes(stored["remote"]))
+            told = gather(run, run.provider.read_changes(stored.remote))
     if told.is_complete:
-        return told
-    remote = gather(run, run.provider.read_all())
-    read_again(run, remote, sorted(told.records.keys() - remote.records.keys()))
+        return _sifted(run, told)
+    remote = sift(run, run.provider.read_all())
+    hidden = told.records.keys() - remote.records.keys()
+    if hidden and remote.sieve:
+        # Of those that a change feed told just now, few are as they were.
+        hidden -= remote.sieve.seen_of(hidden)
+    read_again(run, remote, sorted(hidden))
     return remote
 
 
@@ -108,6 +118,37 @@ def gather(run: Run, pages: Iterator[Page]) -> RemoteRead:
     return remote
 
 
+def sift(run: Run, pages: Iterator[Page]) -> RemoteRead:
+    """A listing of everything, of which only what changed is kept."""
+    remote = RemoteRead(sieve=Sieve(run))
+    count = 0
+    for page in pages:
+        remote.add(page)
+        count += len(page.records)
+        run.progress("read", count, 0)
+        if len(remote.records) - len(remote.fingerprints) >= SIFTED_AT_ONCE:
+            _sift(remote)
+    _sift(remote)
+    return remote
+
+
+def _sifted(run: Run, remote: RemoteRead) -> RemoteRead:
+    remote.sieve = Sieve(run)
+    _sift(remote)
+    return remote
+
+
+def _sift(remote: RemoteRead) -> None:
+    """Let go of the records that came since the last time and are as agreed."""
+    new = {key: record for key, record in remote.records.items() if key not in remote.fingerprints}
+    if remote.sieve is None or not new:
+        return
+    kept = remote.sieve.sift(new.values())
+    remote.fingerprints |= kept
+    for key in new.keys() - kept.keys():
+        del remote.records[key]
+
+
 def read_again(run: Run, remote: RemoteRead, external_ids: list[str]) -> None:
     """Read single records as they are now, into `remote`; those that do not exist become tombstones."""
     cursor = remote.cursor
@@ -117,22 +158,21 @@ def read_again(run: Run, remote: RemoteRead, external_ids: list[str]) -> None:
     remote.cursor = cursor
 
 
-def confirm_missing(run: Run, remote: RemoteRead) -> None:
-    """Ask for linked records that a complete read did not list, before their absence may mean anything: a
+def confirm_missing(run: Run, remote: RemoteRead, sieve: Sieve) -> None:
+    """Ask for linked records that a listing of everything did not show, before their absence may mean anything: a
     page cut short or a record that moved while paging is found again here. More than the delete limit are
     not asked for; the guards hold those anyway."""
-    with run.session.begin() as connection:
-        known = links.linked_external_ids(connection, run.connection.id)
-    missing = [external_id for external_id in known if external_id not in remote.records]
+    missing = [key for key in sieve.missing() if key not in remote.records and key not in remote.tombstones]
+    remote.tombstones.update(missing)
     if len(missing) <= max(run.settings.delete_limit, run.spec.capabilities.max_read_batch):
         read_again(run, remote, missing)
 
 
 def complete(run: Run, remote: RemoteRead) -> None:
     """Make an incremental read whole: fields that a feed left out, and records that wait for a decision."""
+    aside = run.agenda.set_aside
+    held = run.agenda.missing_records - remote.tombstones
     with run.session.begin() as connection:
-        aside = dict(journal.set_aside(connection, run.connection.id))
-        held = set(journal.held_external_ids(connection, run.connection.id)) - remote.tombstones
         unknown = complete_partials(run, connection, remote, not_on_base=aside.keys())
     # Held deletes are no memory to act on: the records are asked for again, and one that is there clears its hold.
     read_again(run, remote, [*unknown, *sorted(held - remote.records.keys())])

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from pydantic import ValidationError
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import FieldKind, FieldRule, MappedField, is_contact_field
+from integrations_pipeline.model import Agenda, Checkpoint, FieldKind, FieldRule, MappedField, is_contact_field
 from integrations_pipeline.providers.access import Access, open_access
 from integrations_pipeline.providers.addresses import is_loopback
 from integrations_pipeline.providers.base import (
@@ -88,6 +88,13 @@ class Run:
     run_id: UUID
     is_preview: bool = False
     progress: Progress = no_progress
+    #: What waited when the run had its lock.
+    agenda: Agenda = field(default_factory=Agenda)
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where the last run ended; None before the first."""
+        return Checkpoint.from_json(self.connection.cursor)
 
     @property
     def provider(self) -> Provider:
@@ -141,9 +148,9 @@ class Run:
             "columns": {m.name: [m.column, m.direction.value] for m in self.mapping},
         }
 
-    def moved_fields(self, stored: Mapping[str, Any]) -> list[str]:
-        """Fields whose base was agreed with another column: it says nothing about this one."""
-        known = stored.get("columns", {})
+    def moved_fields(self, before: Mapping[str, Any]) -> list[str]:
+        """Fields whose base was agreed with another column, by the `configuration` of then."""
+        known = before.get("columns", {})
         return [m.name for m in self.mapping if m.name in known and known[m.name][0] != m.column]
 
 
@@ -159,17 +166,15 @@ def place_of(settings: ConnectionSettings) -> str:
 
 
 def known_columns(
-    cursor: Mapping[str, Any] | None, settings: ConnectionSettings, mapping: Sequence[MappedField]
+    checkpoint: Checkpoint | None, settings: ConnectionSettings, mapping: Sequence[MappedField]
 ) -> dict[str, KnownColumn]:
     """The mapped fields' columns as the last run saw them; none if it read another place."""
-    cursor = cursor or {}
-    if cursor.get("configuration", {}).get("place") != place_of(settings):
+    if checkpoint is None or checkpoint.configuration.get("place") != place_of(settings):
         return {}
-    if "columns" in cursor:
-        return {name: KnownColumn(**told) for name, told in cursor["columns"].items()}
+    if checkpoint.columns is not None:
+        return {name: KnownColumn(**told) for name, told in checkpoint.columns.items()}
     # A cursor of an earlier version kept ids and types by column.
-    remote = cursor.get("remote") or {}
-    ids, types = remote.get("column_ids", {}), remote.get("column_types", {})
+    ids, types = checkpoint.remote.get("column_ids", {}), checkpoint.remote.get("column_types", {})
     return {
         mapped.name: KnownColumn(
             column=mapped.column,
@@ -252,7 +257,9 @@ def build_access(
         tokens=token_source(runtime, connection, credentials),
         account=_account(connection, credentials),
         workspace_id=str(connection.workspace_id),
-        known=known_columns(connection.cursor, parse_settings(spec, connection.settings), mapping),
+        known=known_columns(
+            Checkpoint.from_json(connection.cursor), parse_settings(spec, connection.settings), mapping
+        ),
         is_read_only=is_read_only,
         patience_seconds=patience_seconds,
         rate_scale=runtime.rate_scale_of(spec),

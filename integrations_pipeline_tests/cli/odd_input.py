@@ -141,6 +141,7 @@ def valid_given(folder: Path) -> Given:
         "workspace": "acme",
         "provider": "airtable",
         "email": "person0@acme.org",
+        "who": "person0@acme.org",
         "file": str(people),
         "credentials": str(credentials),
         "assignments": "phone=1",

@@ -42,9 +42,6 @@ def change(environment: Environment, slug: str, values: str) -> None:
             "last_sync_at = null, created_at = now() - interval '31 minutes'", "stale", 1, id="never synced for long"
         ),
         pytest.param("last_sync_at = null, next_sync_at = null", "", 0, id="just made"),
-        pytest.param(
-            """cursor = '{"stopped": ["company", "tags"]}'""", "stopped field: company", 1, id="stopped field"
-        ),
         pytest.param("error_count = 2, error_message = 'busy'", "failing: 2 in a row (busy)", 0, id="tried again"),
         pytest.param("last_full_at = now() - interval '25 hours'", "full read overdue", 0, id="full read overdue"),
         pytest.param("sync_enabled = false, status = 'error'", "", 0, id="switched off"),
@@ -67,6 +64,19 @@ def test_a_monitor_learns_of_what_needs_a_person(fleet: Environment, values: str
     listed = run("status", "--problems", "--json")
     assert listed.code == 0, "only --check is for monitors"
     assert [row["workspace"] for row in listed.json] == (["beta"] if problem else [])
+
+
+def test_a_stopped_field_needs_a_person(fleet: Environment) -> None:
+    fleet.rows(
+        "insert into integration_agenda (connection_id, workspace_id, kind, field) select c.id, c.workspace_id, "
+        "'stopped_field', unnest(array['company', 'tags']) from integration_connections c "
+        "join workspaces w on w.id = c.workspace_id where w.slug = 'beta' returning id"
+    )
+
+    checked = run("status", "--check")
+
+    assert checked.code == 1
+    assert "beta airtable: stopped field: company, stopped field: tags" in checked.out
 
 
 def test_the_fleet_comes_first_with_counts_by_state_and_ages(fleet: Environment) -> None:

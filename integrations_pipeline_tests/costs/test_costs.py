@@ -11,10 +11,21 @@ from integrations_pipeline.engine.plan import plan_sync
 from integrations_pipeline.engine.reader import World as Planned
 from integrations_pipeline.store import changes, contacts, links
 from integrations_pipeline.store.database import Database
-from integrations_pipeline_tests.builders import RULES, Link, base_frame, local_snapshot, remote_snapshot, whole
+from integrations_pipeline.sync.reading import sift
+from integrations_pipeline.sync.sieve import fingerprints_of
+from integrations_pipeline_tests.builders import (
+    RULES,
+    Link,
+    base_frame,
+    local_snapshot,
+    remote_snapshot,
+    whole,
+    world_of,
+)
 from integrations_pipeline_tests.costs.counting import Statements, plan_nodes, python_calls, row_versions
 from integrations_pipeline_tests.store.rows import add_tenant
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, open_world, people
+from integrations_pipeline_tests.sync.test_one_path import link_all, listing, pages
 from integrations_sandbox import SandboxOptions, SandboxServer
 
 MANY = 20_000
@@ -33,7 +44,7 @@ def unchanged(count: int, *, has_key: bool) -> Planned:
     remote = remote_snapshot(records)
     if has_key:
         remote.frame["contact_key"] = [key.removeprefix("x") for key in remote.frame.index]
-    return Planned(
+    return world_of(
         local=local_snapshot(rows), remote=remote, base=base_frame(base), rules=RULES, policy=Policy(linked_count=count)
     )
 
@@ -151,10 +162,38 @@ def test_a_quiet_run_writes_no_row_of_contacts_links_or_journal(world: World, is
     tenant.add_local(*people(40))
     tenant.add_remote(*people(40, first=100))
     tenant.sync()
-    tenant.sync()
+    # What was made there is looked at once more by the next full read.
+    tenant.sync(is_full=True)
     before = written(tenant)
     tenant.sync(is_full=is_full)
     assert written(tenant) == before
+
+
+def test_a_full_read_looks_at_no_contact_and_no_base_of_an_unchanged_record(world: World) -> None:
+    seen = []
+    for slug, count in (("few", 10), ("many", 300)):
+        tenant = world.tenant(slug)
+        tenant.add_remote(*people(count))
+        tenant.sync()
+        with Statements() as statements:
+            report = tenant.sync(is_full=True)
+        assert [result.records_unchanged for result in report.results] == [count, count]
+        asked = [statement for statement, _ in statements.seen]
+        assert not [each for each in asked if "from workspace_contacts c" in each and "c.updated_at" in each]
+        seen.append(len(asked))
+    assert seen[0] == seen[1]
+
+
+def test_a_full_read_calls_little_python_for_an_unchanged_record(world: World) -> None:
+    tenant = world.tenant()
+    calls = []
+    with tenant.run() as run:
+        for count in (500, 2500):
+            records = listing(count)
+            link_all(tenant, records, fingerprints_of(run, {record.external_id: record for record in records}))
+            calls.append(python_calls(lambda records=records: sift(run, pages(records))))  # type: ignore[misc]
+            tenant.rows("delete from integration_links returning 1")
+    assert (calls[1] - calls[0]) / 2000 <= 16
 
 
 def test_statements_of_a_quiet_run_do_not_grow_with_the_contacts(world: World) -> None:

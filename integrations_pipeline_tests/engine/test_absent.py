@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.engine.plan import NO_IDENTITY, plan_sync
-from integrations_pipeline.engine.reader import World
-from integrations_pipeline.model import CONSENT_OUT, CONSENT_UNASKED, FieldRule, Plan, Snapshot
+from integrations_pipeline.model import CONSENT_OUT, CONSENT_UNASKED, FieldRule, Plan
 from integrations_pipeline_tests.builders import (
     EMAIL,
     NAME,
@@ -16,18 +15,20 @@ from integrations_pipeline_tests.builders import (
     RULES,
     Link,
     Row,
+    View,
     base_frame,
     local_snapshot,
     permissive,
     remote_snapshot,
     summary,
     whole,
+    world_of,
 )
 
 ANN = {"email": "ann@example.org", "name": "Ann", "company": "Acme"}
 
 
-def untold(snapshot: Snapshot, *cells: tuple[str, str]) -> Snapshot:
+def untold(snapshot: View, *cells: tuple[str, str]) -> View:
     """The same, without these (id, field) cells."""
     for key, name in cells:
         snapshot.frame.loc[key, name] = None
@@ -36,7 +37,7 @@ def untold(snapshot: Snapshot, *cells: tuple[str, str]) -> Snapshot:
 
 def plan(
     local: Mapping[str, Row],
-    remote: Snapshot,
+    remote: View,
     links: Mapping[str, Row],
     rules: tuple[FieldRule, ...] = RULES,
     **more: Any,
@@ -46,7 +47,7 @@ def plan(
     names = tuple(rule.name for rule in rules)
     versions = {key: 2 for key in local}
     return plan_sync(
-        World(
+        world_of(
             local=local_snapshot(local, names=names, versions=versions),
             remote=remote,
             base=base_frame(base, names),
@@ -116,7 +117,7 @@ def test_while_the_email_is_silent_nobody_new_is_made_and_linked_people_go_on() 
     local = {"c1": {"name": "Ann"}, "c3": {"name": "New here"}, "c4": {"name": "Edited"}}
     base = {"c1": Link(external_id="x1", agreed={"name": "Ann"}), "c4": Link(external_id="x4", agreed={"name": "Old"})}
     found = plan_sync(
-        World(
+        world_of(
             local=local_snapshot(local, names=names),
             remote=remote,
             base=base_frame(base, names),
@@ -146,7 +147,7 @@ def test_a_rule_of_no_field_that_either_side_has_is_no_edit() -> None:
     rules = (EMAIL, NAME, OPT_OUT, FieldRule(name="nowhere"))
     names = ("email", "name", "email_opt_out")
     found = plan_sync(
-        World(
+        world_of(
             local=local_snapshot({"c1": ANN}, names=names),
             remote=remote_snapshot({"x1": ANN}, names=names),
             base=base_frame({"c1": Link(external_id="x1", agreed=ANN)}, names),

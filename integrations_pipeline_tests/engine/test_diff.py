@@ -3,16 +3,20 @@
 import numpy as np
 import pytest
 
-from integrations_pipeline.engine.diff import diff_linked, unlinked_rows
-from integrations_pipeline_tests.builders import RULES, Link, base_frame, local_snapshot, remote_snapshot, whole
+from integrations_pipeline.engine.diff import LinkedDiff, diff_linked, unlinked_rows
+from integrations_pipeline_tests.builders import RULES, Link, View, base_frame, local_snapshot, remote_snapshot, whole
 
 BASE = base_frame({f"c{i}": Link(external_id=f"x{i}", agreed=whole({"name": f"n{i}"}), version=1) for i in range(3)})
 LOCAL = {f"c{i}": {"name": f"n{i}"} for i in range(3)}
 REMOTE = {f"x{i}": {"name": f"n{i}"} for i in range(3)}
 
 
+def diff_of(local: View, remote: View) -> LinkedDiff:
+    return diff_linked(BASE, local.against(BASE.index), remote.against(BASE["external_id"]), RULES)
+
+
 def test_what_nobody_touched_is_unchanged() -> None:
-    diff = diff_linked(BASE, local_snapshot(LOCAL), remote_snapshot(REMOTE), RULES)
+    diff = diff_of(local_snapshot(LOCAL), remote_snapshot(REMOTE))
     for mask in (
         diff.is_local_changed,
         diff.is_remote_changed,
@@ -27,7 +31,7 @@ def test_what_nobody_touched_is_unchanged() -> None:
 def test_changes_and_touched_versions_are_found_whatever_the_order() -> None:
     local = local_snapshot({"c2": {"name": "new"}, "c0": LOCAL["c0"], "c1": LOCAL["c1"]}, versions={"c1": 2})
     remote = remote_snapshot({"x1": {"name": "new"}, "x2": REMOTE["x2"], "x0": REMOTE["x0"]})
-    diff = diff_linked(BASE, local, remote, RULES)
+    diff = diff_of(local, remote)
     assert diff.is_local_changed.tolist() == [False, False, True]
     assert diff.is_remote_changed.tolist() == [False, True, False]
     assert diff.is_touched.tolist() == [False, True, False]
@@ -47,13 +51,13 @@ def test_only_a_complete_read_or_a_tombstone_tells_that_a_record_is_gone(
     is_complete: bool, tombstones: list[str], gone: list[bool]
 ) -> None:
     remote = remote_snapshot({"x0": REMOTE["x0"]}, is_complete=is_complete, tombstones=tombstones)
-    diff = diff_linked(BASE, local_snapshot(LOCAL), remote, RULES)
+    diff = diff_of(local_snapshot(LOCAL), remote)
     assert diff.is_remote_gone.tolist() == gone
     assert diff.is_both_there.tolist() == [not value for value in gone]
     local = local_snapshot(
         {"c0": LOCAL["c0"]}, is_complete=is_complete, tombstones=[name.replace("x", "c") for name in tombstones]
     )
-    assert diff_linked(BASE, local, remote_snapshot(REMOTE), RULES).is_local_gone.tolist() == gone
+    assert diff_of(local, remote_snapshot(REMOTE)).is_local_gone.tolist() == gone
 
 
 def test_unlinked_rows_are_those_that_no_link_points_to() -> None:

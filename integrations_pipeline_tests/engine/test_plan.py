@@ -9,7 +9,6 @@ from integrations_pipeline.engine.match import HELD_LOCAL, HELD_REMOTE, MANY_LOC
 from integrations_pipeline.engine.merge import PairMerge
 from integrations_pipeline.engine.pairs import Pair, _open_conflict
 from integrations_pipeline.engine.plan import NOT_RESTORED, plan_sync
-from integrations_pipeline.engine.reader import World
 from integrations_pipeline.model import (
     Agreement,
     ChangeKind,
@@ -41,6 +40,7 @@ from integrations_pipeline_tests.builders import (
     summary,
     tags,
     whole,
+    world_of,
 )
 
 ANN = {"email": "ann@example.org", "name": "Ann"}
@@ -507,7 +507,7 @@ def test_a_tag_that_is_removed_after_a_one_way_run_has_sent_it_stays_removed(dir
 def test_an_incremental_base_without_the_e_mail_column_still_tells_who_is_linked() -> None:
     links = {"c1": Link(external_id="x1", agreed={"name": "Ann"})}
     plan = plan_sync(
-        World(
+        world_of(
             local=local_snapshot({"c2": ANN}, is_complete=False),
             remote=remote_snapshot({}, is_complete=False),
             base=base_frame(links, ["name"]),

@@ -23,13 +23,13 @@ from integrations_pipeline.model import (
     FieldKind,
     Outcome,
     Side,
-    Snapshot,
 )
 from integrations_pipeline_tests.builders import (
     NAME,
     OPT_OUT,
     TAGS,
     Books,
+    View,
     permissive,
     tags,
     whole,
@@ -49,7 +49,7 @@ from integrations_pipeline_tests.engine.observing import (
 from integrations_pipeline_tests.strategies import EMAILS, MEMBERS, TEXTS, books, chances, evenly
 
 
-def incremental(state: Books) -> tuple[Snapshot, Snapshot]:
+def incremental(state: Books) -> tuple[View, View]:
     """The same books as a change feed tells them: what moved, and tombstones for what is gone."""
     local, remote = state.look_local(), state.look_remote()
     linked = {link.external_id for link in state.links.values()}

@@ -8,7 +8,6 @@ import pytest
 from integrations_pipeline.engine.match import HELD_LOCAL, Unlinked, match_unlinked
 from integrations_pipeline.engine.merge import Times, choose_winner, merge_consent
 from integrations_pipeline.engine.plan import plan_sync
-from integrations_pipeline.engine.reader import World
 from integrations_pipeline.model import CONSENT_IN_AT, CONSENT_OUT, ConflictPolicy, Side
 from integrations_pipeline_tests.builders import (
     BYSTANDER,
@@ -27,6 +26,7 @@ from integrations_pipeline_tests.builders import (
     remote_snapshot,
     summary,
     whole,
+    world_of,
 )
 
 ANN = {"email": "ann@example.org", "name": "Ann"}
@@ -60,7 +60,7 @@ def test_while_the_email_is_silent_a_delete_goes_on() -> None:
         "c0": Link(external_id="x0", agreed=whole(rows["c0"])),
         "c1": Link(external_id="x1", agreed=whole(rows["c1"])),
     }
-    world = World(
+    world = world_of(
         local=local_snapshot(rows, names=names),
         remote=remote_snapshot({"x0": rows["c0"]}, names=names),
         base=base_frame(base, names),

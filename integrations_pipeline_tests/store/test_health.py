@@ -54,10 +54,6 @@ HOUR_AGO = NOW - timedelta(hours=1)
         pytest.param({"created_at": NOW - timedelta(hours=30)}, {"unread": {"a": 30}}, id="never read whole"),
         pytest.param({"last_full_at": NOW - timedelta(days=9), "next_sync_at": None}, {}, id="enabled just now"),
         pytest.param(
-            {"cursor": '{"stopped": ["company", "phone"]}'}, {"stopped_fields": {"a": 2}}, id="two fields stopped"
-        ),
-        pytest.param({"cursor": '{"stopped": []}'}, {}, id="none stopped"),
-        pytest.param(
             {"last_sync_at": HOUR_AGO, "error_count": 1}, {"failing": {"a": 1}, "stale": {"a": 60}}, id="both"
         ),
     ],
@@ -75,28 +71,36 @@ def test_the_state_of_a_connection(
     assert checked == 2 - (values.get("sync_enabled") is False)
 
 
+def add_item(connection: Connection, ids: tuple[UUID, UUID], **values: object) -> None:
+    insert(connection, "integration_agenda", workspace_id=ids[0], connection_id=ids[1], **values)
+
+
 def add_change(connection: Connection, ids: tuple[UUID, UUID], **values: object) -> None:
     row = {"side": "remote", "kind": "update", "contact_id": uuid4(), **values}
     insert(connection, "integration_changes", workspace_id=ids[0], connection_id=ids[1], **row)
 
 
 @pytest.mark.parametrize(
-    ("change", "expected"),
+    ("item", "expected"),
     [
-        ({"state": "held", "kind": "delete"}, {"held_deletes": {"a": 1}}),
-        ({"state": "held", "conflict": "{}"}, {"open_conflicts": {"a": 1}}),
-        ({"state": "failed"}, {"dead_letters": {"a": 1}}),
-        ({"state": "applied", "conflict": "{}"}, {}),
-        ({"state": "skipped"}, {}),
-        ({"state": "superseded"}, {}),
+        ({"kind": "held_delete"}, {"held_deletes": {"a": 1}}),
+        ({"kind": "held_clear"}, {"held_deletes": {"a": 1}}),
+        ({"kind": "held_delete", "decision": "approved", "decided_at": NOW}, {}),
+        ({"kind": "conflict"}, {"open_conflicts": {"a": 1}}),
+        ({"kind": "failed"}, {"dead_letters": {"a": 1}}),
+        ({"kind": "refused"}, {"dead_letters": {"a": 1}}),
+        ({"kind": "stopped_field", "field": "phone"}, {"stopped_fields": {"a": 1}}),
+        ({"kind": "ambiguous"}, {}),
+        ({"kind": "skipped"}, {}),
+        ({"kind": "retry"}, {}),
     ],
 )
 def test_what_waits_for_a_person(
-    database: Database, change: Mapping[str, object], expected: Mapping[str, Mapping[str, int]]
+    database: Database, item: Mapping[str, object], expected: Mapping[str, Mapping[str, int]]
 ) -> None:
     with database.admin() as connection:
-        add_change(connection, add(connection, "a"), **change)
-        add_change(connection, add(connection, "b", "gmail"), **change)
+        add_item(connection, add(connection, "a"), **item)
+        add_item(connection, add(connection, "b", "gmail"), **item)
 
         assert findings(connection) == expected
 
@@ -154,7 +158,7 @@ def test_a_contact_with_two_changes_counts_once(database: Database) -> None:
         for state in ("applied", "failed"):  # one that failed in part counts as failed
             add_change(connection, ids, run_id=run_id, state=state, contact_id=ids[0])
 
-        assert findings(connection) == {"dead_letters": {"a": 1}}
+        assert findings(connection) == {}
 
 
 def test_findings_can_be_taken_together_the_largest_first(database: Database) -> None:

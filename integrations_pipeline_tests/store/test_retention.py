@@ -10,7 +10,6 @@ from sqlalchemy.exc import DBAPIError
 
 from integrations_pipeline.model import Side
 from integrations_pipeline.store import changes, contacts, retention
-from integrations_pipeline.store.changes import APPROVED
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.retention import RULES
 from integrations_pipeline_tests.store.rows import add_connection, execute, insert, query
@@ -55,10 +54,6 @@ def left(connection: Connection, table: str) -> set[UUID]:
         pytest.param({"state": "skipped"}, None, id="a record set aside"),
         pytest.param({"state": "intended", "run_id": uuid4()}, None, id="what a dead run left"),
         pytest.param({"state": "planned", "run_id": uuid4()}, None, id="what a dead run had planned"),
-        pytest.param({"state": "planned", "reason": APPROVED, "kind": "delete"}, None, id="an approved delete"),
-        pytest.param(
-            {"state": "planned", "reason": APPROVED, "plan_id": uuid4()}, None, id="an approved delete of a preview"
-        ),
     ],
 )
 def test_changes(database: Database, ids: dict[str, UUID], values: Mapping[str, object], keep_days: int | None) -> None:

@@ -70,7 +70,7 @@ def refused(connection: Connection, statement: str, **values: object) -> bool:
 def test_the_list_of_tables_is_complete(database: Database) -> None:
     with database.admin() as connection:
         protected = query(connection, "select relname from pg_class where relrowsecurity")
-    assert {name for (name,) in protected} == {*TENANT_TABLES, "provider_rate_limits"}
+    assert {name for (name,) in protected} == {*TENANT_TABLES, "provider_rate_limits", "integration_alert_deliveries"}
 
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
@@ -364,6 +364,7 @@ def test_only_admins_change_who_is_a_member(tenants: Fixture) -> None:
         "delete from integration_activity",
         "delete from workspaces",
         "select * from provider_rate_limits",
+        "select * from integration_alert_deliveries",
         "select * from alembic_version",
         "select * from integrations_due_connections(now(), 10)",
     ],

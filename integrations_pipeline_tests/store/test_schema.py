@@ -194,18 +194,20 @@ def test_a_held_change_is_asked_once(database: Database, tenant: Tenant, by: str
         "connection_id": tenant.connection_id,
         "workspace_id": tenant.workspace_id,
         "side": "local",
-        "kind": "delete",
+        "kind": "held_delete",
         by: tenant.contact_id if by == "contact_id" else "rec1",
     }
     with database.admin() as connection:
-        first = insert(connection, "integration_changes", state="held", **held)
-        insert(connection, "integration_changes", state="skipped", **held)
-        insert(connection, "integration_changes", state="held", **{**held, "kind": "update"})
-    with pytest.raises(IntegrityError, match="integration_changes_held"), database.admin() as connection:
-        insert(connection, "integration_changes", state="held", **held)
+        first = insert(connection, "integration_agenda", **held)
+        insert(connection, "integration_agenda", **{**held, "kind": "held_email"})
+        insert(connection, "integration_agenda", **{**held, "kind": "held_clear", "field": "name"})
+        insert(connection, "integration_agenda", **{**held, "kind": "held_clear", "field": "phone"})
+    with pytest.raises(IntegrityError, match="integration_agenda_asked"), database.admin() as connection:
+        insert(connection, "integration_agenda", **held)
     with database.admin() as connection:
-        execute(connection, "update integration_changes set state = 'superseded' where id = :id", id=first)
-        insert(connection, "integration_changes", state="held", **held)
+        decided = "update integration_agenda set decision = 'rejected', decided_at = now() where id = :id"
+        execute(connection, decided, id=first)
+        insert(connection, "integration_agenda", **held)
 
 
 def test_links_are_one_to_one_per_connection(database: Database, tenant: Tenant) -> None:

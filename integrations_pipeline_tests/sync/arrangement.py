@@ -10,13 +10,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from sqlalchemy import text
 
 from integrations_pipeline.engine.canonical import is_same
-from integrations_pipeline.model import COUNT_NAMES, Change, ContactValues, MappedField, Outcome, join_set, split_set
+from integrations_pipeline.model import (
+    COUNT_NAMES,
+    Agenda,
+    Change,
+    ContactValues,
+    MappedField,
+    Outcome,
+    join_set,
+    split_set,
+)
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
 from integrations_pipeline.providers.base import (
@@ -32,13 +41,15 @@ from integrations_pipeline.providers.base import (
 from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.store import connections, contacts, workspaces
+from integrations_pipeline.store.agenda import read_agenda
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.encryption import Cipher, generate_key_text
+from integrations_pipeline.sync.opening import opened
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import REMOVED, SyncRequest, plan_only, run_sync
-from integrations_pipeline.sync.runtime import Runtime
+from integrations_pipeline.sync.runtime import Run, Runtime, no_progress
 from integrations_pipeline.testing import FreePacer
 from integrations_sandbox import DEFAULT_TOKEN, Airtable, FaultRule, SandboxServer
 
@@ -287,6 +298,11 @@ class Tenant:
         with self.world.database.workspace(self.workspace_id) as connection:
             return connections.find_connection(connection, self.workspace_id, self.provider)
 
+    @property
+    def agenda(self) -> Agenda:
+        with self.world.database.workspace(self.workspace_id) as connection:
+            return read_agenda(connection, self.connection.id)
+
     def rows(self, statement: str, **bound: Any) -> list[dict[str, Any]]:
         """What a query gives within the workspace."""
         with self.world.database.workspace(self.workspace_id) as connection:
@@ -393,7 +409,22 @@ class Tenant:
         report = run_sync(self.world.runtime, self.request(**options))
         self._check_log(report)
         self.check_privacy()
+        self._check_agenda(report)
         return report
+
+    def _check_agenda(self, report: SyncReport) -> None:
+        """After a whole run what is open in the journal is what waits in the agenda, one way and the other."""
+        if report.error or report.plan_id:
+            return
+        waiting = {item.change_id for item in self.agenda.items if item.change_id}
+        assert {row["id"] for row in self.journal("held", "skipped", "failed")} == waiting
+
+    @contextmanager
+    def run(self) -> Iterator[Run]:
+        """A run as its stages get it, without the lock."""
+        request = self.request()
+        with opened(self.world.runtime, request, uuid4(), no_progress, is_locking=False) as (run, _):
+            yield run
 
     def preview(self, **options: Any) -> SyncReport:
         self.calls_seen = self.last_call()

@@ -1,12 +1,14 @@
 """What is read again before it counts, and when so much is to be read again that everything is."""
 
 import copy
-import json
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from integrations_pipeline.model import Agenda
+from integrations_pipeline.store.agenda import add_items
+from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.sync.reading import MAX_RETRY
 from integrations_pipeline_tests.sync.arrangement import TABLE, Tenant, World, people
 
@@ -112,13 +114,12 @@ def test_more_records_than_are_read_one_by_one_are_read_with_all_the_others(worl
     tenant = started(world, 1, settle_seconds=30)
     tenant.add_remote(*people(MAX_RETRY + 1, first=10))
     assert tenant.sync().settling == MAX_RETRY + 1
-    cursor = tenant.connection.cursor or {}
-    assert (cursor["is_full_wanted"], cursor["retry"]) == (True, [])
+    assert (tenant.agenda.is_full_wanted, len(tenant.agenda.settling)) == (True, MAX_RETRY + 1)
     tenant.pass_time(60)
     report = tenant.sync()
     assert report.results[0].metadata["read"] == "complete"
     assert len(tenant.local()) == MAX_RETRY + 2
-    assert "is_full_wanted" not in (tenant.connection.cursor or {})
+    assert not tenant.agenda.items
 
 
 @pytest.mark.parametrize(("more", "read"), [(0, "incremental"), (1, "complete")], ids=["just as many", "one more"])
@@ -128,12 +129,8 @@ def test_a_list_of_records_to_read_again_that_is_too_long_leads_to_a_full_read(
     tenant = started(world, 1)
     retry = [f"recGone{number:010d}" for number in range(MAX_RETRY + more)]
     with world.database.workspace(tenant.workspace_id) as connection:
-        connection.execute(
-            text(
-                "update integration_connections set cursor = cursor || jsonb_build_object('retry', cast(:ids as jsonb))"
-            ),
-            {"ids": json.dumps(retry)},
-        )
+        scope = JournalScope(connection_id=tenant.connection.id, workspace_id=tenant.workspace_id)
+        add_items(connection, scope, [*Agenda().with_retry(retry).items])
     assert tenant.sync().results[0].metadata["read"] == read
     tenant.assert_in_sync()
 

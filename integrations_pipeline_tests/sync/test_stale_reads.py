@@ -87,51 +87,46 @@ MADE = {"name": "Ann", "company": "Acme"}
         pytest.param([], {"name": "Ann"}, {"name": "Ann"}, id="no write of ours"),
     ],
 )
-@pytest.mark.parametrize("is_complete", [True, False], ids=["complete", "incremental"])
 def test_what_a_record_is_taken_for(
-    writes: list[RecentWrite], read: dict[str, str], taken_for: dict[str, str] | None, is_complete: bool
+    writes: list[RecentWrite], read: dict[str, str], taken_for: dict[str, str] | None
 ) -> None:
     records = {
         "rec1": RemoteRecord(external_id="rec1", fields=read),
         "rec2": RemoteRecord(external_id="rec2", fields={}),
     }
-    suspects = overlook_stale(records, set(), writes, is_complete=is_complete)
+    suspects = overlook_stale(records, set(), writes)
     assert records.pop("rec2").fields == {}
     assert {key: record.fields for key, record in records.items()} == ({} if taken_for is None else {"rec1": taken_for})
     assert suspects == ({"rec1"} if taken_for != read else set())
 
 
 @pytest.mark.parametrize(
-    ("writes", "tombstone", "is_complete", "is_feed", "taken_for"),
+    ("writes", "tombstone", "is_feed", "taken_for"),
     [
-        pytest.param([CREATE], False, True, False, MADE, id="made, not in a complete read"),
-        pytest.param([CREATE], True, True, False, MADE, id="made, not in a complete read nor asked for by id"),
-        pytest.param([CREATE], True, False, False, MADE, id="made, not there when asked for by id"),
-        pytest.param([CREATE], False, False, False, None, id="made, an incremental read tells nothing of it"),
-        pytest.param([CREATE], True, False, True, None, id="made, and deleted as the feed tells"),
-        pytest.param([CREATE], False, False, True, None, id="made, the feed tells nothing of it"),
+        pytest.param([CREATE], True, False, MADE, id="made, not there when asked for by id"),
+        pytest.param([CREATE], False, False, None, id="made, the read tells nothing of it"),
+        pytest.param([CREATE], True, True, None, id="made, and deleted as the feed tells"),
+        pytest.param([CREATE], False, True, None, id="made, the feed tells nothing of it"),
         pytest.param(
             [CREATE, update(company=("Acme", "New"))],
-            False,
             True,
             False,
             {"name": "Ann", "company": "New"},
-            id="made and updated, not in a complete read",
+            id="made and updated, not there when asked for by id",
         ),
-        pytest.param([RENAME], False, True, False, None, id="only updated: a complete read without it is believed"),
-        pytest.param([RENAME], True, False, False, None, id="only updated: its tombstone is believed"),
-        pytest.param([DELETE], True, False, True, None, id="deleted, as its tombstone tells"),
-        pytest.param([DELETE], False, True, False, None, id="deleted, not in a complete read"),
-        pytest.param([CREATE, DELETE], False, True, False, None, id="made and deleted, not in a complete read"),
+        pytest.param([RENAME], True, False, None, id="only updated: its tombstone is believed"),
+        pytest.param([DELETE], True, True, None, id="deleted, as its tombstone tells"),
+        pytest.param([DELETE], False, False, None, id="deleted, not told"),
+        pytest.param([CREATE, DELETE], True, False, None, id="made and deleted, not there when asked for by id"),
     ],
 )
 def test_what_the_absence_of_a_record_is_taken_for(
-    writes: list[RecentWrite], tombstone: bool, is_complete: bool, is_feed: bool, taken_for: dict[str, str] | None
+    writes: list[RecentWrite], tombstone: bool, is_feed: bool, taken_for: dict[str, str] | None
 ) -> None:
     records: dict[str, RemoteRecord] = {}
     tombstones = {"rec1"} if tombstone else set()
     certain = tombstones.copy() if is_feed else set()
-    suspects = overlook_stale(records, tombstones, writes, is_complete=is_complete, certain=certain)
+    suspects = overlook_stale(records, tombstones, writes, certain=certain)
     assert {key: record.fields for key, record in records.items()} == ({} if taken_for is None else {"rec1": taken_for})
     assert suspects == set(records)
     assert tombstones == ({"rec1"} if tombstone and not taken_for else set())
@@ -141,14 +136,14 @@ def test_what_the_absence_of_a_record_is_taken_for(
 def test_what_a_feed_tells_is_certain(writes: list[RecentWrite]) -> None:
     told = RemoteRecord(external_id="rec1", fields={"name": "Ann", "company": ""}, is_certain=True)
     records = {"rec1": told}
-    assert not overlook_stale(records, set(), writes, is_complete=False)
+    assert not overlook_stale(records, set(), writes)
     assert records == {"rec1": told}
 
 
 def test_writes_to_several_records_are_told_apart() -> None:
     other = RecentWrite(external_id="rec2", kind=ChangeKind.UPDATE, before={"name": "Bob"}, after={"name": "Rob"})
     records = {key: RemoteRecord(external_id=key, fields={"name": "Ann"}) for key in ("rec1", "rec2")}
-    assert overlook_stale(records, set(), [RENAME, other], is_complete=True) == {"rec1"}
+    assert overlook_stale(records, set(), [RENAME, other]) == {"rec1"}
     assert {key: record.fields["name"] for key, record in records.items()} == {"rec1": "Anna", "rec2": "Ann"}
 
 

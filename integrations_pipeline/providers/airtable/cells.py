@@ -6,7 +6,7 @@ Source: https://airtable.com/developers/web/api/field-model.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -68,6 +68,19 @@ def from_column(cell: Any, mapped: MappedField, column: Column | None) -> str | 
     if mapped.kind is FieldKind.SET and is_text_column and isinstance(cell, str):
         return join_set(value.split(","))
     return value
+
+
+def reader(mapped: MappedField, column: Column | None) -> Callable[[Any], str | None]:
+    """`from_column` of one column, for many cells: most hold a text, or nothing, of a field that is a text."""
+    if mapped.kind not in (FieldKind.TEXT, FieldKind.EMAIL):
+        return lambda cell: from_column(cell, mapped, column)
+
+    def read(cell: Any) -> str | None:
+        if type(cell) is str:
+            return clean_text(cell)
+        return "" if cell is None else from_column(cell, mapped, column)
+
+    return read
 
 
 def _consent(text: str) -> str | None:

@@ -4,7 +4,7 @@ Belongs here: `AirtableProvider`, which joins client, columns, feed and writer. 
 Limits and oddities are told in docs/providers/airtable.md.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -150,7 +150,7 @@ class AirtableProvider:
         wanted = set(external_ids)
         found: dict[str, RemoteRecord] = {}
         for records in self._columns.pages(wire.ids_formula(sorted(wanted))):
-            for record in map(self._record, records):
+            for record in self._records(records):
                 if record.external_id in wanted:
                     found[record.external_id] = record
         return Page(records=tuple(found.values()), tombstones=frozenset(wanted - found.keys()))
@@ -162,7 +162,7 @@ class AirtableProvider:
         for chosen in chunks(changes, wire.PAGE_SIZE):
             terms = self._terms(chosen)
             pages = self._columns.pages(wire.any_of(terms)) if terms else ()
-            found |= created(chosen, [self._record(each) for records in pages for each in records])
+            found |= created(chosen, self._records(each for records in pages for each in records))
         return found
 
     def _terms(self, changes: Sequence[Change]) -> list[str]:
@@ -195,23 +195,27 @@ class AirtableProvider:
 
     def _page(self, records: Sequence[Mapping[str, Any]], cursor: Cursor, *, is_complete: bool) -> Page:
         return Page(
-            records=[self._record(record) for record in records],
+            records=self._records(records),
             cursor={**cursor, "has_key": self._columns.key is not None},
             is_complete=is_complete,
             tells_own_writes=cursor.get("mode") == feed.MODE,
         )
 
-    def _record(self, record: Mapping[str, Any]) -> RemoteRecord:
-        shown, columns = wire.cells_of(record), self._columns
-        values = {
-            mapped.name: cells.from_column(shown.get(mapped.column), mapped, columns.by_name.get(mapped.column))
-            for mapped in columns.mapping
-        }
-        return RemoteRecord(
-            external_id=str(record["id"]),
-            fields={name: value for name, value in values.items() if value is not None},
-            contact_key=cells.to_value(shown.get(columns.key)) if columns.key else "",
-        )
+    def _records(self, records: Iterable[Mapping[str, Any]]) -> list[RemoteRecord]:
+        """Records as they are told, by names of columns; how each column is read is found out once."""
+        columns, key = self._columns, self._columns.key
+        by_name = columns.by_name
+        readers = [
+            (mapped.name, mapped.column, cells.reader(mapped, by_name.get(mapped.column))) for mapped in columns.mapping
+        ]
+        found = []
+        for record in records:
+            shown = wire.cells_of(record)
+            values = {name: value for name, column, read in readers if (value := read(shown.get(column))) is not None}
+            told = shown.get(key) if key else None
+            contact_key = "" if told is None else cells.to_value(told)
+            found.append(RemoteRecord(external_id=str(record["id"]), fields=values, contact_key=contact_key))
+        return found
 
     def _read_modified(self, cursor: Cursor) -> Iterator[Page]:
         since = cursor.get("since")

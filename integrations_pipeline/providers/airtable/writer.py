@@ -6,6 +6,7 @@ Belongs here: changes to requests, and answers to outcomes. Does not: which chan
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from integrations_pipeline.errors import InDoubtError, PermanentError, RetryableError
 from integrations_pipeline.model import Change, ChangeKind, FieldKind, MappedField, Outcome
@@ -124,13 +125,13 @@ class AirtableWriter:
     def _create_any(self, batch: Sequence[Change]) -> list[Outcome]:
         """By the key column, so that a create can be repeated; except for a record that was deleted and comes
         back: a record that carries its key now is a copy somebody made, and must not be written over."""
-        made: dict[int, Outcome] = {}
+        made: dict[UUID, Outcome] = {}
         for send, chosen in (
             (self._upsert, [change for change in batch if self._is_keyed(change)]),
             (self._create, [change for change in batch if not self._is_keyed(change)]),
         ):
-            made |= {id(outcome.change): outcome for outcome in (send(chosen) if chosen else ())}
-        return [made[id(change)] for change in batch]
+            made |= {outcome.change.id: outcome for outcome in (send(chosen) if chosen else ())}
+        return [made[change.id] for change in batch]
 
     def _is_keyed(self, change: Change) -> bool:
         comes_back = change.external_id is not None and bool(change.after.get("email"))
@@ -148,14 +149,14 @@ class AirtableWriter:
     def _create(self, batch: Sequence[Change]) -> list[Outcome]:
         """Create without a key: after a lost answer the records are looked up first, by e-mail or, without
         one, by all their texts; what is not found then is sent again."""
-        found: dict[int, str] = {}
-        told: dict[int, Mapping[str, Any]] = {}
+        found: dict[UUID, str] = {}
+        told: dict[UUID, Mapping[str, Any]] = {}
         for _ in range(MAX_CREATE_ATTEMPTS):
-            missing = [change for change in batch if id(change) not in found]
+            missing = [change for change in batch if change.id not in found]
             try:
                 records = [{"fields": self._cells(change)} for change in missing]
                 made = self.client.create(records, typecast=self.is_typecast)
-                told = {id(change): record for change, record in zip(missing, made, strict=True)}
+                told = {change.id: record for change, record in zip(missing, made, strict=True)}
                 found |= {key: str(record["id"]) for key, record in told.items()}
                 break
             except InDoubtError:
@@ -166,21 +167,21 @@ class AirtableWriter:
                 if len(found) == len(batch):
                     break
         return [
-            self._made(change, told.get(id(change), {}), found[id(change)])
-            if id(change) in found
+            self._made(change, told.get(change.id, {}), found[change.id])
+            if change.id in found
             else failed(change, InDoubtError("the answer was lost again and again"))
             for change in batch
         ]
 
-    def _look_up(self, changes: Sequence[Change]) -> dict[int, str]:
+    def _look_up(self, changes: Sequence[Change]) -> dict[UUID, str]:
         mapped = self.mapping.get("email")
-        emails = {change.after.get("email", "").strip().lower(): id(change) for change in changes}
+        emails = {change.after.get("email", "").strip().lower(): change.id for change in changes}
         emails.pop("", None)
         if mapped is None or not emails:
             return {}
         reference = wire.field_reference(mapped.column)
         formula = wire.any_of(f"LOWER(TRIM({reference}))={wire.text_literal(email)}" for email in sorted(emails))
-        found: dict[int, str] = {}
+        found: dict[UUID, str] = {}
         for records in self.client.pages([mapped.column], formula):
             for record in records:
                 email = cells.to_value(wire.cells_of(record).get(mapped.column)).strip().lower()
@@ -188,7 +189,7 @@ class AirtableWriter:
                     found[emails[email]] = str(record["id"])
         return found
 
-    def _look_up_texts(self, change: Change) -> dict[int, str]:
+    def _look_up_texts(self, change: Change) -> dict[UUID, str]:
         """The one record that holds just the texts of this create, if there is one."""
         texts = {
             self.mapping[name].column: value
@@ -200,7 +201,7 @@ class AirtableWriter:
             return {}
         pages = list(self.client.pages(list(texts), f"AND({','.join(terms)})"))
         same = [str(record["id"]) for records in pages for record in records if wire.cells_of(record) == texts]
-        return {id(change): same[0]} if len(same) == 1 else {}
+        return {change.id: same[0]} if len(same) == 1 else {}
 
     def _delete(self, batch: Sequence[Change]) -> list[Outcome]:
         gone = self.client.delete([change.external_id or "" for change in batch])

@@ -14,16 +14,10 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequenc
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from integrations_pipeline.errors import InDoubtError, PermanentError
-from integrations_pipeline.model import (
-    CONSENT_UNASKED,
-    Change,
-    ChangeKind,
-    ChangeState,
-    MappedField,
-    Outcome,
-)
+from integrations_pipeline.model import CONSENT_UNASKED, Change, ChangeKind, ChangeState, MappedField, Outcome
 from integrations_pipeline.providers.batches import applied, chunks, superseded
 from integrations_pipeline.providers.columns import JOIN
 from integrations_pipeline.providers.mailchimp import wire
@@ -82,22 +76,22 @@ class MailchimpWriter:
 
     def write(self, batch: Sequence[Change]) -> list[Outcome]:
         """One outcome per change, in order. Refused members fail alone; other errors pass through."""
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[UUID, Outcome] = {}
         fit: list[Prepared] = []
         self._look_at_names(batch)
         for change in batch:
             try:
                 fit.append(self._prepare(change))
             except PermanentError as error:
-                outcomes[id(change)] = refused(change, error)
+                outcomes[change.id] = refused(change, error)
         writes: dict[ChangeKind, Callable[[list[Prepared]], Iterable[Outcome]]] = {
             ChangeKind.CREATE: self._create,
             ChangeKind.UPDATE: self._update,
             ChangeKind.DELETE: self._delete,
         }
         done = writes[batch[0].kind](fit) if fit else ()
-        outcomes |= {id(outcome.change): outcome for outcome in done}
-        return [outcomes[id(change)] for change in batch]
+        outcomes |= {outcome.change.id: outcome for outcome in done}
+        return [outcomes[change.id] for change in batch]
 
     def _prepare(self, change: Change) -> Prepared:
         member = self._member(change)
@@ -253,17 +247,17 @@ class MailchimpWriter:
         batched = [each for each in prepared if each.merge_fields and self._is_batched(each)]
         if len(batched) == 1:
             batched = []
-        outcomes: dict[int, Outcome | None] = {}
+        outcomes: dict[UUID, Outcome | None] = {}
         if batched:
             answers = Answers()
             for chosen in chunks(batched, wire.WRITE_BATCH):
                 members = [self._old_member(each) for each in chosen]
                 answers.add(self.client.batch(members, is_update=True, skips_validation=self.skips_validation))
-            outcomes = {id(each.change): self._updated(each, answers) for each in batched}
-        single = [each for each in prepared if id(each.change) not in outcomes and each.is_patched]
+            outcomes = {each.change.id: self._updated(each, answers) for each in batched}
+        single = [each for each in prepared if each.change.id not in outcomes and each.is_patched]
         for each in in_turn(single, lambda one: one.address, lambda one: one.new_address):
-            outcomes[id(each.change)] = self._rest_of(each, self._patched(each))
-        return [self._finished(each, outcomes.get(id(each.change))) for each in prepared]
+            outcomes[each.change.id] = self._rest_of(each, self._patched(each))
+        return [self._finished(each, outcomes.get(each.change.id)) for each in prepared]
 
     def _is_batched(self, each: Prepared) -> bool:
         """A batch addresses by e-mail and makes members that are gone: only for those known to be there."""

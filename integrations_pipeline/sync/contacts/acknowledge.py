@@ -6,18 +6,43 @@ making the writes (`load`, `deliver`).
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import replace
-from uuid import UUID
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
 
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, Outcome, Plan, Side
+from integrations_pipeline.errors import PermanentError
+from integrations_pipeline.model import (
+    Agenda,
+    AgendaItem,
+    AgendaKind,
+    Change,
+    ChangeKind,
+    ChangeState,
+    Direction,
+    Outcome,
+    Plan,
+    Side,
+)
+from integrations_pipeline.store import agenda, contacts, links
 from integrations_pipeline.store import changes as journal
-from integrations_pipeline.store import contacts, links
 from integrations_pipeline.store.changes import JournalScope, StateChange
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.links import LinkWrite
 
 _WRITES = (ChangeKind.CREATE, ChangeKind.UPDATE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a run knows besides its plan. `recent`: remote records that we wrote so recently that a read may not show it
+    yet. `local_names`: the fields that it may write in the workspace. `waiting`: tells since when something fails.
+    `fingerprints`: of the records as they were read, by id.
+    """
+
+    recent: Set[str] = frozenset()
+    local_names: Set[str] = frozenset()
+    waiting: Agenda = field(default_factory=Agenda)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 def _lacks(outcome: Outcome) -> bool:
@@ -31,7 +56,7 @@ def _of_lost(outcome: Outcome) -> Change:
         {name: value for name, value in fields.items() if name in outcome.lost}
         for fields in (outcome.change.before, outcome.change.after)
     )
-    return replace(outcome.change, before=before, after=after, reason=outcome.reason)
+    return replace(outcome.change, before=before, after=after, reason=outcome.reason, id=uuid4())
 
 
 class Ledger:
@@ -41,17 +66,13 @@ class Ledger:
     contact acknowledged, none failed, no conflict open. Until then the contact counts as changed.
     """
 
-    def __init__(
-        self, scope: JournalScope, plan: Plan, recent: Set[str] = frozenset(), local_names: Set[str] = frozenset()
-    ) -> None:
-        """`recent`: ids of remote records that we wrote so recently that a read may not show it yet. `local_names`: the
-        fields that this run may write in the workspace."""
+    def __init__(self, scope: JournalScope, plan: Plan, known: Known | None = None) -> None:
         self.scope = scope
-        self.recent = recent
-        self._local_names = local_names
+        self.known = known or Known()
         self.outcomes: list[Outcome] = []
         self._plan = plan
-        self._ids: dict[int, UUID] = {}
+        failed = self.known.waiting.of(AgendaKind.FAILED, AgendaKind.REFUSED)
+        self._since = {item.write_key: item.created_at for item in failed}
         self._versions = {
             change.contact_id: change.expected_version
             for change in plan.changes
@@ -68,13 +89,11 @@ class Ledger:
 
     def record_planned(self, connection: Connection) -> None:
         """Write every change of the plan down before anything is tried."""
-        changes = list(self._plan.changes)
-        ids = journal.record_changes(connection, self.scope, changes, ChangeState.PLANNED)
-        self._ids = {id(change): row for change, row in zip(changes, ids, strict=True)}
+        journal.record_changes(connection, self.scope, self._plan.changes, ChangeState.PLANNED)
 
     def record_intents(self, connection: Connection, changes: Iterable[Change]) -> None:
         """The write-ahead mark: from here on the provider may have seen the change."""
-        rows = [StateChange(change_id=self._ids[id(change)], state=ChangeState.INTENDED) for change in changes]
+        rows = [StateChange(change_id=change.id, state=ChangeState.INTENDED) for change in changes]
         journal.record_states(connection, rows)
 
     def note_version(self, contact_id: str, version: int) -> None:
@@ -90,17 +109,27 @@ class Ledger:
         self._applied.update((outcome.change.contact_id, outcome.change.side) for outcome in applied)
         self._advance(connection, applied)
         journal.record_states(connection, [self._state(outcome) for outcome in outcomes])
-        journal.record_changes(connection, self.scope, [*map(_of_lost, filter(_lacks, outcomes))], ChangeState.FAILED)
+        lost = [*map(_of_lost, filter(_lacks, outcomes))]
+        journal.record_changes(connection, self.scope, lost, ChangeState.FAILED)
+        failed = [self._failed(each.change, each) for each in outcomes if each.state is ChangeState.FAILED]
+        failed += [self._failed(change) for change in lost]
+        agenda.add_items(connection, self.scope, failed)
         self.outcomes.extend(outcomes)
 
     def untried(self, reason: str) -> list[Outcome]:
         """Outcomes for the changes that a run which stopped early never got to."""
-        done = {id(outcome.change) for outcome in self.outcomes}
+        done = {outcome.change.id for outcome in self.outcomes}
         return [
             Outcome(change=change, state=ChangeState.SUPERSEDED, reason=reason)
             for change in self._plan.changes
-            if id(change) not in done
+            if change.id not in done
         ]
+
+    def _failed(self, change: Change, outcome: Outcome | None = None) -> AgendaItem:
+        is_refused = outcome is not None and outcome.error_class == PermanentError.__name__
+        kind = AgendaKind.REFUSED if is_refused else AgendaKind.FAILED
+        item = AgendaItem.of_change(kind, change, outcome.reason if outcome else "")
+        return replace(item, created_at=self._since.get(change.write_key))
 
     def _take_over(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
         """Write the other side's way of writing a value here, too, as what both sides agree on: else it would come back
@@ -119,7 +148,7 @@ class Ledger:
         return {
             name: value
             for name, value in outcome.answered.items()
-            if name not in outcome.lost and name in self._local_names
+            if name not in outcome.lost and name in self.known.local_names
         }
 
     def _count_down(self, outcome: Outcome) -> None:
@@ -154,7 +183,16 @@ class Ledger:
             external_id=outcome.external_id or change.external_id or "",
             agreed={**self._agreed(change), **self._answered(outcome)},
             contact_version=self._versions.get(contact_id) if is_settled else None,
+            fingerprint=self._fingerprint(outcome) if is_settled else None,
         )
+
+    def _fingerprint(self, outcome: Outcome) -> str | None:
+        """Of a record that now is as both sides agree: nothing was written there, all of it here."""
+        change = outcome.change
+        is_written_there = change.side is Side.REMOTE or (change.contact_id, Side.REMOTE) in self._updates
+        if is_written_there or outcome.answered or self._plan.direction is not Direction.BIDIRECTIONAL:
+            return None
+        return self.known.fingerprints.get(change.external_id or "")
 
     def _agreed(self, change: Change) -> Mapping[str, str]:
         """What the base takes over. Of a field written to both sides (a merged set) the first
@@ -174,7 +212,7 @@ class Ledger:
 
     def _state(self, outcome: Outcome) -> StateChange:
         return StateChange(
-            change_id=self._ids[id(outcome.change)],
+            change_id=outcome.change.id,
             state=outcome.state,
             reason=outcome.reason,
             error_class=outcome.error_class,

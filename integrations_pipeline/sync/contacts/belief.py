@@ -6,7 +6,6 @@ Belongs here: finding both before anything is planned. Does not: reads that are 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +38,7 @@ def disbelieve_blank(run: Run, remote: RemoteRead, base: pd.DataFrame) -> frozen
         for key, row in zip(base.loc[is_blank, "external_id"], known.to_dict("records"), strict=True)
     }
     emptied = {key: row for key, row in values.items() if sum(map(bool, row.values())) >= FEWEST_VALUES}
-    told = base["external_id"].isin(list(remote.records)).sum()
+    told = base["external_id"].isin(list(remote.records)).sum() + (remote.sieve.unchanged if remote.sieve else 0)
     if len(emptied) > 1 and len(emptied) == told:
         raise RetryableError(
             f"{run.spec.title} told {len(emptied)} records and none of their values: nothing is taken from that answer"
@@ -49,18 +48,18 @@ def disbelieve_blank(run: Run, remote: RemoteRead, base: pd.DataFrame) -> frozen
     return frozenset(emptied)
 
 
-def newly_blank(remote: RemoteRead, base: pd.DataFrame, stored: Mapping[str, Any]) -> frozenset[str]:
+def newly_blank(run: Run, remote: RemoteRead, base: pd.DataFrame) -> frozenset[str]:
     """Records without a link and without any value, told for the first time: read once more before they count as the
     empty rows that they may be."""
     linked = set(base["external_id"])
     blank = {key for key, record in remote.records.items() if not any(record.fields.values()) and key not in linked}
-    return frozenset(blank - set(stored.get("retry", ())))
+    return frozenset(blank - run.agenda.retry)
 
 
-def spare_resumed(run: Run, base: pd.DataFrame, remote: pd.DataFrame, stored: Mapping[str, Any]) -> None:
+def spare_resumed(run: Run, base: pd.DataFrame, remote: pd.DataFrame) -> None:
     """A field that was stopped goes on: what its column does not have any more was lost with the column, and is no
     edit. Forget, in `base`, what was agreed for it, so that the value here goes back there."""
-    for name in sorted(set(stored.get("stopped", ())) & set(run.names)):
+    for name in sorted({*run.agenda.stopped} & set(run.names)):
         emptied = remote.index[remote[name] == ""]
         base.loc[base["external_id"].isin(list(emptied)), name] = ""
 
@@ -70,20 +69,18 @@ class Unsettled:
     """Contacts and records, by id, that wait for their editors; `since`: when each was first left waiting."""
 
     ids: frozenset[str] = frozenset()
-    since: Mapping[str, str] = field(default_factory=dict)
+    since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def unsettled(
     run: Run,
     connection: Connection,
-    waiting: Mapping[str, str],
     frames: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
     records: Mapping[str, RemoteRecord],
 ) -> Unsettled:
     """Whatever changed on either side and was edited less than `settle_seconds` ago.
 
-    `frames`: local, remote and base, as in `engine.reader.World`. `waiting`: who waited when the last run ended, and
-    since when: nobody waits for ever.
+    `frames`: local, remote and base, as in `engine.reader.World`. Nobody waits for ever: the agenda tells since when.
     """
     seconds = run.settings.settle_seconds
     if not seconds:
@@ -94,13 +91,13 @@ def unsettled(
     young = contacts.edited_within(connection, run.connection.workspace_id, changed, seconds) if changed else set()
     candidates = [records[key] for key in edited if key in records]
     young |= run.provider.recently_edited(candidates, seconds) if candidates else frozenset()
-    return _patient(young, waiting, run.runtime.clock(), seconds)
+    return _patient(young, run.agenda.settling, run.runtime.clock(), seconds)
 
 
-def _patient(young: Iterable[str], waiting: Mapping[str, str], now: datetime, seconds: int) -> Unsettled:
+def _patient(young: Iterable[str], waiting: Mapping[str, datetime], now: datetime, seconds: int) -> Unsettled:
     longest = max(SHORTEST_PATIENCE, timedelta(seconds=seconds * MOST_SETTLE_TIMES))
-    since = {key: waiting.get(key, now.isoformat()) for key in young}
-    kept = {key: at for key, at in since.items() if now - datetime.fromisoformat(at) <= longest}
+    since = {key: waiting.get(key, now) for key in young}
+    kept = {key: at for key, at in since.items() if now - at <= longest}
     return Unsettled(ids=frozenset(kept), since=kept)
 
 

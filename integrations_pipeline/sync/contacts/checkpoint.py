@@ -1,20 +1,33 @@
 """Stage 4: what the run leaves behind for the next one. The cursor advances last.
 
-Belongs here: open questions, the cursor, and stepping over our own writes in a change feed. Does not: the
-base, which advanced record by record (`acknowledge`).
+Belongs here: the checkpoint, the agenda of the next run, and stepping over our own writes in a change feed. Does not:
+the base, which advanced record by record (`acknowledge`); which questions are new (`questions`).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from integrations_pipeline.engine.canonical import differing
 from integrations_pipeline.errors import CursorExpiredError, PermanentError, RetryableError
-from integrations_pipeline.model import ChangeKind, ChangeState, Direction, FieldRule, Outcome, Plan, Side
+from integrations_pipeline.model import (
+    ChangeKind,
+    ChangeState,
+    Checkpoint,
+    Direction,
+    FieldRule,
+    Outcome,
+    Plan,
+    Side,
+)
 from integrations_pipeline.providers.base import RemoteRecord
+from integrations_pipeline.store import agenda, connections, links
 from integrations_pipeline.store import changes as journal
-from integrations_pipeline.store import connections, links
-from integrations_pipeline.store.changes import JournalScope
+from integrations_pipeline.store.changes import JournalScope, StateChange
+from integrations_pipeline.store.database import Connection
 from integrations_pipeline.sync.contacts.extract import Extracted
+from integrations_pipeline.sync.contacts.questions import Settled, settle_questions, settle_retries, settle_stopped
+from integrations_pipeline.sync.contacts.settled import settled
 from integrations_pipeline.sync.reading import MAX_RETRY, complete_partials, gather
 from integrations_pipeline.sync.runtime import Run
 
@@ -26,41 +39,71 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
     """
     direction = extracted.world.policy.direction
     sides = [side for side in Side if direction.allows(side)]
-    unfinished = [outcome for outcome in outcomes if outcome.state is not ChangeState.APPLIED]
-    cursor = _next_cursor(run, extracted, plan, outcomes)
+    stored, retry = _next(run, extracted, plan, outcomes)
+    changes = [settle_questions(run.agenda, plan, outcomes, sides, keeps_deletes=not extracted.is_complete)]
+    if direction is not Direction.TO_EXTERNAL:
+        contacts = frozenset(extracted.world.local.frame.index)
+        changes.append(settle_retries(run.agenda, retry, extracted.settling, contacts))
+        looked = run.provider.looked
+        changes.append(settle_stopped(run.agenda, looked.stopped) if looked else Settled())
     with run.session.begin() as connection:
-        held = [*plan.held, *plan.conflicts]
-        journal.replace_open(connection, scope, held, ChangeState.HELD, sides)
-        keeps = not extracted.is_complete
-        journal.replace_open(connection, scope, plan.skipped, ChangeState.SKIPPED, sides, keeps_deletes=keeps)
+        for each in changes:
+            _write(connection, run, each, scope)
         journal.supersede_failed(connection, scope, sides)
-        journal.finish_approved(connection, run.connection.id, sides)
+        agenda.remove_failed(connection, scope, sides)
+        links.note_fingerprints(connection, run.connection.id, _noted(extracted, plan, outcomes))
         if direction is not Direction.TO_EXTERNAL:
             read_whole_at = run.runtime.clock() if extracted.is_complete else None
-            connections.save_cursor(connection, run.connection.id, cursor, read_whole_at)
-        is_due_again = any(outcome.state is ChangeState.SUPERSEDED for outcome in unfinished)
+            connections.save_cursor(connection, run.connection.id, stored.to_json(), read_whole_at)
+        is_due_again = any(outcome.state is ChangeState.SUPERSEDED for outcome in outcomes)
         is_due_again = is_due_again or bool(extracted.world.waiting)
         connections.record_success(connection, run.connection.id, is_due_again=is_due_again)
 
 
-def _next_cursor(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Outcome]) -> Mapping[str, Any]:
-    """The cursor to go on from, with the records to read again because their change is not done, or waits."""
-    retry = {*extracted.cursor["retry"], *(change.external_id for change in plan.waiting if change.external_id)}
+def _noted(extracted: Extracted, plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Fingerprints of records that are as agreed; those of which something was taken here have theirs from then."""
+    taken = {outcome.change.external_id for outcome in outcomes}
+    found = settled(extracted.world, plan, extracted.fingerprints)
+    return {key: fingerprint for key, fingerprint in found.items() if key not in taken}
+
+
+def _write(connection: Connection, run: Run, change: Settled, scope: JournalScope) -> None:
+    """The journal tells what was asked and what became of it; the agenda keeps what is still open."""
+    journal.record_states(
+        connection,
+        [
+            StateChange(change_id=change_id, state=ChangeState.SUPERSEDED, reason=reason)
+            for change_id, reason in change.closed.items()
+        ],
+    )
+    for state, changes in change.asked.items():
+        journal.record_changes(connection, scope, changes, state)
+    agenda.remove_items(connection, run.connection.id, [item.id for item in change.gone])
+    agenda.add_items(connection, scope, change.new)
+
+
+def _next(
+    run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Outcome]
+) -> tuple[Checkpoint, frozenset[str] | None]:
+    """The checkpoint to go on from, and the records to read again because their change is not done, or waits; None for
+    everything."""
+    retry = {*extracted.again, *(change.external_id for change in plan.waiting if change.external_id)}
     retry |= {
         external_id
         for outcome in outcomes
         if not _is_over(run, outcome) and (external_id := outcome.external_id or outcome.change.external_id)
     }
-    remote = extracted.cursor["remote"]
+    stored = extracted.checkpoint
     has_written = any(
         outcome.change.side is Side.REMOTE and outcome.state is ChangeState.APPLIED for outcome in outcomes
     )
+    stepped = stored.remote
     if has_written and extracted.tells_own_writes:
-        remote, unexpected = step_over_own_writes(run, remote)
+        stepped, unexpected = step_over_own_writes(run, stored.remote)
         retry |= unexpected
     if len(retry) > MAX_RETRY:
-        return {**extracted.cursor, "is_full_wanted": True}
-    return {**extracted.cursor, "remote": dict(remote), "retry": sorted(retry)}
+        return stored, None
+    return replace(stored, remote=dict(stepped)), frozenset(retry)
 
 
 def _is_over(run: Run, outcome: Outcome) -> bool:

@@ -13,10 +13,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from integrations_pipeline.engine.canonical import is_same
-from integrations_pipeline.errors import IntegrationError
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, FieldKind, Outcome
+from integrations_pipeline.errors import IntegrationError, PermanentError
+from integrations_pipeline.model import AgendaKind, Change, ChangeKind, ChangeState, FieldKind, Outcome
 from integrations_pipeline.providers.base import RemoteRecord
-from integrations_pipeline.store import changes as journal
 from integrations_pipeline.sync.contacts.acknowledge import Ledger
 from integrations_pipeline.sync.runtime import Run
 
@@ -63,21 +62,17 @@ def deliver(run: Run, changes: Sequence[Change], ledger: Ledger) -> None:
 def _worth_trying(run: Run, changes: Sequence[Change], ledger: Ledger) -> list[Change]:
     """The changes without those that the provider refused for good and that are still the same: they fail
     again without being sent, until the record changes on a side or a person asks for another try."""
-    with run.session.begin() as connection:
-        refused = journal.refusals(connection, run.connection.id)
-        reasons = {id(change): refused.get(_write_key(change)) for change in changes} if refused else {}
-        again = [
-            replace(_outcome(change, ChangeState.FAILED, reason), error_class="PermanentError")
-            for change in changes
-            if (reason := reasons.get(id(change))) is not None
-        ]
-        ledger.acknowledge(connection, again)
-    done = {id(outcome.change) for outcome in again}
-    return [change for change in changes if id(change) not in done]
-
-
-def _write_key(change: Change) -> tuple[object, ...]:
-    return journal.write_key(change.kind.value, change.contact_id, change.external_id, change.before, change.after)
+    reasons = {item.write_key: item.reason for item in run.agenda.of(AgendaKind.REFUSED)}
+    again = [
+        replace(_outcome(change, ChangeState.FAILED, reasons[change.write_key]), error_class=PermanentError.__name__)
+        for change in changes
+        if reasons and change.write_key in reasons
+    ]
+    if again:
+        with run.session.begin() as connection:
+            ledger.acknowledge(connection, again)
+    done = {outcome.change.id for outcome in again}
+    return [change for change in changes if change.id not in done]
 
 
 def _ready_batches(run: Run, changes: Sequence[Change], ledger: Ledger) -> Iterator[Sequence[Change]]:
@@ -88,8 +83,8 @@ def _ready_batches(run: Run, changes: Sequence[Change], ledger: Ledger) -> Itera
         chosen = changes[start : start + capabilities.max_read_batch]
         known = [change for change in chosen if change.external_id]
         if known:
-            refuted = {id(change) for change in known} - {id(c) for c in _still_true(run, known, ledger)}
-            chosen = [change for change in chosen if id(change) not in refuted]
+            refuted = {change.id for change in known} - {c.id for c in _still_true(run, known, ledger)}
+            chosen = [change for change in chosen if change.id not in refuted]
         for first in range(0, len(chosen), capabilities.max_batch):
             batch = chosen[first : first + capabilities.max_batch]
             with run.session.begin() as connection:
@@ -111,7 +106,7 @@ def _still_true(run: Run, changes: Sequence[Change], ledger: Ledger) -> list[Cha
             None
             if change.external_id in page.unchanged
             else _verdict(
-                change, now.get(change.external_id or ""), kinds, is_recent=change.external_id in ledger.recent
+                change, now.get(change.external_id or ""), kinds, is_recent=change.external_id in ledger.known.recent
             ),
         )
         for change in changes

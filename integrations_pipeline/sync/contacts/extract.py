@@ -1,26 +1,27 @@
-"""Stage 1: read what changed on each side since the last checkpoint, or everything.
+"""Stage 1: what changed on each side since the last checkpoint. One shape, however it was found: changed records and
+tombstones; a full read is a listing of which only what differs from its link's fingerprint is kept.
 
-    provider ──► reading ──► stale, belief ──┐
-    workspace, base ─────────────────────────┴──► World
+    provider ──► reading (sieve) ──► stale, belief ──┐
+    workspace, base of those affected ───────────────┴──► World
 
 Belongs here: reading both sides and the base into the planner's `World`. Does not: deciding anything about
 them. Remote first, its cursor taken before reading; then local: an edit that lands later is found by the
 version guard or by the next run.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
 from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.reader import World
-from integrations_pipeline.model import ConflictPolicy, Direction, Side, Snapshot
+from integrations_pipeline.model import Checkpoint, ConflictPolicy, Direction, Side, Snapshot
 from integrations_pipeline.providers.base import RemoteRecord
-from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.store import changes as journal
-from integrations_pipeline.store import contacts, decisions, links, suppressions
+from integrations_pipeline.store import contacts, links, suppressions
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.sync.contacts.belief import (
     Unsettled,
@@ -40,23 +41,33 @@ from integrations_pipeline.sync.reading import (
     read_remote,
 )
 from integrations_pipeline.sync.runtime import Run
+from integrations_pipeline.sync.sieve import fingerprints_of
+
+#: More changes than this, and reading all contacts and links costs less than choosing among them.
+MANY = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracted:
-    """Both sides and the base, and the cursor to store once the plan is applied."""
+    """Both sides and the base, and the checkpoint to store once the plan is applied."""
 
     world: World
-    cursor: Mapping[str, Any]
+    checkpoint: Checkpoint
     is_complete: bool
     tells_own_writes: bool
     #: Records that we wrote a moment ago: a read of them may still show the state before.
     recent: frozenset[str]
+    #: Records that the next run reads again.
+    again: frozenset[str]
+    #: Contacts and records, by id, that are being edited, since when.
+    settling: Mapping[str, datetime] = field(default_factory=dict)
     #: Records that came without any value although they had some.
     blank: frozenset[str] = frozenset()
     #: Fields that neither side gets, with the reason, and those of them that the last run still synced.
     silent: Mapping[str, str] = field(default_factory=dict)
     newly_stopped: frozenset[str] = frozenset()
+    #: What records looked like when they came, by id: those that told everything and are believed.
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
     #: Some record lacks a field that is mapped: its column may have another name by now.
     has_absent: bool = False
     notices: tuple[str, ...] = ()
@@ -64,11 +75,10 @@ class Extracted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _News:
-    """What changed in the workspace: contacts by id. `is_all`: a complete read looks at everybody."""
+    """What changed in the workspace: contacts by id."""
 
     changed: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
-    is_all: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,89 +92,88 @@ class _Doubts:
 
 def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
     """Read both sides. A read that fails raises; it is never taken for an empty side."""
-    stored = run.connection.cursor or {}
-    before = stored.get("configuration", {})
-    is_changed = bool(stored) and before != run.configuration
+    stored = run.checkpoint
+    before = stored.configuration if stored else {}
+    is_changed = stored is not None and before != run.configuration
     # A field that is synced again, or has another column now, has missed what no feed tells.
     is_whole = is_full or _is_resumed(run, stored) or _is_renewed(run)
-    remote = read_remote(run, {} if is_changed else stored, is_full=is_whole)
-    news = _local_news(run, remote)
+    remote = read_remote(run, None if is_changed else stored, is_full=is_whole)
+    news = _local_news(run)
     if run.spec.capabilities.tells_new_only:
         forget_known(run, remote)
-    if remote.is_complete:
-        confirm_missing(run, remote)
+    if remote.sieve is not None:
+        confirm_missing(run, remote, remote.sieve)
     else:
         complete(run, remote)
+        remote.fingerprints = fingerprints_of(run, remote.records)
     with run.session.begin() as connection:
         local, base = _read_local(run, connection, remote, news)
-        doubts = _doubts(run, connection, stored, remote, base)
-        moved = _moved_fields(run, stored)
+        doubts = _doubts(run, connection, remote, base)
+        moved = _moved_fields(run, before)
         if is_changed or moved:
             _forget_base(run, connection, before, base, remote, moved)
         policy = _policy(run, connection, direction, before if is_changed or moved else None)
         frame = _to_frame(remote.records.values(), run.names)
-        spare_resumed(run, base, frame, stored)
-        waiting = _waiting(run, connection, stored, (local, frame, base), remote)
+        spare_resumed(run, base, frame)
+        waiting = _waiting(run, connection, (local, frame, base), remote)
         bounced = _bounced(run, connection, local)
+        is_deserted = remote.is_complete and contacts.is_nobody_there(connection, run.connection.workspace_id)
+    is_empty = remote.sieve is not None and remote.sieve.has_seen_nobody and frame.empty
     world = World(
-        local=Snapshot(side=Side.LOCAL, frame=local, is_complete=remote.is_complete, tombstones=frozenset(news.gone)),
-        remote=Snapshot(
-            side=Side.REMOTE, frame=frame, is_complete=remote.is_complete, tombstones=frozenset(remote.tombstones)
-        ),
+        local=Snapshot(side=Side.LOCAL, frame=local, tombstones=frozenset(news.gone), is_empty=is_deserted),
+        remote=Snapshot(side=Side.REMOTE, frame=frame, tombstones=frozenset(remote.tombstones), is_empty=is_empty),
         base=base,
         rules=run.rules,
         policy=policy,
         waiting=waiting.ids,
         bounced=bounced,
         is_identity_silent=run.is_identity_silent,
+        unread_count=policy.linked_count - len(base) if remote.is_complete else 0,
     )
     look = run.provider.looked
+    silent = stored.silent if stored else {}
     return Extracted(
         world=world,
-        cursor={
-            "remote": dict(remote.cursor),
-            "configuration": run.configuration,
-            "retry": sorted(doubts.again),
-            "waiting": dict(waiting.since),
-            **_schema_memory(stored, look),
-        },
+        checkpoint=_checkpoint(run, stored, remote),
+        again=doubts.again,
+        settling=waiting.since,
         is_complete=remote.is_complete,
+        fingerprints=_believed(remote, doubts.again),
         tells_own_writes=remote.tells_own_writes,
         recent=doubts.recent,
         blank=doubts.blank,
-        silent=look.silent if look is not None else stored.get("silent", {}),
-        newly_stopped=frozenset(look.stopped.keys() - stored.get("silent", {}).keys()) if look else frozenset(),
+        silent=look.silent if look is not None else silent,
+        newly_stopped=frozenset(look.stopped.keys() - silent.keys()) if look else frozenset(),
         has_absent=any(bool(frame[name].isna().any()) for name in run.names),
         notices=tuple(remote.notices),
     )
 
 
-def _doubts(
-    run: Run, connection: Connection, stored: Mapping[str, Any], remote: RemoteRead, base: pd.DataFrame
-) -> _Doubts:
+def _doubts(run: Run, connection: Connection, remote: RemoteRead, base: pd.DataFrame) -> _Doubts:
     """Take out of the read what is not believed yet: records as they were before our own writes, and blank ones."""
     writes = _recent_writes(run, connection, remote, base)
     # What an earlier run took for gone and asked about is not doubted anew because we wrote it before that.
-    gone = decisions.believed_gone(connection, run.connection.id) if writes else ()
     suspects = overlook_stale(
         remote.records,
         remote.tombstones,
         writes,
-        is_complete=remote.is_complete,
-        certain=remote.certain.union(gone),
+        certain=remote.certain | run.agenda.believed_gone,
         base=known_of(run, connection, {write.external_id for write in writes} - remote.records.keys()),
     )
     blank = disbelieve_blank(run, remote, base)
     return _Doubts(
         recent=frozenset(write.external_id for write in writes),
         blank=blank,
-        again=frozenset(suspects | blank | newly_blank(remote, base, stored)),
+        again=frozenset(suspects | blank | newly_blank(run, remote, base)),
     )
 
 
-def _local_news(run: Run, remote: RemoteRead) -> _News:
-    if remote.is_complete:
-        return _News(is_all=True)
+def _believed(remote: RemoteRead, again: Collection[str]) -> dict[str, str]:
+    """Fingerprints of the records that told everything and are not doubted."""
+    return {key: found for key, found in remote.fingerprints.items() if found and key not in again}
+
+
+def _local_news(run: Run) -> _News:
     with run.session.begin() as connection:
         # A provider that only tells of new people takes no edits: those of contacts change nothing there.
         is_asked = not run.spec.capabilities.tells_new_only
@@ -174,13 +183,13 @@ def _local_news(run: Run, remote: RemoteRead) -> _News:
     return _News(changed=tuple(changed), gone=tuple(gone))
 
 
-def _is_resumed(run: Run, stored: Mapping[str, Any]) -> bool:
+def _is_resumed(run: Run, stored: Checkpoint | None) -> bool:
     """Whether a field that the last run left alone has its column again. While one is stopped every run looks; a column
     of the default mapping that never was there is looked for by full reads, and by runs that look anyway."""
-    if stored.get("stopped"):
+    if run.agenda.stopped:
         run.provider.look()
     looked = run.provider.looked
-    return looked is not None and bool(stored.get("silent", {}).keys() - looked.silent.keys())
+    return looked is not None and stored is not None and bool(stored.silent.keys() - looked.silent.keys())
 
 
 def _is_renewed(run: Run) -> bool:
@@ -188,15 +197,14 @@ def _is_renewed(run: Run) -> bool:
     return looked is not None and bool(looked.renewed)
 
 
-def _schema_memory(stored: Mapping[str, Any], look: SchemaLook | None) -> dict[str, Any]:
-    """What to remember of the mapped columns; of a field that is stopped, what it was before."""
+def _checkpoint(run: Run, stored: Checkpoint | None, remote: RemoteRead) -> Checkpoint:
+    """With what is known of the mapped columns by now; of a field that is stopped, what it was before."""
+    new = replace(stored or Checkpoint(), remote=dict(remote.cursor), configuration=run.configuration)
+    look = run.provider.looked
     if look is None:
-        return {name: stored[name] for name in ("columns", "silent", "stopped") if name in stored}
-    return {
-        "columns": {name: known.to_dict() for name, known in look.columns.items()},
-        "silent": dict(look.silent),
-        "stopped": sorted(look.stopped),
-    }
+        return new
+    columns = {name: known.to_dict() for name, known in look.columns.items()}
+    return replace(new, columns=columns, silent=dict(look.silent))
 
 
 def _bounced(run: Run, connection: Connection, local: pd.DataFrame) -> frozenset[str]:
@@ -207,38 +215,26 @@ def _bounced(run: Run, connection: Connection, local: pd.DataFrame) -> frozenset
 def _waiting(
     run: Run,
     connection: Connection,
-    stored: Mapping[str, Any],
     frames: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
     remote: RemoteRead,
 ) -> Unsettled:
     """Nobody waits in the first sync of a connection: there nothing was typed to be synced."""
-    if not stored:
+    if run.checkpoint is None:
         return Unsettled()
-    return unsettled(run, connection, stored.get("waiting", {}), frames, remote.records)
+    return unsettled(run, connection, frames, remote.records)
 
 
 def _recent_writes(run: Run, connection: Connection, remote: RemoteRead, base: pd.DataFrame) -> list[Any]:
-    """Our own writes that this read may not show yet; of an incremental read only those of records it concerns."""
-    concerned = None
-    if not remote.is_complete:
-        concerned = sorted({*remote.records, *remote.tombstones, *base["external_id"]})
+    """Our own writes that this read may not show yet, as far as they concern it."""
+    touched = {*remote.records, *remote.tombstones, *base["external_id"]}
+    concerned = sorted(touched) if len(touched) <= MANY else None
     seconds = run.spec.capabilities.propagation_seconds
     return journal.recent_remote_writes(connection, run.connection.id, seconds, concerned)
 
 
 def _read_local(run: Run, connection: Connection, remote: RemoteRead, news: _News) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Local contacts and base: all of them beside a complete read, else those that the plan may touch."""
-    if not remote.is_complete:
-        return _read_affected(run, connection, remote, news)
-    local = contacts.read_contacts(connection, run.connection.workspace_id, run.names)
-    return local, links.read_base(connection, run.connection.id, run.names)
-
-
-def _read_affected(
-    run: Run, connection: Connection, remote: RemoteRead, news: _News
-) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The local rows and links that the plan may touch: what changed on either side, the counterparts of
-    both, and whoever holds an e-mail that an unlinked record brings."""
+    both, and whoever holds an e-mail that an unlinked record brings; of very many, simply all."""
     workspace_id, connection_id = run.connection.workspace_id, run.connection.id
     touched = [*remote.records, *remote.tombstones]
     if not touched and not news.changed and not news.gone:
@@ -247,6 +243,9 @@ def _read_affected(
             contacts.read_contacts(connection, workspace_id, run.names, ids=[]),
             links.read_base(connection, connection_id, run.names, only=nobody),
         )
+    if len(touched) + len(news.changed) + len(news.gone) > MANY:
+        everybody = contacts.read_contacts(connection, workspace_id, run.names)
+        return everybody, links.read_base(connection, connection_id, run.names)
     local = contacts.read_contacts(connection, workspace_id, run.names, ids=news.changed)
     theirs: list[Mapping[Any, Any]] = [record.fields for record in remote.records.values()]
     emails = {key for row in (*theirs, *local.to_dict("records")) if (key := email_of(run, row))}
@@ -273,11 +272,11 @@ def _to_frame(records: Iterable[RemoteRecord], names: list[str]) -> pd.DataFrame
     return frame
 
 
-def _moved_fields(run: Run, stored: Mapping[str, Any]) -> list[str]:
+def _moved_fields(run: Run, before: Mapping[str, Any]) -> list[str]:
     """Fields that another column holds now: by the mapping, or because the column was made anew."""
     look = run.provider.looked
     renewed = look.renewed if look is not None else frozenset()
-    by_mapping = run.moved_fields(stored.get("configuration", {}))
+    by_mapping = run.moved_fields(before)
     return [name for name in run.names if name in renewed or name in by_mapping]
 
 
@@ -315,8 +314,8 @@ def _policy(run: Run, connection: Connection, direction: Direction, changed_from
         direction=direction,
         linked_count=links.count_links(connection, connection_id),
         deleted_today=journal.deleted_in_last_day(connection, connection_id),
-        approved=journal.approved_deletes(connection, connection_id),
-        held=journal.held_deletes(connection, connection_id),
+        approved=run.agenda.approved_deletes,
+        held=run.agenda.held_deletes,
         is_configuration_changed=changed_from is not None,
         is_place_changed=changed_from is not None and changed_from.get("place") != run.configuration["place"],
     )

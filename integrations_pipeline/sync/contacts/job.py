@@ -16,11 +16,12 @@ from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import connections, sync_log
 from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.store.sync_log import Activity
-from integrations_pipeline.sync.contacts.acknowledge import Ledger
+from integrations_pipeline.sync.contacts.acknowledge import Known, Ledger
 from integrations_pipeline.sync.contacts.checkpoint import checkpoint
 from integrations_pipeline.sync.contacts.extract import Extracted, extract
 from integrations_pipeline.sync.contacts.load import load
 from integrations_pipeline.sync.contacts.recovery import settle_creates
+from integrations_pipeline.sync.contacts.settled import settled
 from integrations_pipeline.sync.full_reads import is_full_read_due
 from integrations_pipeline.sync.job import Tally
 from integrations_pipeline.sync.runtime import Run
@@ -59,7 +60,13 @@ class ContactsJob:
         self.read_calls = run.call_count - before
         self.plan, self.left_out = _chosen(run, found, self.plan_id)
         local_names = {rule.name for rule in run.rules if rule.to_local and self.ways.allows(Side.LOCAL)}
-        self.ledger = Ledger(self.scope, self.plan, self.extracted.recent, local_names)
+        known = Known(
+            recent=self.extracted.recent,
+            local_names=frozenset(local_names),
+            waiting=run.agenda,
+            fingerprints=settled(self.extracted.world, self.plan, self.extracted.fingerprints),
+        )
+        self.ledger = Ledger(self.scope, self.plan, known)
         load(run, self.plan, self.ledger)
         self._leave(run, self.extracted, self.ledger)
         return True

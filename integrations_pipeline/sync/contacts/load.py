@@ -54,9 +54,9 @@ def load(run: Run, plan: Plan, ledger: Ledger) -> None:
 def _batches(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
     """Contacts that get another e-mail come first and together: they may be giving theirs to one another."""
     movers = [change for change in changes if change.kind is ChangeKind.UPDATE and EMAIL in change.after]
-    moving = set(map(id, movers))
+    moving = {change.id for change in movers}
     yield from chunks(movers, MOVERS)
-    yield from chunks([change for change in changes if id(change) not in moving], LOCAL_BATCH)
+    yield from chunks([change for change in changes if change.id not in moving], LOCAL_BATCH)
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -84,9 +84,9 @@ def _agreed(agreement: Agreement) -> LinkWrite:
 def _write_local(
     run: Run, kind: ChangeKind, batch: Sequence[Change], ledger: Ledger, connection: Connection
 ) -> list[Outcome]:
-    ids = {id(change): change.contact_id or str(run.runtime.new_id()) for change in batch}
+    ids = {change.id: change.contact_id or str(run.runtime.new_id()) for change in batch}
     writes = [
-        ContactWrite(contact_id=ids[id(change)], fields=change.after, version=change.expected_version)
+        ContactWrite(contact_id=ids[change.id], fields=change.after, version=change.expected_version)
         for change in batch
     ]
     if kind is ChangeKind.DELETE:
@@ -104,8 +104,8 @@ def _write_local(
     for contact_id, version in parts.items():
         ledger.note_version(contact_id, version)
     return [
-        _applied(change, ids[id(change)])
-        if ids[id(change)] in written
+        _applied(change, ids[change.id])
+        if ids[change.id] in written
         else _without_email(change)
         if change.contact_id in parts
         else _missed(change, seen)

@@ -66,9 +66,5 @@ def _state(doubt: Doubt, made: Mapping[str, RemoteRecord]) -> StateChange:
 
 
 def _looking_again(run: Run, external_ids: Sequence[str]) -> Run:
-    """Without a cursor everything is read anyway."""
-    stored = run.connection.cursor
-    if not stored:
-        return run
-    retry = sorted({*stored.get("retry", ()), *external_ids})
-    return replace(run, connection=replace(run.connection, cursor={**stored, "retry": retry}))
+    """Without a checkpoint everything is read anyway."""
+    return replace(run, agenda=run.agenda.with_retry(external_ids)) if external_ids else run

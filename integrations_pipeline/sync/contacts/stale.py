@@ -18,7 +18,6 @@ def overlook_stale(
     tombstones: MutableSet[str],
     writes: Sequence[RecentWrite],
     *,
-    is_complete: bool,
     certain: Set[str] = frozenset(),
     base: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> set[str]:
@@ -35,7 +34,7 @@ def overlook_stale(
     A person who really undid our write within the window is not overruled: the records are read again by
     the next run, and once the window is over the read counts. What a change feed told cannot be older than
     our write, only late: of its records only the echo of an earlier write of ours is put right, and the
-    tombstones it told (`certain`) stay. `is_complete`: absence from `records` means deleted.
+    tombstones it told (`certain`) stay.
     """
     suspects: set[str] = set()
     history: dict[str, list[RecentWrite]] = {}
@@ -48,8 +47,7 @@ def overlook_stale(
             if is_stale:
                 del records[external_id]
         elif record is None:
-            looks_gone = is_complete or external_id in tombstones
-            is_stale = looks_gone and external_id not in certain and made[0].kind is ChangeKind.CREATE
+            is_stale = external_id in tombstones and external_id not in certain and made[0].kind is ChangeKind.CREATE
             if is_stale:
                 tombstones.discard(external_id)
                 records[external_id] = RemoteRecord(

@@ -30,6 +30,12 @@ create index integration_agenda_workspace on integration_agenda (workspace_id);
 -- What a person is asked is few rows among many that only the next run looks at.
 create index integration_agenda_open on integration_agenda (kind, connection_id) where kind <> 'retry';
 
+-- One question per contact and field: a run that finds the same one again must not ask twice.
+create unique index integration_agenda_asked on integration_agenda
+    (connection_id, kind, (coalesce(contact_id::text, external_id)), (coalesce(field, '')), side)
+    where decision is null and kind in (
+        'held_delete', 'held_clear', 'held_email', 'held_create', 'conflict');
+
 -- A journal row may be held for several reasons at once; which questions are open, the agenda tells.
 drop index if exists integration_changes_held;
 drop index if exists integration_changes_open;

@@ -1,0 +1,149 @@
+"""The next agenda: which questions are new, which answered themselves, which stay. Pure.
+
+A run finds the same questions again, asks each only once, and closes those that answered themselves. Belongs here: that
+comparison. Does not: writing either down (`checkpoint`).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from integrations_pipeline.engine.match import AMBIGUOUS
+from integrations_pipeline.model import (
+    EVERYTHING,
+    SETTLING,
+    Agenda,
+    AgendaItem,
+    AgendaKind,
+    Change,
+    ChangeKind,
+    ChangeState,
+    Decision,
+    Outcome,
+    Plan,
+    Side,
+)
+
+_QUESTIONS = (
+    AgendaKind.HELD_DELETE,
+    AgendaKind.HELD_CLEAR,
+    AgendaKind.HELD_EMAIL,
+    AgendaKind.HELD_CREATE,
+    AgendaKind.HELD_PLACE,
+    AgendaKind.CONFLICT,
+    AgendaKind.AMBIGUOUS,
+    AgendaKind.SKIPPED,
+)
+_SKIPS = (AgendaKind.AMBIGUOUS, AgendaKind.SKIPPED)
+_HELD_AS = {ChangeKind.DELETE: AgendaKind.HELD_DELETE, ChangeKind.CREATE: AgendaKind.HELD_CREATE}
+_ANSWERED = "answered itself"
+_TAKEN_UP = {Decision.APPROVED: "approved and taken up by a run", Decision.REJECTED: "rejected"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What becomes of the agenda. `asked`: changes for the journal, by state; `closed`: its rows that are over, and
+    why."""
+
+    new: Sequence[AgendaItem] = ()
+    gone: Sequence[AgendaItem] = ()
+    asked: Mapping[ChangeState, Sequence[Change]] = field(default_factory=dict)
+    closed: Mapping[UUID, str] = field(default_factory=dict)
+
+
+def settle_questions(
+    agenda: Agenda, plan: Plan, outcomes: Sequence[Outcome], sides: Collection[Side], *, keeps_deletes: bool
+) -> Settled:
+    """Make the open questions on these sides be exactly those of the plan.
+
+    `keeps_deletes`: an incremental read does not tell deletes again that were set aside; they stay. So does an approval
+    whose delete was tried and is not done.
+    """
+    wanted = {item.question: item for item in _questions(plan)}
+    undone = {
+        (outcome.change.side, outcome.change.contact_id)
+        for outcome in outcomes
+        if outcome.change.kind is ChangeKind.DELETE and outcome.state is not ChangeState.APPLIED
+    }
+    known = {item.question: item for item in agenda.of(*_QUESTIONS) if item.decision is not Decision.REJECTED}
+    stays = {
+        item.id
+        for question, item in known.items()
+        if question in wanted
+        or item.side not in sides
+        or (keeps_deletes and item.kind in _SKIPS and item.change is ChangeKind.DELETE)
+        or (item.decision is Decision.APPROVED and (item.side, item.contact_id) in undone)
+    }
+    gone = [item for item in agenda.of(*_QUESTIONS) if item.id not in stays and item.side in sides]
+    new = [item for question, item in wanted.items() if question not in known]
+    left = {item.change_id for item in agenda.of(*_QUESTIONS) if item.id in stays}
+    asked = {item.change_id for item in new}
+    return Settled(
+        new=new,
+        gone=gone,
+        asked={
+            ChangeState.HELD: [change for change in (*plan.held, *plan.conflicts) if change.id in asked],
+            ChangeState.SKIPPED: [change for change in plan.skipped if change.id in asked],
+        },
+        closed={
+            item.change_id: _TAKEN_UP.get(item.decision, _ANSWERED) if item.decision else _ANSWERED
+            for item in gone
+            if item.change_id and item.change_id not in left
+        },
+    )
+
+
+def _questions(plan: Plan) -> list[AgendaItem]:
+    held = [AgendaItem.of_change(_HELD_AS[change.kind], change) for change in plan.held]
+    conflicts = [item for change in plan.conflicts for item in AgendaItem.of_conflict(change)]
+    skipped = [
+        AgendaItem.of_change(AgendaKind.AMBIGUOUS if change.reason in AMBIGUOUS else AgendaKind.SKIPPED, change)
+        for change in plan.skipped
+    ]
+    return [*held, *conflicts, *skipped]
+
+
+def settle_retries(
+    agenda: Agenda, retry: Collection[str] | None, settling: Mapping[str, datetime], contacts: Collection[str]
+) -> Settled:
+    """What the next run looks at again: these records (None: everything), and whoever is being edited, since when.
+    `contacts`: which of their ids are contacts'."""
+    if retry is None:
+        wanted = [_again(reason=EVERYTHING)]
+    else:
+        wanted = [_again(key) for key in sorted(set(retry) - settling.keys())]
+    wanted += [
+        _again(None if key in contacts else key, key if key in contacts else None, SETTLING, at)
+        for key, at in settling.items()
+    ]
+    return _compared(agenda.of(AgendaKind.RETRY), wanted)
+
+
+def _again(
+    external_id: str | None = None, contact_id: str | None = None, reason: str = "", since: datetime | None = None
+) -> AgendaItem:
+    return AgendaItem(
+        kind=AgendaKind.RETRY,
+        side=Side.LOCAL if contact_id else Side.REMOTE,
+        external_id=external_id,
+        contact_id=contact_id,
+        reason=reason,
+        created_at=since,
+    )
+
+
+def settle_stopped(agenda: Agenda, stopped: Mapping[str, str]) -> Settled:
+    """Fields that neither side gets because of the provider's columns, with the reason."""
+    wanted = [
+        AgendaItem(kind=AgendaKind.STOPPED_FIELD, field=name, reason=reason) for name, reason in sorted(stopped.items())
+    ]
+    return _compared(agenda.of(AgendaKind.STOPPED_FIELD), wanted)
+
+
+def _compared(known: Sequence[AgendaItem], wanted: Sequence[AgendaItem]) -> Settled:
+    before, after = ({item.question: item for item in items} for items in (known, wanted))
+    return Settled(
+        new=[item for question, item in after.items() if question not in before],
+        gone=[item for item in known if item.question not in after],
+    )

@@ -1,0 +1,1 @@
+"""What is told to people about what was done: pure, from rows of the store to values, words and pages."""
