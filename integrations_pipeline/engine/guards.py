@@ -6,7 +6,16 @@ Belongs here: turning planned deletes into holds. Does not: finding them (`diff`
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from integrations_pipeline.model import Change, ConflictPolicy, DeletePolicy, Direction, Side
+from integrations_pipeline.model import (
+    AgendaItem,
+    AgendaKind,
+    Change,
+    ConflictPolicy,
+    Decision,
+    DeletePolicy,
+    Direction,
+    Side,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +25,10 @@ class Policy:
     `linked_count` is the number of linked contacts before the run; `deleted_today` counts the deletes
     applied per side in the last 24 hours; `approved` holds (side, contact_id) of deletes a person approved,
     `held` those that are held already, with the reason.
+
+    `changes_allowed`, `creates_allowed`: how many of a kind per side and day (None: any number), of which `spent` were
+    made; `held_changes`: what is held already, by kind, side, contact (or record) and field, with what a person said.
+    `field_policies`: conflict policies of single fields. `answers`: decided conflicts by contact and field.
     """
 
     conflict_policy: ConflictPolicy = ConflictPolicy.LOCAL_WINS
@@ -29,6 +42,12 @@ class Policy:
     held: Mapping[tuple[Side, str], str] = field(default_factory=dict)
     is_configuration_changed: bool = False
     is_place_changed: bool = False
+    changes_allowed: int | None = None
+    creates_allowed: int | None = None
+    spent: Mapping[tuple[Side, AgendaKind, str], int] = field(default_factory=dict)
+    held_changes: Mapping[tuple[AgendaKind, Side, str, str], Decision | None] = field(default_factory=dict)
+    field_policies: Mapping[str, ConflictPolicy] = field(default_factory=dict)
+    answers: Mapping[tuple[str, str], AgendaItem] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,10 @@ from datetime import datetime
 from integrations_pipeline.engine.canonical import canonical, is_same, opted_in_at
 from integrations_pipeline.model import (
     CONSENT_OUT,
+    AgendaItem,
     Conflict,
     ConflictPolicy,
+    Decision,
     FieldKind,
     FieldRule,
     Side,
@@ -21,6 +23,9 @@ from integrations_pipeline.model import (
 )
 
 Fields = Mapping[str, str]
+
+#: The policy of a conflict that a person decided.
+BY_PERSON = "decided by a person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,25 @@ class PairMerge:
     is_waiting: bool = False
 
 
-def merge_field(rule: FieldRule, values: tuple[str, str, str], policy: ConflictPolicy, times: Times) -> FieldMerge:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """Who wins a conflict: `policy`, or that of the field, or what a person said of just these values (`answers`)."""
+
+    policy: ConflictPolicy = ConflictPolicy.LOCAL_WINS
+    by_field: Mapping[str, ConflictPolicy] = field(default_factory=dict)
+    answers: Mapping[str, AgendaItem] = field(default_factory=dict)
+
+    def of(self, name: str) -> ConflictPolicy:
+        return self.by_field.get(name, self.policy)
+
+    def answer(self, name: str, values: tuple[str, str, str]) -> AgendaItem | None:
+        """A decision about other values than these was about another conflict."""
+        item = self.answers.get(name)
+        asked = item and tuple(item.values.get(key, "") for key in ("base", "local", "remote"))
+        return item if asked == values else None
+
+
+def merge_field(rule: FieldRule, values: tuple[str, str, str], choices: Choices, times: Times) -> FieldMerge:
     """Merge one field from its (base, local, remote) values.
 
     ================  ================  ==========================================
@@ -88,7 +111,7 @@ def merge_field(rule: FieldRule, values: tuple[str, str, str], policy: ConflictP
         return FieldMerge(to_remote=local) if rule.to_remote else FieldMerge()
     if is_same(local, base, rule.kind):
         return FieldMerge(to_local=remote) if rule.to_local else FieldMerge()
-    return _merge_conflict(rule, local, remote, policy, times)
+    return _merge_conflict(rule, values, choices, times)
 
 
 def merge_set(base: str, local: str, remote: str) -> str:
@@ -140,8 +163,14 @@ def choose_winner(rule: FieldRule, policy: ConflictPolicy, times: Times) -> tupl
     return Side.LOCAL, policy.value
 
 
-def _merge_conflict(rule: FieldRule, local: str, remote: str, policy: ConflictPolicy, times: Times) -> FieldMerge:
-    winner, reason = choose_winner(rule, policy, times)
+def _merge_conflict(rule: FieldRule, values: tuple[str, str, str], choices: Choices, times: Times) -> FieldMerge:
+    _, local, remote = values
+    answer = choices.answer(rule.name, values)
+    if answer is not None and answer.decision is Decision.VALUE:
+        return _write_both(rule, answer.values.get("value", ""), local, remote)
+    winner, reason = choose_winner(rule, choices.of(rule.name), times)
+    if answer is not None:
+        winner, reason = Side(answer.decision or Side.LOCAL), BY_PERSON
     return FieldMerge(
         to_remote=local if winner is Side.LOCAL and rule.to_remote else None,
         to_local=remote if winner is Side.REMOTE and rule.to_local else None,
@@ -154,7 +183,7 @@ def _merge_conflict(rule: FieldRule, local: str, remote: str, policy: ConflictPo
 def merge_pair(
     rules: Sequence[FieldRule],
     values: tuple[Fields, Fields, Fields],
-    policy: ConflictPolicy,
+    choices: Choices,
     times: Times,
 ) -> PairMerge:
     """Merge every field of one pair from its (base, local, remote) fields.
@@ -174,7 +203,7 @@ def merge_pair(
         if local[name] == remote[name] == base.get(name):
             continue
         triple = (base.get(name, ""), local[name], remote[name])
-        merged = merge_field(rule, triple, policy, times)
+        merged = merge_field(rule, triple, choices, times)
         _collect(outcome, name, merged, is_new=name not in base or triple[0] != merged.agreed)
         if merged.is_conflict:
             loser = merged.winner.other if merged.winner else None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from integrations_pipeline.engine.guards import Policy
-from integrations_pipeline.engine.merge import Fields, PairMerge, Times, is_edited, merge_pair
+from integrations_pipeline.engine.merge import Choices, Fields, PairMerge, Times, is_edited, merge_pair
 from integrations_pipeline.model import CONSENT_UNASKED, Agreement, Change, ChangeKind, Conflict, FieldRule, Side
 
 
@@ -43,7 +43,7 @@ class PairPlan:
 
 def plan_pair(pair: Pair, rules: Sequence[FieldRule], policy: Policy) -> PairPlan:
     """Merge one pair into its changes, in the order they are to be applied: link, local, remote."""
-    merged = merge_pair(rules, (pair.base, pair.local, pair.remote), policy.conflict_policy, pair.times)
+    merged = merge_pair(rules, (pair.base, pair.local, pair.remote), _choices(pair, rules, policy), pair.times)
     wanted = {Side.LOCAL: merged.to_local, Side.REMOTE: merged.to_remote}
     # A write that the direction leaves out keeps the pair unsettled, so that a later run makes it.
     is_left_over = any(after and not policy.direction.allows(side) for side, after in wanted.items())
@@ -63,6 +63,12 @@ def plan_pair(pair: Pair, rules: Sequence[FieldRule], policy: Policy) -> PairPla
         agreement=_agreement(pair, merged, is_settled=is_settled),
         conflict=conflict,
     )
+
+
+def _choices(pair: Pair, rules: Sequence[FieldRule], policy: Policy) -> Choices:
+    answers = policy.answers
+    mine = {rule.name: answers[pair.contact_id, rule.name] for rule in rules if (pair.contact_id, rule.name) in answers}
+    return Choices(policy=policy.conflict_policy, by_field=policy.field_policies, answers=mine)
 
 
 def _update(pair: Pair, side: Side, after: Fields, merged: PairMerge, *, is_settling: bool, also: Fields) -> Change:

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from integrations_pipeline.engine.diff import LinkedDiff, diff_linked, unlinked_rows
 from integrations_pipeline.engine.frames import Positions, arrow, keys_lower, texts
 from integrations_pipeline.engine.guards import guard_deletes
+from integrations_pipeline.engine.mass import restrain
 from integrations_pipeline.engine.match import HELD_LOCAL, MANY_LOCAL, Matches, Unlinked, match_unlinked
 from integrations_pipeline.engine.pairs import (
     Pair,
@@ -307,9 +308,13 @@ def _guarded(draft: _Draft, world: World, considered: Mapping[Direction, int]) -
         held.extend(guarded.held)
         skipped.extend(guarded.ignored)
         refusals.extend([guarded.refusal] if guarded.refusal else [])
+    restrained = restrain(changes, draft.agreements, world.rules, world.policy)
+    held.extend(restrained.held)
+    skipped.extend(restrained.skipped)
+    refusals.extend(restrained.refusals)
     return Plan(
-        changes=tuple(sorted(changes, key=lambda change: change.sort_key)),
-        agreements=tuple(sorted(draft.agreements, key=lambda entry: entry.contact_id)),
+        changes=tuple(sorted(restrained.changes, key=lambda change: change.sort_key)),
+        agreements=tuple(sorted(restrained.agreements, key=lambda entry: entry.contact_id)),
         held=tuple(held),
         skipped=tuple(sorted(skipped, key=lambda change: change.sort_key)),
         conflicts=tuple(sorted(draft.conflicts, key=lambda change: change.sort_key)),

@@ -5,6 +5,7 @@ Belongs here: values that cross module borders. Does not: behaviour that decides
 
 from integrations_pipeline.model.agenda import (
     EVERYTHING,
+    ORDERED,
     SETTLING,
     Agenda,
     AgendaItem,
@@ -66,6 +67,7 @@ __all__ = [
     "DIRECTION_OF",
     "EVERYTHING",
     "NO_CONSENT_WORDS",
+    "ORDERED",
     "SETTLING",
     "SET_SEPARATOR",
     "Agenda",

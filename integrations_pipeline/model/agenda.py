@@ -41,6 +41,8 @@ class Decision(StrEnum):
     VALUE = "value"
 
 
+#: The `field` of a held delete that no run found: a person's undo asks for it, and it waits until it is decided.
+ORDERED = "undo"
 #: Reasons of retries: somebody is editing it; everything is to be read.
 SETTLING = "settling"
 EVERYTHING = "everything"
@@ -100,10 +102,10 @@ class AgendaItem:
 
     @property
     def question(self) -> tuple[object, ...]:
-        """What makes two items the same: one that is found again is not asked anew. The reason of a held delete may
-        tell numbers that move."""
+        """What makes two items the same: one that is found again is not asked anew. The reason of a hold may tell
+        numbers that move."""
         values = tuple(tuple(sorted(told.items())) for told in (self.after, self.values))
-        reason = "" if self.change is ChangeKind.DELETE else self.reason
+        reason = "" if self.kind.value.startswith("held_") else self.reason
         return (self.kind, self.side, self.contact_id, self.external_id, self.field, self.change, *values, reason)
 
     @property
@@ -160,6 +162,24 @@ class Agenda:
         return {key: item.reason for item in self._deletes(None) for key in _keys([item])}
 
     @property
+    def held_changes(self) -> dict[tuple[AgendaKind, Side, str, str], Decision | None]:
+        """What guards hold, by kind, side, contact (or record) and field, with what a person said about it."""
+        return {
+            (item.kind, item.side, item.contact_id or item.external_id or "", item.field or ""): item.decision
+            for item in self.of(AgendaKind.HELD_CLEAR, AgendaKind.HELD_EMAIL, AgendaKind.HELD_CREATE)
+            if item.side
+        }
+
+    @property
+    def answers(self) -> dict[tuple[str, str], AgendaItem]:
+        """Decided conflicts, by contact and field."""
+        return {
+            (item.contact_id, item.field): item
+            for item in self.of(AgendaKind.CONFLICT)
+            if item.decision and item.contact_id and item.field
+        }
+
+    @property
     def missing_records(self) -> set[str]:
         """Remote records that were found deleted, and whose local delete waits for a person or a run."""
         items = (*self._deletes(None), *self._deletes(Decision.APPROVED))
@@ -176,12 +196,16 @@ class Agenda:
 
     @property
     def set_aside(self) -> dict[str, dict[str, str]]:
-        """Fields, by record, of what an incremental read does not tell but a plan must see: records that were set
-        aside, and those of open conflicts (only the fields in conflict)."""
+        """Fields, by record, of what an incremental read does not tell but a plan must see: records that were set aside
+        or are not made here yet, and those of open conflicts and held fields (only these fields)."""
         found: dict[str, dict[str, str]] = {}
-        for item in self.of(AgendaKind.AMBIGUOUS, AgendaKind.SKIPPED):
+        for item in self.of(AgendaKind.AMBIGUOUS, AgendaKind.SKIPPED, AgendaKind.HELD_CREATE):
             if item.external_id and (item.change, item.side) == (ChangeKind.CREATE, Side.LOCAL):
                 found[item.external_id] = dict(item.after)
+        for item in self.of(AgendaKind.HELD_CLEAR, AgendaKind.HELD_EMAIL):
+            if item.external_id:
+                theirs = item.after if item.side is Side.LOCAL else item.before
+                found.setdefault(item.external_id, {}).update(theirs)
         for item in self.of(AgendaKind.CONFLICT):
             if item.external_id and item.field:
                 found.setdefault(item.external_id, {})[item.field] = item.values.get("remote", "")

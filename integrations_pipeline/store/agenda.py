@@ -22,11 +22,12 @@ _INSERT = text(
     """
     insert into integration_agenda
         (id, connection_id, workspace_id, run_id, kind, side, contact_id, external_id, field, change, change_id, fields,
-         reason, created_at)
+         reason, created_at, decision, decided_by, decided_at)
     select r.id, :connection_id, :workspace_id, :run_id, r.kind, r.side, r.contact_id, r.external_id, r.field, r.change,
-        r.change_id, r.fields, nullif(r.reason, ''), coalesce(r.created_at, now())
+        r.change_id, r.fields, nullif(r.reason, ''), coalesce(r.created_at, now()), r.decision,
+        case when r.decision is not null then :by end, case when r.decision is not null then now() end
     from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, kind text, side text, contact_id uuid, external_id text,
-        field text, change text, change_id uuid, fields jsonb, reason text, created_at timestamptz)
+        field text, change text, change_id uuid, fields jsonb, reason text, created_at timestamptz, decision text)
     """
 )
 #: What a run writes down of fields, beside the values of a conflict.
@@ -72,13 +73,15 @@ def _row(item: AgendaItem) -> dict[str, Any]:
         "fields": dict(item.values) if item.kind is AgendaKind.CONFLICT else parts,
         "reason": item.reason,
         "created_at": item.created_at,
+        "decision": item.decision.value if item.decision else None,
     }
 
 
-def add_items(connection: Connection, scope: JournalScope, items: Sequence[AgendaItem]) -> None:
+def add_items(connection: Connection, scope: JournalScope, items: Sequence[AgendaItem], by: str | None = None) -> None:
+    """Write items down; `by`: who decided those that come with a decision."""
     if items:
         bound = {"connection_id": scope.connection_id, "workspace_id": scope.workspace_id, "run_id": scope.run_id}
-        connection.execute(_INSERT, {**bound, "rows": dump([_row(item) for item in items])})
+        connection.execute(_INSERT, {**bound, "by": by, "rows": dump([_row(item) for item in items])})
 
 
 def remove_items(connection: Connection, connection_id: UUID, ids: Collection[UUID]) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from integrations_pipeline.model import Change, ChangeKind, ChangeState, RecentWrite, Side
+from integrations_pipeline.model import AgendaKind, Change, ChangeKind, ChangeState, RecentWrite, Side
 from integrations_pipeline.store.rows import dump, from_json, to_json
 
 _STALE = "the run ended before it was done; planned again"
@@ -213,12 +213,37 @@ def _writes_of(row: Row[Any]) -> Iterator[RecentWrite]:
     yield RecentWrite(external_id=row.external_id, kind=kind, **fields)
 
 
-def deleted_in_last_day(connection: Connection, connection_id: UUID) -> dict[Side, int]:
-    statement = text(
-        "select side, count(*) from integration_changes where connection_id = :connection_id "
-        "and kind = 'delete' and state = 'applied' and updated_at > now() - interval '24 hours' group by side"
+#: What counts toward a limit per side and day. An empty value is "" or no member.
+_IN_LAST_DAY = text(
+    """
+    with made as (
+        select side, kind, before, after from integration_changes
+        where connection_id = :connection_id and state = 'applied' and kind in ('create', 'update', 'delete')
+            and updated_at > now() - interval '24 hours'
+            and (kind <> 'create' or updated_at > (
+                select min(completed_at) from integration_sync_logs
+                where connection_id = :connection_id and status in ('success', 'partial', 'refused')))
     )
-    return {Side(side): n for side, n in connection.execute(statement, {"connection_id": connection_id})}
+    select side, case kind when 'delete' then 'held_delete' else 'held_create' end as hold, '' as field, count(*) as n
+    from made where kind <> 'update' group by side, kind
+    union all
+    select side, case when e.value in ('""', '[]') then 'held_clear' else 'held_email' end, e.key, count(*)
+    from made, jsonb_each(made.after) as e
+    where kind = 'update' and jsonb_typeof(made.after) = 'object' and e.key <> 'email_opt_out'
+        and coalesce(made.before -> e.key, '""') not in ('""', '[]')
+        and (e.value in ('""', '[]')
+            or (e.key = 'email' and integrations_identity_key(e.value #>> '{}')
+                <> integrations_identity_key(made.before ->> 'email')))
+    group by 1, 2, 3
+    """
+)
+
+
+def made_in_last_day(connection: Connection, connection_id: UUID) -> dict[tuple[Side, AgendaKind, str], int]:
+    """How many deletes, creates (after the first sync), cleared values (per field) and changed e-mails were applied per
+    side."""
+    found = connection.execute(_IN_LAST_DAY, {"connection_id": connection_id})
+    return {(Side(row.side), AgendaKind(row.hold), row.field): row.n for row in found}
 
 
 def read_plan(connection: Connection, connection_id: UUID, plan_id: UUID) -> list[Change]:

@@ -215,6 +215,11 @@ def save_cursor(
     connection.execute(statement, bound)
 
 
+def forget_cursor(connection: Connection, connection_id: UUID) -> None:
+    """The next read is the first."""
+    connection.execute(text("update integration_connections set cursor = null where id = :id"), {"id": connection_id})
+
+
 def save_mail_cursor(connection: Connection, connection_id: UUID, cursor: Mapping[str, Any]) -> None:
     statement = text("update integration_connections set mail_cursor = cast(:cursor as jsonb) where id = :id")
     connection.execute(statement, {"id": connection_id, "cursor": dump(dict(cursor))})

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import ChangeKind, ChangeState, Decision, Side
+from integrations_pipeline.model import ORDERED, ChangeKind, ChangeState, Decision, Side
 from integrations_pipeline.store.agenda import read_everything
 
 
@@ -74,16 +74,28 @@ def decide_delete(connection: Connection, item_id: UUID, *, approve: bool, by: s
     statement = text(
         "update integration_agenda set decision = :decision, decided_by = :by, decided_at = now() "
         "where id = :id and kind = 'held_delete' and decision is null "
-        "returning connection_id, workspace_id, contact_id, side"
+        "returning connection_id, workspace_id, contact_id, side, field"
     )
     decision = Decision.APPROVED if approve else Decision.REJECTED
     row = connection.execute(statement, {"id": item_id, "decision": decision.value, "by": by}).one_or_none()
-    if row is not None and not approve:
+    if row is not None and row.field == ORDERED:
+        # Asked for by an undo, found by no run: here it is done at once, there by the next run.
+        _delete_here(connection, row.contact_id) if approve else _drop(connection, item_id)
+    elif row is not None and not approve:
         is_back = row.side == Side.REMOTE.value and _bring_back(connection, row.contact_id)
         if not is_back:
             _forget_link(connection, row.connection_id, row.contact_id)
             read_everything(connection, row.connection_id, row.workspace_id)
     return row is not None
+
+
+def _delete_here(connection: Connection, contact_id: UUID) -> None:
+    statement = text("update workspace_contacts set deleted_at = now() where id = :id and deleted_at is null")
+    connection.execute(statement, {"id": contact_id})
+
+
+def _drop(connection: Connection, item_id: UUID) -> None:
+    connection.execute(text("delete from integration_agenda where id = :id"), {"id": item_id})
 
 
 def _bring_back(connection: Connection, contact_id: UUID) -> bool:

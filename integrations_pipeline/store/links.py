@@ -197,6 +197,22 @@ def forget_fields(
     connection.execute(statement, {"connection_id": connection_id, "names": list(names), "ids": ids})
 
 
+def move_away(connection: Connection, connection_id: UUID, run_id: UUID | None) -> int:
+    """Drop all links of a connection, each into the journal first; returns how many."""
+    bound = {"connection_id": connection_id, "run_id": run_id}
+    connection.execute(
+        text(
+            "insert into integration_changes (run_id, connection_id, workspace_id, contact_id, external_id, side, "
+            "kind, base, state, reason) select :run_id, connection_id, workspace_id, contact_id, external_id, 'local', "
+            "'unlink', base, 'applied', 'moved to another place at the provider, as a person approved' "
+            "from integration_links where connection_id = :connection_id"
+        ),
+        bound,
+    )
+    gone = text("delete from integration_links where connection_id = :connection_id")
+    return connection.execute(gone, bound).rowcount
+
+
 def delete_links(connection: Connection, connection_id: UUID, contact_ids: Sequence[str]) -> None:
     statement = text(
         "delete from integration_links where connection_id = :connection_id "

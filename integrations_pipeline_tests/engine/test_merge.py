@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from integrations_pipeline.engine.merge import (
+    BY_PERSON,
+    Choices,
     FieldMerge,
     Times,
     choose_winner,
@@ -13,13 +15,17 @@ from integrations_pipeline.engine.merge import (
     merge_pair,
     merge_set,
 )
-from integrations_pipeline.model import ConflictPolicy, FieldRule, Side
+from integrations_pipeline.model import AgendaItem, AgendaKind, ConflictPolicy, Decision, FieldRule, Side
 from integrations_pipeline_tests.builders import COMPANY, EMAIL, NAME, OPT_OUT, TAGS, one_way, tags
 
 LOCAL_WINS, REMOTE_WINS = ConflictPolicy.LOCAL_WINS, ConflictPolicy.REMOTE_WINS
 NEWEST, MANUAL = ConflictPolicy.NEWEST_WINS, ConflictPolicy.MANUAL
 EARLY, LATE = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC)
 TO_REMOTE, TO_LOCAL = one_way(NAME, Side.REMOTE), one_way(NAME, Side.LOCAL)
+
+
+def by(policy: ConflictPolicy) -> Choices:
+    return Choices(policy=policy)
 
 
 def lost(winner: Side | None, reason: str, **writes: str) -> FieldMerge:
@@ -85,7 +91,7 @@ def lost(winner: Side | None, reason: str, **writes: str) -> FieldMerge:
     ],
 )
 def test_the_field_table(rule: FieldRule, values: tuple[str, str, str], expected: FieldMerge) -> None:
-    assert merge_field(rule, values, LOCAL_WINS, Times()) == expected
+    assert merge_field(rule, values, by(LOCAL_WINS), Times()) == expected
 
 
 @pytest.mark.parametrize(
@@ -123,7 +129,7 @@ def test_a_tag_removed_in_the_workspace_stays_removed_although_the_provider_spel
 )
 def test_who_wins_a_conflict(policy: ConflictPolicy, times: Times, winner: Side | None) -> None:
     assert choose_winner(NAME, policy, times) == (winner, policy.value)
-    merged = merge_field(NAME, ("a", "l", "r"), policy, times)
+    merged = merge_field(NAME, ("a", "l", "r"), by(policy), times)
     assert merged.to_remote == ("l" if winner is Side.LOCAL else None)
     assert merged.to_local == ("r" if winner is Side.REMOTE else None)
     assert merged.is_conflict
@@ -158,12 +164,12 @@ BETWEEN = datetime(2024, 1, 1, 12, tzinfo=UTC)
 def test_consent_only_goes_down_but_for_the_persons_own_later_opt_in(
     values: tuple[str, str, str], opted_out_at: datetime | None, expected: FieldMerge
 ) -> None:
-    assert merge_field(OPT_OUT, values, LOCAL_WINS, Times(opted_out_at=opted_out_at)) == expected
+    assert merge_field(OPT_OUT, values, by(LOCAL_WINS), Times(opted_out_at=opted_out_at)) == expected
 
 
 def test_an_opt_in_is_not_written_where_the_field_is_not_taken() -> None:
     outward = one_way(OPT_OUT, Side.REMOTE)
-    assert merge_field(outward, (OUT, OUT, IN_LATE), LOCAL_WINS, Times(opted_out_at=BETWEEN)) == FieldMerge()
+    assert merge_field(outward, (OUT, OUT, IN_LATE), by(LOCAL_WINS), Times(opted_out_at=BETWEEN)) == FieldMerge()
 
 
 def test_a_side_that_was_not_asked_has_made_no_edit() -> None:
@@ -171,22 +177,24 @@ def test_a_side_that_was_not_asked_has_made_no_edit() -> None:
 
 
 def test_a_field_that_one_side_cannot_hold_is_left_alone() -> None:
-    merged = merge_pair((NAME, COMPANY), ({}, {"name": "a", "company": "b"}, {"name": "a"}), LOCAL_WINS, Times())
+    merged = merge_pair((NAME, COMPANY), ({}, {"name": "a", "company": "b"}, {"name": "a"}), by(LOCAL_WINS), Times())
     assert merged.agreed == {"name": "a"}
     assert not merged.to_remote
-    assert not merge_pair((NAME,), ({}, {}, {"name": "a"}), LOCAL_WINS, Times()).to_local
+    assert not merge_pair((NAME,), ({}, {}, {"name": "a"}), by(LOCAL_WINS), Times()).to_local
 
 
 def test_only_what_the_base_does_not_hold_yet_is_newly_agreed() -> None:
     sides = {"name": "a", "company": "b", "email": ""}
-    merged = merge_pair((NAME, COMPANY, EMAIL), ({"name": "a", "company": "old"}, sides, sides), LOCAL_WINS, Times())
+    merged = merge_pair(
+        (NAME, COMPANY, EMAIL), ({"name": "a", "company": "old"}, sides, sides), by(LOCAL_WINS), Times()
+    )
     assert merged.agreed == {"company": "b", "email": ""}
 
 
 def test_each_losing_side_gets_one_conflict_with_every_field_it_lost() -> None:
     rules = (NAME, COMPANY, one_way(FieldRule(name="phone"), Side.LOCAL))
     base, local, remote = (dict.fromkeys(("name", "company", "phone"), text) for text in ("b", "l", "r"))
-    merged = merge_pair(rules, (base, local, remote), LOCAL_WINS, Times(local_at=EARLY, remote_at=LATE))
+    merged = merge_pair(rules, (base, local, remote), by(LOCAL_WINS), Times(local_at=EARLY, remote_at=LATE))
     assert merged.to_remote == {"name": "l", "company": "l"}
     assert merged.to_local == {"phone": "r"}
     triple = {"base": "b", "local": "l", "remote": "r"}
@@ -201,7 +209,7 @@ def test_each_losing_side_gets_one_conflict_with_every_field_it_lost() -> None:
 
 def test_under_the_manual_policy_a_conflict_stays_open_beside_what_can_be_written() -> None:
     base, local, remote = {"name": "b", "company": "b"}, {"name": "l", "company": "l"}, {"name": "r", "company": "b"}
-    merged = merge_pair((NAME, COMPANY), (base, local, remote), MANUAL, Times())
+    merged = merge_pair((NAME, COMPANY), (base, local, remote), by(MANUAL), Times())
     assert merged.to_remote == {"company": "l"}
     assert not merged.resolved
     assert merged.open is not None
@@ -224,3 +232,32 @@ def test_what_counts_as_an_edit_against_a_delete(
     rule: FieldRule, base: dict[str, str], side: dict[str, str], expected: bool
 ) -> None:
     assert is_edited((rule,), base, side, Side.REMOTE) is expected
+
+
+ASKED = {"base": "a", "local": "l", "remote": "r"}
+
+
+@pytest.mark.parametrize(
+    ("decision", "more", "expected"),
+    [
+        (Decision.LOCAL, {}, lost(Side.LOCAL, BY_PERSON, to_remote="l")),
+        (Decision.REMOTE, {}, lost(Side.REMOTE, BY_PERSON, to_local="r")),
+        (Decision.VALUE, {"value": "new"}, FieldMerge(to_local="new", to_remote="new")),
+        (Decision.VALUE, {"value": "l"}, FieldMerge(to_remote="l")),
+        (Decision.VALUE, {"value": ""}, FieldMerge(to_local="", to_remote="")),
+    ],
+)
+def test_what_a_person_decided_wins_the_conflict_it_was_about(
+    decision: Decision, more: dict[str, str], expected: FieldMerge
+) -> None:
+    answer = AgendaItem(kind=AgendaKind.CONFLICT, field="name", decision=decision, values={**ASKED, **more})
+    choices = Choices(policy=MANUAL, answers={"name": answer})
+    assert merge_field(NAME, ("a", "l", "r"), choices, Times()) == expected
+    later = merge_field(NAME, ("a", "l", "changed since"), choices, Times())
+    assert (later.is_conflict, later.winner) == (True, None), "of other values nobody said anything"
+
+
+def test_a_field_may_have_a_policy_of_its_own() -> None:
+    choices = Choices(policy=MANUAL, by_field={"name": REMOTE_WINS})
+    assert merge_field(NAME, ("a", "l", "r"), choices, Times()).winner is Side.REMOTE
+    assert merge_field(COMPANY, ("a", "l", "r"), choices, Times()).winner is None

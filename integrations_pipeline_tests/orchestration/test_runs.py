@@ -331,7 +331,7 @@ def test_what_sensors_and_schedules_ask_for_leaves_the_queue_after_what_a_person
         requests = definitions.resolve_schedule_def(schedule.name).evaluate_tick(context).run_requests
         tags += [dict(request.tags) for request in requests or ()]
 
-    assert len(tags) == 4
+    assert len(tags) == 5
     assert {int(each["dagster/priority"]) for each in tags} == {-1}
     jobs = [definitions.resolve_job_def(job.name) for job in definitions.jobs or ()]
     assert not any("dagster/priority" in job.tags for job in jobs), "a person's launch of them has none"

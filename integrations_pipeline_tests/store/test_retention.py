@@ -139,8 +139,8 @@ def test_a_log_row_stays_while_the_journal_points_to_it_and_no_change_is_touched
     with database.admin() as connection:
         assert log_id in left(connection, "integration_sync_logs")
         assert left(connection, "integration_changes") == {held, applied}
-        assert changes.deleted_in_last_day(connection, ids["connection_id"]) == {}
-        assert Side.REMOTE not in changes.deleted_in_last_day(connection, ids["connection_id"])
+        assert changes.made_in_last_day(connection, ids["connection_id"]) == {}
+        assert not any(side is Side.REMOTE for side, _, _ in changes.made_in_last_day(connection, ids["connection_id"]))
 
 
 def test_activity_and_pace(database: Database, ids: dict[str, UUID]) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from integrations_pipeline.model import Direction, RunStatus
+from integrations_pipeline.model import AgendaKind, Direction, RunStatus
 from integrations_pipeline.store import decisions
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, people, person
 
@@ -273,11 +273,11 @@ def test_a_changed_configuration_reads_everything_and_deletes_nothing(world: Wor
     tenant = started(world, delete_policy="propagate", **NO_LIMIT)
     _reconfigure(tenant, what)
     report = tenant.sync()
-    assert report.plan.considered
+    assert report.results[0].metadata["read"] == "complete"
     assert len(tenant.local()) == 5
-    held = 0 if what == "mapping" else 2
-    assert report.held == held
-    assert report.status is (RunStatus.REFUSED if held else RunStatus.SUCCESS)
+    is_asked = what == "base"
+    assert [item.kind for item in tenant.agenda.items] == [AgendaKind.HELD_PLACE] * is_asked
+    assert report.status is (RunStatus.REFUSED if is_asked else RunStatus.SUCCESS)
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_a_run_that_dies_after_a_change_of_table_leaves_no_old_base_behind(world
 
 def test_more_records_than_are_read_one_by_one_are_read_with_all_the_others(world: World) -> None:
     """Somebody imports a list into the table: all of it waits for its editor, and then arrives whole."""
-    tenant = started(world, 1, settle_seconds=30)
+    tenant = started(world, 1, settle_seconds=30, create_limit_fraction=10_000)
     tenant.add_remote(*people(MAX_RETRY + 1, first=10))
     assert tenant.sync().settling == MAX_RETRY + 1
     assert (tenant.agenda.is_full_wanted, len(tenant.agenda.settling)) == (True, MAX_RETRY + 1)

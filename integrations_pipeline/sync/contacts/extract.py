@@ -18,7 +18,7 @@ import pandas as pd
 
 from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.reader import World
-from integrations_pipeline.model import Checkpoint, ConflictPolicy, Direction, Side, Snapshot
+from integrations_pipeline.model import AgendaKind, Checkpoint, ConflictPolicy, Direction, Side, Snapshot
 from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import contacts, links, suppressions
@@ -30,6 +30,7 @@ from integrations_pipeline.sync.contacts.belief import (
     spare_resumed,
     unsettled,
 )
+from integrations_pipeline.sync.contacts.limits import changes_allowed, creates_allowed
 from integrations_pipeline.sync.contacts.stale import overlook_stale
 from integrations_pipeline.sync.reading import (
     RemoteRead,
@@ -306,16 +307,24 @@ def _policy(run: Run, connection: Connection, direction: Direction, changed_from
     settings = run.settings
     default = ConflictPolicy.NEWEST_WINS if run.spec.capabilities.tells_modified_at else ConflictPolicy.LOCAL_WINS
     connection_id = run.connection.id
+    linked_count = links.count_links(connection, connection_id)
+    made = journal.made_in_last_day(connection, connection_id)
     return Policy(
         conflict_policy=settings.conflict_policy or default,
         delete_policy=settings.delete_policy,
         delete_limit=settings.delete_limit,
         delete_limit_fraction=settings.delete_limit_fraction,
         direction=direction,
-        linked_count=links.count_links(connection, connection_id),
-        deleted_today=journal.deleted_in_last_day(connection, connection_id),
+        linked_count=linked_count,
+        deleted_today={side: n for (side, kind, _), n in made.items() if kind is AgendaKind.HELD_DELETE},
         approved=run.agenda.approved_deletes,
         held=run.agenda.held_deletes,
+        changes_allowed=changes_allowed(settings, linked_count),
+        creates_allowed=creates_allowed(settings, linked_count) if run.checkpoint else None,
+        spent=made,
+        held_changes=run.agenda.held_changes,
+        field_policies=settings.field_policies,
+        answers=run.agenda.answers,
         is_configuration_changed=changed_from is not None,
         is_place_changed=changed_from is not None and changed_from.get("place") != run.configuration["place"],
     )

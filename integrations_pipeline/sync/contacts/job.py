@@ -16,6 +16,7 @@ from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import connections, sync_log
 from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.store.sync_log import Activity
+from integrations_pipeline.sync.contacts import place
 from integrations_pipeline.sync.contacts.acknowledge import Known, Ledger
 from integrations_pipeline.sync.contacts.checkpoint import checkpoint
 from integrations_pipeline.sync.contacts.extract import Extracted, extract
@@ -57,6 +58,14 @@ class ContactsJob:
         before = run.call_count
         run = settle_creates(run)
         self.extracted, found = self._found(run, self.ways)
+        if place.is_elsewhere(self.extracted):
+            if not place.is_meant(run, self.extracted):
+                self.read_calls = run.call_count - before
+                self.plan = place.ask(run, self.extracted, self.scope)
+                return True
+            place.start_anew(run, self.scope)
+            run = replace(run, connection=replace(run.connection, cursor=None))
+            self.extracted, found = self._found(run, self.ways)
         self.read_calls = run.call_count - before
         self.plan, self.left_out = _chosen(run, found, self.plan_id)
         local_names = {rule.name for rule in run.rules if rule.to_local and self.ways.allows(Side.LOCAL)}
@@ -81,6 +90,8 @@ class ContactsJob:
         if self.ways is None:
             raise ConfigurationError(f"{run.spec.name} takes no contacts: there is nothing to preview that way")
         self.extracted, self.plan = self._found(run, self.ways)
+        if place.is_elsewhere(self.extracted) and not place.is_meant(run, self.extracted):
+            self.plan = place.ask(run, self.extracted, self.scope)
         with run.session.begin() as connection:
             journal.record_changes(connection, self.scope, self.plan.changes, ChangeState.PLANNED)
             activity = Activity(

@@ -5,13 +5,15 @@ comparison. Does not: writing either down (`checkpoint`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
+from integrations_pipeline.engine.mass import NOT_WANTED
 from integrations_pipeline.engine.match import AMBIGUOUS
 from integrations_pipeline.model import (
     EVERYTHING,
+    ORDERED,
     SETTLING,
     Agenda,
     AgendaItem,
@@ -36,9 +38,9 @@ _QUESTIONS = (
     AgendaKind.SKIPPED,
 )
 _SKIPS = (AgendaKind.AMBIGUOUS, AgendaKind.SKIPPED)
-_HELD_AS = {ChangeKind.DELETE: AgendaKind.HELD_DELETE, ChangeKind.CREATE: AgendaKind.HELD_CREATE}
 _ANSWERED = "answered itself"
 _TAKEN_UP = {Decision.APPROVED: "approved and taken up by a run", Decision.REJECTED: "rejected"}
+_DECIDED = "decided by a person and taken up by a run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,25 +59,31 @@ def settle_questions(
 ) -> Settled:
     """Make the open questions on these sides be exactly those of the plan.
 
-    `keeps_deletes`: an incremental read does not tell deletes again that were set aside; they stay. So does an approval
-    whose delete was tried and is not done.
+    `keeps_deletes`: an incremental read does not tell deletes again that were set aside; they stay. So does a decision
+    of which something was tried and is not done, and that somebody is not to be made.
     """
     wanted = {item.question: item for item in _questions(plan)}
-    undone = {
-        (outcome.change.side, outcome.change.contact_id)
-        for outcome in outcomes
-        if outcome.change.kind is ChangeKind.DELETE and outcome.state is not ChangeState.APPLIED
+    undone = {outcome.change.contact_id for outcome in outcomes if outcome.state is not ChangeState.APPLIED}
+    unwanted = {
+        (change.side, change.contact_id or change.external_id) for change in plan.skipped if change.reason == NOT_WANTED
     }
-    known = {item.question: item for item in agenda.of(*_QUESTIONS) if item.decision is not Decision.REJECTED}
+    over = (AgendaKind.HELD_DELETE,)
+    known = {
+        item.question: item
+        for item in agenda.of(*_QUESTIONS)
+        if not (item.decision is Decision.REJECTED and item.kind in over)
+    }
     stays = {
         item.id
         for question, item in known.items()
         if question in wanted
-        or item.side not in sides
+        or (item.side is not None and item.side not in sides)
         or (keeps_deletes and item.kind in _SKIPS and item.change is ChangeKind.DELETE)
-        or (item.decision is Decision.APPROVED and (item.side, item.contact_id) in undone)
+        or (item.decision and item.contact_id in undone)
+        or (item.field == ORDERED and not item.decision)
+        or (item.side, item.contact_id or item.external_id) in unwanted
     }
-    gone = [item for item in agenda.of(*_QUESTIONS) if item.id not in stays and item.side in sides]
+    gone = [item for item in agenda.of(*_QUESTIONS) if item.id not in stays]
     new = [item for question, item in wanted.items() if question not in known]
     left = {item.change_id for item in agenda.of(*_QUESTIONS) if item.id in stays}
     asked = {item.change_id for item in new}
@@ -87,7 +95,7 @@ def settle_questions(
             ChangeState.SKIPPED: [change for change in plan.skipped if change.id in asked],
         },
         closed={
-            item.change_id: _TAKEN_UP.get(item.decision, _ANSWERED) if item.decision else _ANSWERED
+            item.change_id: _TAKEN_UP.get(item.decision, _DECIDED) if item.decision else _ANSWERED
             for item in gone
             if item.change_id and item.change_id not in left
         },
@@ -95,13 +103,25 @@ def settle_questions(
 
 
 def _questions(plan: Plan) -> list[AgendaItem]:
-    held = [AgendaItem.of_change(_HELD_AS[change.kind], change) for change in plan.held]
+    held = [_held(change) for change in plan.held]
     conflicts = [item for change in plan.conflicts for item in AgendaItem.of_conflict(change)]
     skipped = [
         AgendaItem.of_change(AgendaKind.AMBIGUOUS if change.reason in AMBIGUOUS else AgendaKind.SKIPPED, change)
         for change in plan.skipped
+        if change.reason != NOT_WANTED
     ]
     return [*held, *conflicts, *skipped]
+
+
+def _held(change: Change) -> AgendaItem:
+    """A held delete or create is one question, a held field of an update another."""
+    if change.kind is ChangeKind.DELETE:
+        return AgendaItem.of_change(AgendaKind.HELD_DELETE, change)
+    if change.kind is ChangeKind.CREATE:
+        return AgendaItem.of_change(AgendaKind.HELD_CREATE, change)
+    ((name, value),) = change.after.items()
+    kind = AgendaKind.HELD_EMAIL if value.strip() else AgendaKind.HELD_CLEAR
+    return replace(AgendaItem.of_change(kind, change), field=name)
 
 
 def settle_retries(

@@ -12,7 +12,7 @@ class Killed(BaseException):
 
 
 def killed_in_a_create(world: MailchimpWorld, count: int) -> tuple[Subscribers, list[str]]:
-    tenant = world.tenant()
+    tenant = world.tenant(create_limit_fraction=1000)
     tenant.add_local(*(person(number) for number in range(50, 55)))
     tenant.sync()
     ids = tenant.add_local(*(person(number) for number in range(count)))

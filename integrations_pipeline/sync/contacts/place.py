@@ -1,0 +1,57 @@
+"""Another base, table or list: whom a connection is linked to is not there, and nothing of that is anybody's deed.
+
+Taken as usual, everybody would count as deleted there, and everybody there as new here. So the run does nothing and
+asks once; what was linked stays linked until a person says that the new place is meant. Then it is a first sync.
+Belongs here: telling it, asking, starting anew. Does not: what a first sync does.
+"""
+
+from integrations_pipeline.model import AgendaItem, AgendaKind, Decision, Plan
+from integrations_pipeline.store import agenda, connections, links
+from integrations_pipeline.store.changes import JournalScope
+from integrations_pipeline.sync.contacts.extract import Extracted
+from integrations_pipeline.sync.runtime import Run
+
+
+def is_elsewhere(extracted: Extracted) -> bool:
+    """Whether the place changed since the last run, and fewer than half of the linked records are in the new one."""
+    policy = extracted.world.policy
+    missing = len(extracted.world.remote.tombstones)
+    return policy.is_place_changed and 2 * missing > policy.linked_count
+
+
+def _question(run: Run, extracted: Extracted) -> AgendaItem:
+    policy = extracted.world.policy
+    missing = len(extracted.world.remote.tombstones)
+    reason = (
+        f"the connection points to another place at {run.spec.title}: {missing} of {policy.linked_count} linked "
+        "records are not there; approve to start anew there, or change the settings back"
+    )
+    return AgendaItem(kind=AgendaKind.HELD_PLACE, after={"place": str(run.configuration["place"])}, reason=reason)
+
+
+def is_meant(run: Run, extracted: Extracted) -> bool:
+    """Whether a person approved just this place."""
+    asked = _question(run, extracted).question
+    held = run.agenda.of(AgendaKind.HELD_PLACE)
+    return any(item.decision is Decision.APPROVED and item.question == asked for item in held)
+
+
+def ask(run: Run, extracted: Extracted, scope: JournalScope) -> Plan:
+    """Hold everything, and ask a person once. The checkpoint stays that of the old place."""
+    question = _question(run, extracted)
+    known = run.agenda.of(AgendaKind.HELD_PLACE)
+    if not run.is_preview:
+        with run.session.begin() as connection:
+            others = [item.id for item in known if item.question != question.question]
+            agenda.remove_items(connection, run.connection.id, others)
+            if question.question not in {item.question for item in known}:
+                agenda.add_items(connection, scope, [question])
+            connections.record_success(connection, run.connection.id, is_due_again=False)
+    return Plan(refusals=(question.reason,), direction=extracted.world.policy.direction)
+
+
+def start_anew(run: Run, scope: JournalScope) -> None:
+    """Let go of the links to the old place; the journal keeps whom they linked."""
+    with run.session.begin() as connection:
+        links.move_away(connection, scope.connection_id, scope.run_id)
+        connections.forget_cursor(connection, scope.connection_id)
