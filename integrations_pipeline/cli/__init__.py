@@ -26,6 +26,7 @@ from integrations_pipeline.cli import (
     status,
     suppressions,
     sync,
+    undo,
     verify,
     workspaces,
 )
@@ -54,6 +55,7 @@ app.add_typer(decisions.conflicts_app, name="conflicts")
 app.add_typer(decisions.deletes_app, name="deletes")
 app.add_typer(alerts.app, name="alerts")
 sync.register(app)
+undo.register(app)
 verify.register(app)
 logs.register(app)
 status.register(app)
