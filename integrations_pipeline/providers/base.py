@@ -138,6 +138,8 @@ class ConnectionSettings(BaseModel):
     manners: ClassVar[frozenset[str]] = frozenset()
 
     conflict_policy: ConflictPolicy | None = None
+    #: What goes before `conflict_policy`, by workspace field.
+    field_policies: dict[str, ConflictPolicy] = Field(default_factory=dict)
     delete_policy: DeletePolicy = DeletePolicy.HOLD
     delete_limit: int = Field(25, ge=0, le=1_000_000_000)
     delete_limit_fraction: float = Field(0.2, ge=0, le=1)
