@@ -196,6 +196,18 @@ def test_a_mistake_gets_one_line_and_the_exit_code_for_usage(
             "delete_limit",
             id="range",
         ),
+        pytest.param(
+            '{"api_key": "secret-token"}',
+            '{"base_id": "a", "table_id": "b", "field_policies": {"phone": "always"}}',
+            "field_policies.phone",
+            id="policy",
+        ),
+        pytest.param(
+            '{"api_key": "secret-token"}',
+            '{"base_id": "a", "table_id": "b", "field_policies": {"custom_fields.x": "local_wins"}}',
+            "field_policies: 'custom_fields.x' is not synced",
+            id="policy of a field that is not mapped",
+        ),
     ],
 )
 def test_wrong_credentials_or_settings_are_refused_without_repeating_them(

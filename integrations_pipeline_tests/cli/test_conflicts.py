@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from integrations_pipeline_tests.cli.odd_input import VALUES as VALUES_OF_NOBODY
 from integrations_pipeline_tests.cli.run import Ran, run
 from integrations_pipeline_tests.cli.waiting_rows import Place, place
 from integrations_pipeline_tests.environment import Environment
@@ -133,6 +134,23 @@ def test_a_wrong_decision_is_one_line_and_does_nothing(acme: Place) -> None:
     assert "no open conflict has the id" in refused(run(*resolve, ids[2], *ACME, "--keep", "local"))
     assert set(acme.decisions().values()) == {None}
     assert acme.activity() == []
+
+
+@pytest.mark.slow
+def test_no_odd_value_name_or_reason_ends_otherwise_than_with_one_line(acme: Place) -> None:
+    for value in VALUES_OF_NOBODY:
+        item = acme.conflict(0)
+        for options in (
+            [f"--set=name={value}"],
+            ["--keep=local", f"--as={value}"],
+            ["--keep=local", f"--because={value}"],
+        ):
+            ran = run("conflicts", "resolve", item, *ACME, *options)
+            assert ran.code in (0, 2)
+            assert not any(word in ran.err for word in ("Traceback", "please report"))
+            acme.environment.rows("delete from integration_agenda returning id")
+            item = acme.conflict(0)
+        acme.environment.rows("delete from integration_agenda returning id")
 
 
 def test_many_are_decided_by_field_or_person(acme: Place) -> None:
