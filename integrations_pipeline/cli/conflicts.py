@@ -1,6 +1,7 @@
 """`integrations conflicts`: fields that both sides changed; looking, deciding, taking a decision back."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -35,7 +36,7 @@ from integrations_pipeline.cli.output import (
 )
 from integrations_pipeline.cli.waiting_words import document_of
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.layout import amount
+from integrations_pipeline.layout import amount, seen_from
 from integrations_pipeline.model import ConflictPolicy, Decision
 from integrations_pipeline.store import decisions
 from integrations_pipeline.store.conflicts import Past, PastFilter, list_past
@@ -98,8 +99,8 @@ def _of_waiting(item: Waiting) -> dict[str, Any]:
     return {
         **document_of(item, ""),
         "external_id": item.external_id,
-        "local_at": item.fields.get("local_at"),
-        "remote_at": item.fields.get("remote_at"),
+        "local_at": item.local_at,
+        "remote_at": item.remote_at,
         "state": "decided" if item.decision else "open",
         "winner": item.decision if item.decision in set(Keep) else None,
         "value": item.fields.get("value"),
@@ -155,7 +156,7 @@ def _show(rows: Sequence[dict[str, Any]], workspace: str | None, *, is_every: bo
 def _cells(row: dict[str, Any], *, is_all: bool) -> list[Any]:
     kept = row["winner"] or ("undecided" if row["state"] == "open" else "a value of its own")
     by = row["policy"] or row["decided_by"]
-    values = [shown(row["field"], str(row[side] or "")) for side in ("base", "local", "remote")]
+    values = [_value(row, side) for side in ("base", "local", "remote")]
     slug = row["workspace"] if is_all else ""
     return [
         row["id"],
@@ -168,6 +169,12 @@ def _cells(row: dict[str, Any], *, is_all: bool) -> list[Any]:
         by,
         row["since"],
     ]
+
+
+def _value(row: dict[str, Any], side: str) -> str:
+    """A side's value, with the time at which it was changed where that is known."""
+    text, at = shown(row["field"], str(row[side] or "")), row.get(f"{side}_at")
+    return f"{text} ({seen_from(datetime.fromisoformat(at), datetime.now(UTC))})" if at else text
 
 
 @app.command()

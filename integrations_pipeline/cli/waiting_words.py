@@ -18,7 +18,7 @@ INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(HOLDS, "held_*: `holds reject` in place of `approve` keeps what is there; --because says why"),
     **dict.fromkeys(CONFLICTS, "conflict: --keep remote takes the other value, --set FIELD=VALUE any other"),
     **dict.fromkeys(FAILURES, "failed, refused: mend the contact or the column, then retry"),
-    PITCH: "pitch: of an unknown one say --not-sent if the mailbox does not have it, and it is sent again",
+    PITCH: "pitch: --not-sent if the mailbox does not have it, then it is sent again; `pitches cancel` gives one up",
     "ambiguous": "ambiguous: give each its own e-mail, or merge them; the next run takes them up",
     "skipped": "skipped: mend what the reason says; the next run takes them up",
     "stopped_field": "stopped_field: put the column back, or `connections accept` it as it is",

@@ -37,7 +37,7 @@ _PITCH_REASONS = {
 class Waiting:
     """One thing that waits. `fields`: of a conflict its base, local and remote value, else before, after and base of
     the change; `change`: what is held or failed (`model.ChangeKind`). A pitch has a `status`, provider "" and no
-    connection; nothing else has a status."""
+    connection; nothing else has a status. `local_at`, `remote_at`: when the sides of a conflict were changed."""
 
     id: UUID
     workspace: str
@@ -59,6 +59,8 @@ class Waiting:
     decided_by: str | None
     decided_at: datetime | None
     status: str | None = None
+    local_at: str | None = None
+    remote_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,8 @@ _FROM = """
     join workspaces w on w.id = a.workspace_id
     left join workspace_contacts c on c.id = a.contact_id and c.workspace_id = a.workspace_id
 """
+# When the sides of a conflict were changed stands in its row of the journal, once for all of its fields.
+_TIMES = "left join integration_changes j on j.id = a.change_id and a.kind = 'conflict'"
 # `kind <> 'retry'` names the index of what people are asked.
 _FITS = """
     a.kind <> 'retry' and a.kind = any(:kinds)
@@ -119,8 +123,10 @@ _SELECT = f"""
         a.contact_id::text, a.external_id, a.field as field_name, a.fields, a.reason, a.run_id::text, a.change_id::text,
         a.created_at as since, a.decision, a.decided_by, a.decided_at,
         coalesce(nullif(c.email, ''), nullif(a.fields -> 'after' ->> 'email', ''),
-            nullif(a.fields -> 'before' ->> 'email', '')) as email
-    {_FROM} where {_FITS}
+            nullif(a.fields -> 'before' ->> 'email', '')) as email,
+        coalesce(a.fields ->> 'local_at', j.conflict ->> 'local_at') as local_at,
+        coalesce(a.fields ->> 'remote_at', j.conflict ->> 'remote_at') as remote_at
+    {_FROM} {_TIMES} where {_FITS}
 """
 _OPEN = "(:with_decided or a.decision is null)"
 _LIST = text(f"{_SELECT} and {_OPEN} order by a.created_at desc, a.id limit :limit")

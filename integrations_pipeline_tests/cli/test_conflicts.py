@@ -1,5 +1,6 @@
 """`integrations conflicts`: deciding which value stands, for once or for always, and taking a decision back."""
 
+import re
 from typing import Any
 
 import pytest
@@ -84,6 +85,8 @@ def test_open_ones_are_shown_with_all_values_and_times(acme: Place) -> None:
     assert {name: row[name] for name in VALUES} == VALUES
     text = run("conflicts", "list").out
     assert all(value in text for value in VALUES.values())
+    assert re.search(r"Here \(\d+ s ago\)", text)
+    assert row["local_at"]
     assert "undecided" in text
     assert "conflicts resolve ID... --keep local|remote" in text
 

@@ -93,6 +93,14 @@ def test_all_workspaces_are_told_and_can_be_narrowed_down(acme: Place, environme
     assert shown("--provider", "gmail") == {ids[3]}
 
 
+def test_a_failed_pitch_waits_until_it_is_tried_again_or_given_up(acme: Place) -> None:
+    retried, given_up = acme.pitch("failed"), acme.pitch("failed", "y@example.org")
+    assert run("inbox", "--json").json["counts"] == {"pitch": 2}
+    assert run("pitches", "retry", retried[:8], "-w", "acme").code == 0
+    assert run("pitches", "cancel", given_up[:8], "-w", "acme").code == 0
+    assert run("inbox", "--json").json["counts"] == {}
+
+
 def test_a_person_reads_it_in_eighty_columns(acme: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = one_of_each(acme)
     monkeypatch.setattr("integrations_pipeline.cli.output.stdout._width", 80)
