@@ -148,7 +148,10 @@ def _show(rows: Sequence[dict[str, Any]], workspace: str | None, *, is_every: bo
     print_table(title, columns, [_cells(row, is_all=workspace is None) for row in rows])
     of = f"--workspace {workspace or 'SLUG'}"
     if any(row["state"] == "open" for row in rows):
-        say(f"integrations conflicts resolve ID... --keep local|remote {of}; or --set FIELD=VALUE")
+        say(
+            f"decide: integrations conflicts resolve ID... --keep local|remote {of}",
+            "--set FIELD=VALUE in place of --keep takes a value of your own",
+        )
     if any(row["state"] == "applied" for row in rows):
         say(f"take the value that lost: integrations conflicts restore ID {of}")
 

@@ -61,7 +61,8 @@ def list_all(
         columns = ("id", "workspace", "provider", "kind", "contact", "what", "fields", "tries", "since", "why")
         print_table(title, columns, [_cells(row, attempts, is_all=workspace is None) for row in rows])
         say(
-            f"mend the contact or the column, then: integrations failures retry ID... --workspace {workspace or 'SLUG'}"
+            "mend the contact or the column, then:",
+            f"integrations failures retry ID... --workspace {workspace or 'SLUG'}",
         )
     else:
         say(f"{title}: none")

@@ -89,8 +89,8 @@ def _print(rows: Sequence[Waiting], workspace: str | None, *, as_json: bool) -> 
     columns = ("id", "workspace", "provider", "kind", "contact", "what", "since", "why", "decided")
     print_table(title, columns, [_cells(row, is_all=workspace is None) for row in rows])
     say(
-        f"integrations holds approve|reject ID... --workspace {workspace or 'SLUG'}; "
-        "many at once: --kind, --field, --all"
+        f"decide: integrations holds approve|reject ID... --workspace {workspace or 'SLUG'}",
+        "many at once: --kind, --field, --email, --run or --all in place of ids",
     )
 
 

@@ -102,7 +102,12 @@ def _look_at(item: Waiting, of: str, *, is_short: bool) -> str:
     if item.contact_id:
         return f"integrations explain {short_id(item.contact_id) if is_short else item.contact_id} {of}"
     if item.email:
-        return f"integrations explain {of} -- {shlex.quote(item.email)}"
+        quoted = shlex.quote(item.email)
+        return (
+            f"integrations explain {of} -- {quoted}"
+            if quoted.startswith("-")
+            else f"integrations explain {quoted} {of}"
+        )
     return f"integrations plan {of} --provider {item.provider}"
 
 
