@@ -225,6 +225,8 @@ def test_metadata_leads_to_the_section_about_what_a_run_leaves_to_a_person(
     assert plan.asset_materialization is not None
     metadata = plan.asset_materialization.metadata
     assert metadata["held"].value == 1
+    (row,) = metadata["sample_changes"].records  # type: ignore[attr-defined]  # a table's
+    assert (row.data["state"], row.data["what"], row.data["contact"]) == ("held", "delete", "p…1@alpha.org")
     assert metadata["what_to_do"].value == "`docs/operations.md`, **Held changes**"
 
 
