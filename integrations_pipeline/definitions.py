@@ -11,6 +11,7 @@ import dagster as dg
 from integrations_pipeline.orchestration.alerts import alerts_sensor
 from integrations_pipeline.orchestration.assets import build_provider_assets, registry
 from integrations_pipeline.orchestration.checks import build_connections, build_health_checks
+from integrations_pipeline.orchestration.decisions import decision_job
 from integrations_pipeline.orchestration.everything import build_all_job
 from integrations_pipeline.orchestration.jobs import build_health_job, build_provider_job
 from integrations_pipeline.orchestration.lost_runs import lost_runs_sensor
@@ -37,6 +38,7 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
             *(build_provider_job(spec) for spec in specs),
             build_all_job(specs),
             build_health_job(specs),
+            decision_job,
             retention_job,
             upkeep_job,
             verification_job,

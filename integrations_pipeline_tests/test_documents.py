@@ -77,7 +77,7 @@ DAGSTER_NAMES = sorted(
 
 
 def test_there_is_something_to_look_for() -> None:
-    assert {"db upgrade", "plan", "deletes approve"} <= set(COMMANDS)
+    assert {"db upgrade", "plan", "holds approve"} <= set(COMMANDS)
     assert {"airtable/plan", "workspace/contacts"} <= set(ASSETS)
     assert {"INTEGRATIONS_HOME", "INTEGRATIONS_AIRTABLE_API_URL"} <= set(VARIABLES)
     assert ("airtable", "base_id") in PROVIDER_SETTINGS

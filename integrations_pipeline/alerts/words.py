@@ -87,7 +87,7 @@ def _stale(watched: Watched, change: Change) -> tuple[str, str]:
 
 
 def _holds(watched: Watched, change: Change) -> tuple[str, str]:
-    look = f"Look: `integrations deletes list --workspace {plain(watched.workspace_slug)}`"
+    look = f"Look: `integrations holds list --workspace {plain(watched.workspace_slug)}`"
     if change.is_over:
         return "nothing is held any more", look
     return _many(change, "change", "held"), f"A person decides: until then they are not carried out. {look}"

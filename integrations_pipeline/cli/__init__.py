@@ -14,11 +14,14 @@ import typer
 
 from integrations_pipeline.cli import (
     alerts,
+    conflicts,
     connections,
     contacts,
     db,
-    decisions,
     explain,
+    failures,
+    holds,
+    inbox,
     local,
     logs,
     pitches,
@@ -51,9 +54,12 @@ app.add_typer(contacts.app, name="contacts")
 app.add_typer(connections.app, name="connections")
 app.add_typer(pitches.app, name="pitches")
 app.add_typer(suppressions.app, name="suppressions")
-app.add_typer(decisions.conflicts_app, name="conflicts")
-app.add_typer(decisions.deletes_app, name="deletes")
+app.add_typer(holds.app, name="holds")
+app.add_typer(holds.deletes_app, name="deletes", hidden=True)
+app.add_typer(conflicts.app, name="conflicts")
+app.add_typer(failures.app, name="failures")
 app.add_typer(alerts.app, name="alerts")
+inbox.register(app)
 sync.register(app)
 undo.register(app)
 verify.register(app)

@@ -81,6 +81,8 @@ def add(
 def _save(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> ConnectionRow:
     with runtime.database.workspace(workspace_id) as connection:
         row = connections.save_connection(connection, workspace_id, new, runtime.cipher)
+        if (settings := parse_settings(runtime.spec(row.integration_type), row.settings)).field_policies:
+            read_mapping(connection, runtime.spec(row.integration_type), settings, row.id)  # names what is not mapped
         saved = Activity(integration_name=new.integration_type, action="connection_saved", success=True)
         sync_log.record_activity(connection, workspace_id, saved)
     return row

@@ -201,7 +201,7 @@ def update(
     as_json: JsonOption = False,
 ) -> None:
     """Change fields of one contact."""
-    fields = dict(_assignment(text) for text in assignments)
+    fields = dict(assignment(text) for text in assignments)
     with wired() as wiring:
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
@@ -225,7 +225,8 @@ def delete(email: EmailArgument, workspace: WorkspaceOption, as_json: JsonOption
     _confirm(contact_id, "deleted", as_json=as_json)
 
 
-def _assignment(text: str) -> tuple[str, str]:
+def assignment(text: str) -> tuple[str, str]:
+    """FIELD=VALUE of `--set` as field and text form; `ConfigurationError` for what no contact takes."""
     name, separator, value = text.partition("=")
     if not separator or not is_contact_field(name):
         raise ConfigurationError(

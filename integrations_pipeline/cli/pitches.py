@@ -198,12 +198,12 @@ def resolve(
 
 @app.command()
 def cancel(pitch: PitchArgument, workspace: WorkspaceOption, as_json: JsonOption = False) -> None:
-    """Call a pitch off; one that is under way is stopped if it has not left yet."""
+    """Call a pitch off; one that is under way is stopped if it has not left yet, one that failed is given up."""
     with wired() as wiring:
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
             found = find_id(connection, IdOf.PITCH, pitch)
-            done = pitches.change_status(connection, found, ["draft", "queued", "sending"], "cancelled")
+            done = pitches.change_status(connection, found, ["draft", "queued", "sending", "failed"], "cancelled")
     if not done:
         raise ConfigurationError("no pitch with this id can be called off: `integrations pitches list`")
     if as_json:

@@ -1,6 +1,5 @@
 """`integrations plan | sync`: preview a sync, and run one."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
@@ -23,17 +22,15 @@ from integrations_pipeline.cli.output import (
     warn,
     wired,
 )
+from integrations_pipeline.cli.plan_words import named_ids, plan_lists, show_changes
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.layout import amount, short_id
-from integrations_pipeline.model import COUNT_NAMES, Change, Direction, RunStatus
-from integrations_pipeline.store import connections, decisions
+from integrations_pipeline.model import COUNT_NAMES, Direction, RunStatus
+from integrations_pipeline.store import connections, decisions, fleet
 from integrations_pipeline.store.ids import IdOf, find_id
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
 from integrations_pipeline.wiring import Wiring
-
-#: Preview rows shown to a person; `--json` and the journal have all.
-SHOWN_CHANGES = 50
 
 
 def register(app: typer.Typer) -> None:
@@ -53,12 +50,11 @@ def plan(
         request = SyncRequest(workspace=workspace, provider=provider, is_full=full)
         report = plan_only(wiring.runtime, request, progress)
         waiting = open_questions(wiring, report)
+        emails = _emails(wiring, report)
     if as_json:
-        lists = {"changes": report.plan.changes, "skipped": report.plan.skipped}
-        told = {name: [_change_json(change) for change in found] for name, found in lists.items()}
-        print_json({**report.to_dict(), "open": waiting, **told})
+        print_json({**report.to_dict(), "open": waiting, **plan_lists(report, emails)})
     else:
-        _show_plan(report, waiting)
+        _show_plan(report, waiting, emails)
     if report.status is RunStatus.REFUSED:
         raise typer.Exit(Exit.REFUSED)
 
@@ -147,67 +143,30 @@ def _summary(report: SyncReport, waiting: Mapping[str, int]) -> str:
     resolved = report.conflicts - waiting["conflicts"]
     parts = [
         amount(waiting["conflicts"], "conflict") + " open" + (f" ({resolved} resolved)" if resolved > 0 else ""),
-        amount(waiting["held"], "delete") + " held",
+        amount(waiting["held"], "change") + " held",
         amount(waiting["failed"], "failed record") if waiting["failed"] else "",
         amount(report.api_calls, "API call"),
     ]
     return ", ".join(part for part in parts if part)
 
 
-def _show_skipped(report: SyncReport) -> None:
-    """Why records were left out, by reason."""
-    for reason, count in Counter(change.reason for change in report.plan.skipped).most_common():
-        say(f"skipped {count}: {reason}")
-
-
-def _show_plan(report: SyncReport, waiting: Mapping[str, int]) -> None:
-    shown = report.plan.changes[:SHOWN_CHANGES]
-    rows = [
-        [
-            change.side.value,
-            change.kind.value,
-            change.contact_id or change.external_id,
-            _fields(change),
-            change.reason,
-        ]
-        for change in shown
-    ]
-    title = f"Plan {short_id(report.plan_id)} · {report.workspace} · {report.provider}"
-    if rows:
-        print_table(title, ("write to", "what", "contact", "fields", "why"), rows)
-    else:
-        say(f"{title}: nothing to write")
-    more = len(report.plan.changes) - len(shown)
-    if more:
-        say(f"and {more} more; --json shows all")
-    _show_skipped(report)
-    if report.plan.held:
-        say(f"would hold {amount(len(report.plan.held), 'delete')} for a decision")
+def _show_plan(report: SyncReport, waiting: Mapping[str, int], emails: Mapping[str, str]) -> None:
+    show_changes(report, emails)
     say(_summary(report, waiting))
     _show_notes(report)
-    if rows:
+    if any(waiting.values()):
+        say(f"what waits: integrations inbox --workspace {report.workspace}")
+    if report.plan.changes:
         say(
             f"apply exactly this: integrations sync --workspace {report.workspace} "
             f"--provider {report.provider} --plan {short_id(report.plan_id)}"
         )
 
 
-def _fields(change: Change) -> str:
-    """Field names only: a terminal's scroll-back is no place for an address book."""
-    return ", ".join(change.after) if change.after else ""
-
-
-def _change_json(change: Change) -> dict[str, Any]:
-    return {
-        "side": change.side.value,
-        "kind": change.kind.value,
-        "contact_id": change.contact_id,
-        "external_id": change.external_id,
-        "before": dict(change.before),
-        "after": dict(change.after),
-        "conflict": change.conflict.to_dict() if change.conflict else None,
-        "reason": change.reason,
-    }
+def _emails(wiring: Wiring, report: SyncReport) -> dict[str, str]:
+    """Of the contacts that a preview names: to who asks, on this terminal."""
+    with wiring.runtime.database.workspace(find_workspace(wiring.runtime, report.workspace)) as connection:
+        return fleet.emails_of(connection, named_ids(report))
 
 
 def _direction(text: str) -> Direction:

@@ -259,8 +259,8 @@ class Story:
             "make dev                                             the same data, open in the Dagster UI",
             f"INTEGRATIONS_HOME={home} .venv/bin/integrations status",
             f"INTEGRATIONS_HOME={home} .venv/bin/integrations logs --workspace {SLUGS[0]}",
-            f"INTEGRATIONS_HOME={home} .venv/bin/integrations conflicts list --workspace {SLUGS[0]}",
-            f"INTEGRATIONS_HOME={home} .venv/bin/integrations deletes list --workspace {SLUGS[0]}",
+            f"INTEGRATIONS_HOME={home} .venv/bin/integrations conflicts list --all --workspace {SLUGS[0]}",
+            f"INTEGRATIONS_HOME={home} .venv/bin/integrations inbox --workspace {SLUGS[0]}",
             f"INTEGRATIONS_HOME={home} .venv/bin/integrations pitches list --workspace {SLUGS[0]}",
         ):
             show.line(text)

@@ -41,6 +41,8 @@ class Decision(StrEnum):
     VALUE = "value"
 
 
+#: What a conflict is about; its times and a person's answer stand beside it.
+_ASKED = ("base", "local", "remote")
 #: The `field` of a held delete that no run found: a person's undo asks for it, and it waits until it is decided.
 ORDERED = "undo"
 #: Reasons of retries: somebody is editing it; everything is to be read.
@@ -95,8 +97,10 @@ class AgendaItem:
         if conflict is None:
             return []
         item = replace(cls.of_change(AgendaKind.CONFLICT, change), before={}, after={}, base={})
+        times = {"local_at": conflict.local_at, "remote_at": conflict.remote_at}
+        told = {name: at.isoformat() for name, at in times.items() if at}
         return [
-            replace(item, id=uuid4(), field=name, values=dict(values))
+            replace(item, id=uuid4(), field=name, values={**values, **told})
             for name, values in sorted(conflict.fields.items())
         ]
 
@@ -104,7 +108,8 @@ class AgendaItem:
     def question(self) -> tuple[object, ...]:
         """What makes two items the same: one that is found again is not asked anew. The reason of a hold may tell
         numbers that move."""
-        values = tuple(tuple(sorted(told.items())) for told in (self.after, self.values))
+        asked = {name: value for name, value in self.values.items() if name in _ASKED}
+        values = tuple(tuple(sorted(told.items())) for told in (self.after, asked))
         reason = "" if self.kind.value.startswith("held_") else self.reason
         return (self.kind, self.side, self.contact_id, self.external_id, self.field, self.change, *values, reason)
 

@@ -30,6 +30,8 @@ class FleetCheck:
     section: str
     findings: tuple[Finding, ...] = ()
     warnings: tuple[Finding, ...] = ()
+    #: What lists what it found, of one of the workspaces named.
+    command: str = ""
 
 
 CHECKS: Mapping[str, FleetCheck] = {
@@ -55,19 +57,22 @@ CHECKS: Mapping[str, FleetCheck] = {
         warnings=(Finding.STOPPED_FIELDS,),
     ),
     "no_held_deletes": FleetCheck(
-        question="Does no delete wait for a person?",
-        section="Held deletes",
+        question="Does no held change wait for a person? `integrations holds list` has them.",
+        section="Held changes",
         warnings=(Finding.HELD_DELETES,),
+        command="integrations holds list",
     ),
     "no_open_conflicts": FleetCheck(
-        question="Does no conflict wait for a person?",
+        question="Does no conflict wait for a person? `integrations conflicts list` has them.",
         section="Conflicts",
         warnings=(Finding.OPEN_CONFLICTS,),
+        command="integrations conflicts list",
     ),
     "no_dead_letters": FleetCheck(
-        question="Is no change refused by the side that it goes to?",
-        section="Dead letters",
+        question="Is no change refused by the side that it goes to? `integrations failures list` has them.",
+        section="Failed records",
         warnings=(Finding.DEAD_LETTERS,),
+        command="integrations failures list",
     ),
     "counts_add_up": FleetCheck(
         question="Do the counts of the last sync log rows agree with the journal?",
@@ -145,7 +150,8 @@ def check_result(key: dg.AssetCheckKey, check: FleetCheck, health: Health) -> dg
     if concerned:
         metadata["workspaces"] = dg.MetadataValue.json(list(concerned)[:NAMED])
         metadata["amounts"] = dg.MetadataValue.json(list(concerned.values())[:NAMED])
-        metadata["what_to_do"] = dg.MetadataValue.md(f"`{RUNBOOK}`, section **{check.section}**")
+        look = f"`{check.command} --workspace {next(iter(concerned))}`; " if check.command else ""
+        metadata["what_to_do"] = dg.MetadataValue.md(f"{look}`{RUNBOOK}`, section **{check.section}**")
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=key.name,

@@ -19,7 +19,9 @@ RUNBOOK = "docs/operations.md"
 #: Rows of the sample table.
 SAMPLE_SIZE = 20
 
-_COLUMNS = dg.TableSchema(columns=[dg.TableColumn(name) for name in ("write to", "what", "contact", "fields", "why")])
+_COLUMNS = dg.TableSchema(
+    columns=[dg.TableColumn(name) for name in ("state", "write to", "what", "contact", "fields", "why")]
+)
 
 
 _ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -36,12 +38,15 @@ class Told:
     @property
     def named_ids(self) -> set[str]:
         """Ids of contacts that would be shown."""
-        ids = {change.contact_id for change in self.sample if change.contact_id}
+        ids = {change.contact_id for _, change in self.sample if change.contact_id}
         return ids | {found for result in self.report.results for line in result.errors for found in _ID.findall(line)}
 
     @property
-    def sample(self) -> tuple[Change, ...]:
-        return (*self.report.plan.held, *self.report.plan.changes)[:SAMPLE_SIZE]
+    def sample(self) -> tuple[tuple[str, Change], ...]:
+        """Changes with what becomes of them: first those that a person has to decide about."""
+        plan = self.report.plan
+        every = [("held", each) for each in plan.held] + [("undecided", each) for each in plan.conflicts]
+        return (*every, *(("to write", each) for each in plan.changes))[:SAMPLE_SIZE]
 
     def name(self, change: Change) -> str:
         """The contact, by masked e-mail."""
@@ -85,7 +90,7 @@ def _sections(report: SyncReport) -> list[str]:
     if report.status is RunStatus.FAILED:
         return ["Failed partitions"]
     has_failed = any(result.records_failed for result in report.results)
-    wanted = {"Held deletes": report.held, "Conflicts": report.plan.conflicts, "Dead letters": has_failed}
+    wanted = {"Held changes": report.held, "Conflicts": report.plan.conflicts, "Failed records": has_failed}
     return [section for section, is_wanted in wanted.items() if is_wanted]
 
 
@@ -103,20 +108,22 @@ def contacts_metadata(told: Told) -> dict[str, Any]:
 def plan_metadata(told: Told) -> dict[str, Any]:
     """For `<provider>/plan`: what was planned, with a sample."""
     report, plan = told.report, told.report.plan
-    sample = [_sample(change, told.name(change)) for change in told.sample]
+    sample = [_sample(state, change, told.name(change)) for state, change in told.sample]
     return {
         **summary(report),
         "changes": len(plan.changes),
         "conflicts": report.conflicts,
-        "held_deletes": report.held,
+        "undecided": len(plan.conflicts),
+        "held": report.held,
         "skipped": len(plan.skipped),
         **({"sample_changes": dg.MetadataValue.table(records=sample, schema=_COLUMNS)} if sample else {}),
     }
 
 
-def _sample(change: Change, name: str) -> dg.TableRecord:
+def _sample(state: str, change: Change, name: str) -> dg.TableRecord:
     return dg.TableRecord(
         {
+            "state": state,
             "write to": change.side.value,
             "what": change.kind.value,
             "contact": name,

@@ -143,6 +143,8 @@ class ConnectionSettings(BaseModel):
     manners: ClassVar[frozenset[str]] = frozenset()
 
     conflict_policy: ConflictPolicy | None = None
+    #: What goes before `conflict_policy`, by workspace field.
+    field_policies: dict[str, ConflictPolicy] = Field(default_factory=dict)
     delete_policy: DeletePolicy = DeletePolicy.HOLD
     delete_limit: int = Field(25, ge=0, le=1_000_000_000)
     delete_limit_fraction: float = Field(0.2, ge=0, le=1)
@@ -151,8 +153,6 @@ class ConnectionSettings(BaseModel):
     change_limit_fraction: float = Field(0.2, ge=0, le=1)
     #: People made after the first sync, per side and 24 hours, as a share of the linked.
     create_limit_fraction: float = Field(1.0, ge=0, le=1_000_000)
-    #: Who wins a conflict in a single field, over `conflict_policy`.
-    field_policies: dict[str, ConflictPolicy] = Field(default_factory=dict)
     #: A record or contact edited less than this ago waits for the next run: it may be half typed.
     settle_seconds: int = Field(0, ge=0, le=86_400)
     #: What a mapped column that is gone or holds something else does: stop that field alone, or the whole connection.

@@ -162,6 +162,19 @@ def find_connection(connection: Connection, workspace_id: UUID, integration_type
     return row
 
 
+def lock_connection(connection: Connection, connection_id: UUID) -> ConnectionRow:
+    """The connection, which nobody else changes until this transaction ends."""
+    statement = text(
+        f"select {_COLUMNS} from integration_connections where id = :id for update"  # noqa: S608 - constants
+    )
+    return ConnectionRow(**connection.execute(statement, {"id": connection_id}).one()._mapping)
+
+
+def save_settings(connection: Connection, connection_id: UUID, settings: Mapping[str, Any]) -> None:
+    statement = text("update integration_connections set settings = cast(:settings as jsonb) where id = :id")
+    connection.execute(statement, {"id": connection_id, "settings": dump(dict(settings))})
+
+
 def list_connections(connection: Connection, workspace_id: UUID) -> list[ConnectionRow]:
     statement = text(
         f"select {_COLUMNS} from integration_connections "  # noqa: S608 - built from constants only

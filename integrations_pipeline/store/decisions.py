@@ -1,9 +1,12 @@
-"""What waits for a person: held deletes, conflicts, dead letters; looking at them and deciding.
+"""People's decisions about what is held and about conflicts, and the conflicts of the past.
 
-Belongs here: statements that answer to people. Does not: those that a run makes (`agenda`, `changes`).
+Belongs here: writing a decision down, many at once, all or nothing, and what a rejected delete undoes at once. Does
+not: what waits, and choosing of it (`waiting`); what a run makes of a decision (`agenda`).
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +14,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import ORDERED, ChangeKind, ChangeState, Decision, Side
+from integrations_pipeline.model import ORDERED, AgendaKind, ChangeKind, ChangeState, Decision, Side
 from integrations_pipeline.store.agenda import read_everything
+from integrations_pipeline.store.rows import dump
+from integrations_pipeline.store.suppressions import without_addresses
+from integrations_pipeline.store.sync_log import Activity, record_activity
+from integrations_pipeline.store.waiting import CONFLICT, HOLD, Choice, Waiting, lock_chosen
 
 
 def list_changes(
@@ -49,73 +56,194 @@ def list_conflicts(connection: Connection, workspace_id: UUID, limit: int) -> li
     return sorted(rows, key=lambda row: row["created_at"], reverse=True)[:limit]
 
 
-def list_held(connection: Connection, workspace_id: UUID, limit: int) -> list[dict[str, Any]]:
-    """Held changes that nobody has decided about, newest first, with the contact's e-mail."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What somebody decides, and who it is. `value`: with `Decision.VALUE`, the text form (`model`) of what the field
+    `field_name` becomes. `is_always`: it was made the fields' policy, too."""
+
+    decision: Decision
+    by: str
+    because: str = ""
+    field_name: str = ""
+    value: str = field(default="", repr=False)
+    is_always: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What is decided, and what was left out, with the reason by id."""
+
+    done: Sequence[Waiting]
+    left_out: Mapping[UUID, str]
+
+
+EMAIL_TAKEN = "another contact has this e-mail now: change or delete it before the old one can come back"
+
+
+def decide_holds(connection: Connection, workspace_id: UUID, choice: Choice, verdict: Verdict) -> Decided:
+    """Approve or reject what is chosen of the held changes, all or nothing, on record.
+
+    Approved: the next run makes the change. Rejected: the next run puts the value back on the side that lost it, or
+    makes nobody. A rejected delete is undone here (`_keep`); a contact whose e-mail another one has taken is left out
+    and told. `ConfigurationError`, with nothing done, as `lock_chosen`, and if nothing but such contacts was chosen.
+    """
+    chosen = lock_chosen(connection, workspace_id, choice, HOLD)
+    decided = _carry(connection, chosen, verdict)
+    if not decided.done:
+        raise ConfigurationError(EMAIL_TAKEN)
+    action = "hold_approved" if verdict.decision is Decision.APPROVED else "hold_rejected"
+    _put_on_record(connection, workspace_id, action, decided.done, verdict)
+    return decided
+
+
+def decide_conflicts(connection: Connection, workspace_id: UUID, choice: Choice, verdict: Verdict) -> Decided:
+    """Say which value stands in what is chosen of the open conflicts, all or nothing, on record; the next run writes
+    it. `ConfigurationError`, with nothing done, as `lock_chosen`, and for a value that one of them cannot take."""
+    chosen = lock_chosen(connection, workspace_id, choice, CONFLICT)
+    if verdict.decision is Decision.VALUE:
+        _require_fit(connection, chosen, verdict)
+    decided = _carry(connection, chosen, verdict)
+    _put_on_record(connection, workspace_id, "conflict_decided", decided.done, verdict)
+    return decided
+
+
+def _require_fit(connection: Connection, chosen: Sequence[Waiting], verdict: Verdict) -> None:
+    others = sorted({str(row.field_name) for row in chosen} - {verdict.field_name})
+    if others:
+        raise ConfigurationError(
+            f"--set is about {verdict.field_name}, but a chosen conflict is about {others[0]}: nothing was done"
+        )
+    if verdict.field_name != "email" or not verdict.value:
+        return
+    ids = sorted({row.contact_id for row in chosen if row.contact_id})
     statement = text(
-        "select a.id::text, a.connection_id::text, i.integration_type, a.contact_id::text, a.external_id, a.side, "
-        "a.change as kind, a.kind as waits_as, a.fields -> 'before' as before, a.fields -> 'after' as after, "
-        "a.fields -> 'base' as base, a.reason, a.created_at, w.email from integration_agenda a "
-        "join integration_connections i on i.id = a.connection_id "
-        "left join workspace_contacts w on w.id = a.contact_id "
-        "where a.workspace_id = :workspace_id and starts_with(a.kind, 'held_') and a.decision is null "
-        "order by a.created_at desc, a.id limit :limit"
+        "select exists (select from workspace_contacts where deleted_at is null and id <> all(cast(:ids as uuid[])) "
+        "and integrations_identity_key(email) = integrations_identity_key(:email))"
     )
-    found = connection.execute(statement, {"workspace_id": workspace_id, "limit": limit})
-    return [{**row._mapping, "state": "held"} for row in found]
+    if len(ids) > 1 or connection.execute(statement, {"ids": ids, "email": verdict.value}).scalar():
+        raise ConfigurationError("another contact has this e-mail: nothing was done")
 
 
 def decide_delete(connection: Connection, item_id: UUID, *, approve: bool, by: str = "system") -> bool:
-    """Decide about a held delete; False if it is not held (any more), or somebody else has decided.
-
-    Approved: the next run applies it. Rejected: a contact that the workspace deleted is brought back as it
-    was; one that was deleted at the provider is unlinked, and the next run, which reads everything, makes it
-    there again. `ConfigurationError` if another contact has taken the e-mail meanwhile.
-    """
+    """Decide about one held delete, without a record; False if it is not held (any more), or somebody else has decided.
+    `ConfigurationError` if another contact has taken the e-mail of one that is rejected."""
     statement = text(
-        "update integration_agenda set decision = :decision, decided_by = :by, decided_at = now() "
-        "where id = :id and kind = 'held_delete' and decision is null "
-        "returning connection_id, workspace_id, contact_id, side, field"
+        "select workspace_id from integration_agenda where id = :id and kind = 'held_delete' and decision is null"
     )
-    decision = Decision.APPROVED if approve else Decision.REJECTED
-    row = connection.execute(statement, {"id": item_id, "decision": decision.value, "by": by}).one_or_none()
-    if row is not None and row.field == ORDERED:
-        # Asked for by an undo, found by no run: here it is done at once, there by the next run.
-        _delete_here(connection, row.contact_id) if approve else _drop(connection, item_id)
-    elif row is not None and not approve:
-        is_back = row.side == Side.REMOTE.value and _bring_back(connection, row.contact_id)
-        if not is_back:
-            _forget_link(connection, row.connection_id, row.contact_id)
-            read_everything(connection, row.connection_id, row.workspace_id)
-    return row is not None
+    workspace_id = connection.execute(statement, {"id": item_id}).scalar()
+    if workspace_id is None:
+        return False
+    chosen = lock_chosen(connection, workspace_id, Choice(kinds=["held_delete"], ids=[str(item_id)]), HOLD)
+    decided = _carry(connection, chosen, Verdict(decision=_APPROVAL[approve], by=by))
+    if decided.left_out:
+        raise ConfigurationError(EMAIL_TAKEN)
+    return True
 
 
-def _delete_here(connection: Connection, contact_id: UUID) -> None:
-    statement = text("update workspace_contacts set deleted_at = now() where id = :id and deleted_at is null")
-    connection.execute(statement, {"id": contact_id})
+_APPROVAL = {True: Decision.APPROVED, False: Decision.REJECTED}
 
 
-def _drop(connection: Connection, item_id: UUID) -> None:
-    connection.execute(text("delete from integration_agenda where id = :id"), {"id": item_id})
+def _carry(connection: Connection, chosen: Sequence[Waiting], verdict: Verdict) -> Decided:
+    every = [row for row in chosen if row.kind == AgendaKind.HELD_DELETE and row.contact_id]
+    deletes = [row for row in every if row.field_name != ORDERED]
+    if verdict.decision is Decision.APPROVED:
+        _delete_here(connection, [str(row.contact_id) for row in every if row.field_name == ORDERED])
+    left_out = _keep(connection, deletes) if verdict.decision is Decision.REJECTED else {}
+    done = [row for row in chosen if row.id not in left_out]
+    statement = text(
+        "update integration_agenda set decision = :decision, decided_by = :by, decided_at = now(), "
+        "fields = fields || cast(:more as jsonb) where id = any(:ids)"
+    )
+    more = {"value": verdict.value} if verdict.decision is Decision.VALUE else {}
+    bound = {"decision": verdict.decision.value, "by": verdict.by, "more": dump(more), "ids": [row.id for row in done]}
+    connection.execute(statement, bound)
+    return Decided(done=done, left_out=left_out)
 
 
-def _bring_back(connection: Connection, contact_id: UUID) -> bool:
-    """Undo the workspace's delete; False if the row was removed for good."""
-    statement = text("update workspace_contacts set deleted_at = null where id = :id")
+def _delete_here(connection: Connection, ids: Sequence[str]) -> None:
+    """Asked for by an undo, found by no run: here it is done at once, at the provider by the next run."""
+    statement = text(
+        "update workspace_contacts set deleted_at = now() where id = any(cast(:ids as uuid[])) and deleted_at is null"
+    )
+    if ids:
+        connection.execute(statement, {"ids": list(ids)})
+
+
+def _keep(connection: Connection, deletes: Sequence[Waiting]) -> dict[UUID, str]:
+    """Undo deletes: a contact that the workspace deleted is brought back as it was; one that was deleted at the
+    provider, or is gone here for good, is unlinked, and the next run, which reads everything, makes it again where it
+    is missing. Those whose e-mail another contact has taken, with the reason."""
+    deleted_here = [row for row in deletes if row.side == Side.REMOTE]
+    back, taken = _bring_back(connection, [str(row.contact_id) for row in deleted_here])
+    unlinked = [row for row in deletes if row.side == Side.LOCAL or str(row.contact_id) not in back | taken]
+    _forget_links(connection, unlinked)
+    return {row.id: EMAIL_TAKEN for row in deleted_here if str(row.contact_id) in taken}
+
+
+def _bring_back(connection: Connection, ids: Sequence[str]) -> tuple[set[str], set[str]]:
+    """Contacts that are there again, and those that are not because their e-mail is taken. One statement for all; if
+    one of them breaks the rule, halves, so that it stands alone."""
+    if not ids:
+        return set(), set()
+    statement = text(
+        "update workspace_contacts set deleted_at = null where id = any(cast(:ids as uuid[])) returning id::text"
+    )
     try:
         with connection.begin_nested():
-            return connection.execute(statement, {"id": contact_id}).rowcount == 1
-    except IntegrityError as error:
-        raise ConfigurationError(
-            "another contact has this e-mail now: change or delete it before the old one can come back"
-        ) from error
-
-
-def _forget_link(connection: Connection, connection_id: UUID, contact_id: UUID) -> None:
-    bound = {"connection_id": connection_id, "contact_id": contact_id}
-    connection.execute(
-        text("delete from integration_links where connection_id = :connection_id and contact_id = :contact_id"),
-        bound,
+            return set(connection.execute(statement, {"ids": list(ids)}).scalars()), set()
+    except IntegrityError:
+        if len(ids) == 1:
+            return set(), set(ids)
+    middle = len(ids) // 2
+    (back, taken), (more_back, more_taken) = (
+        _bring_back(connection, ids[:middle]),
+        _bring_back(connection, ids[middle:]),
     )
+    return back | more_back, taken | more_taken
+
+
+def _forget_links(connection: Connection, deletes: Sequence[Waiting]) -> None:
+    statement = text(
+        "delete from integration_links l using unnest(cast(:connections as uuid[]), cast(:contacts as uuid[])) "
+        "as gone(connection_id, contact_id) "
+        "where l.connection_id = gone.connection_id and l.contact_id = gone.contact_id"
+    )
+    if deletes:
+        pairs = {"connections": [row.connection_id for row in deletes], "contacts": [row.contact_id for row in deletes]}
+        connection.execute(statement, pairs)
+    for connection_id in sorted({row.connection_id for row in deletes if row.connection_id}):
+        read_everything(connection, connection_id, _workspace_of(connection, connection_id))
+
+
+def _workspace_of(connection: Connection, connection_id: UUID) -> UUID:
+    statement = text("select workspace_id from integration_connections where id = :id")
+    found: UUID = connection.execute(statement, {"id": connection_id}).scalar_one()
+    return found
+
+
+def _put_on_record(
+    connection: Connection, workspace_id: UUID, action: str, done: Sequence[Waiting], verdict: Verdict
+) -> None:
+    """One row of the activity per provider: how many of which kind, by whom and why; nobody's data."""
+    for provider in sorted({row.provider for row in done}):
+        own = [row for row in done if row.provider == provider]
+        told: dict[str, Any] = {
+            "decision": verdict.decision.value,
+            "count": len(own),
+            "kinds": dict(sorted(Counter(row.kind for row in own).items())),
+            "decided_by": without_addresses(verdict.by),
+            "because": without_addresses(verdict.because),
+            "always": verdict.is_always or None,
+            "run": next(iter({row.run_id for row in own})) if len({row.run_id for row in own}) == 1 else None,
+        }
+        activity = Activity(
+            integration_name=provider,
+            action=action,
+            success=True,
+            records_affected=len(own),
+            metadata={name: value for name, value in told.items() if value},
+        )
+        record_activity(connection, workspace_id, activity)
 
 
 #: What `count_open` gives for a connection without open questions.

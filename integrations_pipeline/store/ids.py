@@ -16,7 +16,23 @@ _MOST_TOLD = 5
 class IdOf(Enum):
     """What an id can be of: its table and column, and the command that shows it."""
 
-    HELD = ("integration_agenda", "id", "integrations deletes list")
+    HELD = (
+        "(select id from integration_agenda where starts_with(kind, 'held_')) held",
+        "id",
+        "integrations holds list",
+    )
+    CONFLICT = ("(select id from integration_agenda where kind = 'conflict') open", "id", "integrations conflicts list")
+    FAILURE = (
+        "(select id from integration_agenda where kind in ('failed', 'refused')) failed",
+        "id",
+        "integrations failures list",
+    )
+    #: A conflict that was decided, by policy or by hand, and carried out.
+    DECIDED = (
+        "(select id from integration_changes where conflict is not null and state = 'applied') decided",
+        "id",
+        "integrations conflicts list --all",
+    )
     PLAN = ("integration_changes", "plan_id", "integrations plan")
     #: Of whom nothing but the journal is left, too.
     CONTACT = (

@@ -222,11 +222,16 @@ def _put_on_record(
 ) -> None:
     told: dict[str, Any] = {"address": masked(email), "reasons": sorted(reason.value for reason in reasons)}
     if because:
-        told["because"] = _ADDRESS.sub(lambda found: masked(found[0]), because)
+        told["because"] = without_addresses(because)
     activity = Activity(
         integration_name="suppressions", action=action, success=True, records_affected=len(reasons), metadata=told
     )
     record_activity(connection, workspace_id, activity)
+
+
+def without_addresses(words: str) -> str:
+    """What a person typed, with every address in it masked."""
+    return _ADDRESS.sub(lambda found: masked(found[0]), words)
 
 
 def masked(email: str) -> str:

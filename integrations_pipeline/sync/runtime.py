@@ -6,7 +6,7 @@ environment (`settings`) or any stage's work.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -223,7 +223,16 @@ def effective_mapping(
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice:
         raise ConfigurationError(f"field_mapping: column {twice[0]!r} is mapped from more than one field")
+    _require_mapped(settings.field_policies, mapping)
     return tuple(mapping.values())
+
+
+def _require_mapped(names: Iterable[str], mapping: Mapping[str, MappedField]) -> None:
+    unmapped = sorted(set(names) - set(mapping))
+    if unmapped:
+        raise ConfigurationError(
+            f"field_policies: {unmapped[0]!r} is not synced; mapped are {', '.join(sorted(mapping))}"
+        )
 
 
 def read_mapping(

@@ -27,8 +27,8 @@ VALUES = (
 )  # fmt: skip
 #: Serve until they are stopped: only tried with what must be refused.
 SERVING = ("sandbox", "demo")
-#: Nobody is there to answer in a browser.
-_ALWAYS = {"connections authorize": ("--no-browser",)}
+#: Nobody is there to answer in a browser; without a side nothing else is looked at.
+_ALWAYS = {"connections authorize": ("--no-browser",), "conflicts resolve": ("--keep=local",)}
 _REFUSED = ("-1", "-inf", "nan", "9" * 20, "1e309", "x", "", "\ud800")
 
 
@@ -147,6 +147,7 @@ def valid_given(folder: Path) -> Given:
         "assignments": "phone=1",
         "slug": "other",
         "change_id": nobody,
+        "ids": nobody,
         "pitch": nobody,
         "because": "a test",
         "was_sent": "",

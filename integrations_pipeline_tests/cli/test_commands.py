@@ -122,9 +122,9 @@ def test_a_held_delete_is_listed_approved_and_carried_out(environment: Environme
     assert run(*sync).json["held"] == 2
     assert len(environment.sandbox.airtable.records(base_id, table_id)) == 6
 
-    held = {row["before"]["email"]: row["id"] for row in run("deletes", "list", "-w", "acme", "--json").json}
-    assert run("deletes", "approve", held["person0@acme.org"], "--workspace", "acme").code == 0
-    assert run("deletes", "reject", held["person1@acme.org"], "--workspace", "acme").code == 0
+    held = {row["before"]["email"]: row["id"] for row in run("holds", "list", "-w", "acme", "--json").json}
+    assert run("holds", "approve", held["person0@acme.org"], "--workspace", "acme").code == 0
+    assert run("holds", "reject", held["person1@acme.org"], "--workspace", "acme").code == 0
     done = run(*sync).json
 
     emails = {record["fields"]["Email"] for record in environment.sandbox.airtable.records(base_id, table_id)}
@@ -132,7 +132,7 @@ def test_a_held_delete_is_listed_approved_and_carried_out(environment: Environme
     assert "person1@acme.org" in emails
     assert done["held"] == 0
     assert "person1@acme.org" in run("contacts", "export", "--workspace", "acme").out
-    assert run("deletes", "list", "--workspace", "acme").code == 0
+    assert run("holds", "list", "--workspace", "acme").out == "Held changes of acme: none\n"
 
 
 def test_a_conflict_is_shown_with_both_values(environment: Environment) -> None:
@@ -145,9 +145,13 @@ def test_a_conflict_is_shown_with_both_values(environment: Environment) -> None:
 
     assert run(*sync).code == 0
 
-    shown = run("conflicts", "list", "--workspace", "acme", "--json").json
-    assert shown[0]["conflict"]["fields"]["name"] == {"base": "Person 0", "local": "Local", "remote": "Remote"}
-    assert "Remote" in run("conflicts", "list", "--workspace", "acme").out
+    assert "none open" in run("conflicts", "list", "--workspace", "acme").out
+    (shown,) = run("conflicts", "list", "--workspace", "acme", "--all", "--json").json
+    assert {name: shown[name] for name in ("field", "base", "local", "remote", "winner", "policy")} == {
+        "field": "name", "base": "Person 0", "local": "Local", "remote": "Remote", "winner": "local",
+        "policy": "local_wins",
+    }  # fmt: skip
+    assert "Remote" in run("conflicts", "list", "--workspace", "acme", "--all").out
 
 
 @pytest.mark.parametrize(
@@ -160,7 +164,7 @@ def test_a_conflict_is_shown_with_both_values(environment: Environment) -> None:
         pytest.param(["sync", "-w", "acme", "-p", "airtable", "--plan", "x"], 2, "is no id", id="plan id"),
         pytest.param(["workspaces", "add", "Not A Slug"], 2, "lower-case", id="slug"),
         pytest.param(["workspaces", "add", "acme"], 2, "exists already", id="slug taken"),
-        pytest.param(["deletes", "approve", "x", "-w", "acme"], 2, "no id", id="delete id"),
+        pytest.param(["holds", "approve", "x", "-w", "acme"], 2, "no id", id="hold id"),
         pytest.param(["contacts", "import", "/nonexistent.csv", "-w", "acme"], 2, "No such file", id="file"),
         pytest.param(["frobnicate"], 2, "No such command", id="command"),
     ],
@@ -191,6 +195,18 @@ def test_a_mistake_gets_one_line_and_the_exit_code_for_usage(
             '{"base_id": "a", "table_id": "b", "delete_limit": -1}',
             "delete_limit",
             id="range",
+        ),
+        pytest.param(
+            '{"api_key": "secret-token"}',
+            '{"base_id": "a", "table_id": "b", "field_policies": {"phone": "always"}}',
+            "field_policies.phone",
+            id="policy",
+        ),
+        pytest.param(
+            '{"api_key": "secret-token"}',
+            '{"base_id": "a", "table_id": "b", "field_policies": {"custom_fields.x": "local_wins"}}',
+            "field_policies: 'custom_fields.x' is not synced",
+            id="policy of a field that is not mapped",
         ),
     ],
 )

@@ -125,11 +125,11 @@ def test_what_was_skipped_and_what_waits_is_said_by_plan_and_sync(environment: E
     first = run("sync", "-w", "acme", "-p", "airtable")
     again = run("plan", "-w", "acme", "-p", "airtable")
     document = run("plan", "-w", "acme", "-p", "airtable", "--json").json
-    assert "1 delete held" in first.out
+    assert "1 change held" in first.out
     assert "nothing to do" not in again.out
     assert "skipped 2: duplicate e-mail" in again.out
     assert {each["reason"].split(":")[0] for each in document["skipped"]} == {"duplicate e-mail"}
-    assert "1 delete held" in again.out
+    assert "1 change held" in again.out
     assert document["open"]["held"] == 1
 
 
@@ -142,4 +142,4 @@ def test_a_failed_sync_still_says_what_waits(environment: Environment) -> None:
     environment.monkeypatch.setenv("INTEGRATIONS_AIRTABLE_API_URL", environment.sandbox.url + "/nowhere")
     ran = run("sync", "-w", "acme", "-p", "airtable")
     assert ran.code == 1
-    assert "1 delete held" in ran.out
+    assert "1 change held" in ran.out

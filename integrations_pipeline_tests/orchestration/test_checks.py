@@ -101,6 +101,13 @@ def test_what_waits_for_a_person_is_found_with_its_workspaces_and_without_their_
         "no_open_conflicts": ["conflict"],
         "no_dead_letters": ["dead"],
     }
+    looks = {name: str(found[name].metadata["what_to_do"].value).split("`")[1] for name in failed}
+    assert looks == {
+        "connection_healthy": "docs/operations.md",
+        "no_held_deletes": "integrations holds list --workspace held",
+        "no_open_conflicts": "integrations conflicts list --workspace conflict",
+        "no_dead_letters": "integrations failures list --workspace dead",
+    }
     assert found["connection_healthy"].severity is dg.AssetCheckSeverity.ERROR
     assert found["no_held_deletes"].severity is dg.AssetCheckSeverity.WARN
     assert "@" not in str(found)

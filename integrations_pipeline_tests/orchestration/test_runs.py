@@ -224,8 +224,10 @@ def test_metadata_leads_to_the_section_about_what_a_run_leaves_to_a_person(
     assert plan is not None
     assert plan.asset_materialization is not None
     metadata = plan.asset_materialization.metadata
-    assert metadata["held_deletes"].value == 1
-    assert metadata["what_to_do"].value == "`docs/operations.md`, **Held deletes**"
+    assert metadata["held"].value == 1
+    (row,) = metadata["sample_changes"].records  # type: ignore[attr-defined]  # a table's
+    assert (row.data["state"], row.data["what"], row.data["contact"]) == ("held", "delete", "p…1@alpha.org")
+    assert metadata["what_to_do"].value == "`docs/operations.md`, **Held changes**"
 
 
 def test_a_sync_that_finds_nothing_to_look_at_does_not_claim_to_have_observed_the_contacts(

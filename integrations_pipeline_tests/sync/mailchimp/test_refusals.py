@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.model import Direction, RunStatus
+from integrations_pipeline.store.failures import retry_failures
+from integrations_pipeline.store.waiting import FAILURES, Choice
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline_tests.sync.arrangement import people, person
 from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
@@ -172,6 +174,23 @@ def test_a_refused_update_fails_alone_until_the_record_changes(
     assert tenant.local()[bad].get(name, "") == value
     # It changes here.
     tenant.edit_local(bad, **{name: "good@example.org" if name == "email" else ""})
+    assert tenant.sync().status is RunStatus.SUCCESS
+    tenant.assert_in_sync()
+
+
+def test_a_refused_update_is_tried_again_when_a_person_says_so(world: MailchimpWorld) -> None:
+    tenant = world.tenant()
+    world.mailchimp.change_merge_field(tenant.list_id, "PHONE", options={"phone_format": "US"})
+    (record,) = tenant.add_remote(person(1))
+    tenant.sync()
+    tenant.edit_local(tenant.contact_of(record), phone="+47 22 00 00 00")
+    assert counts(tenant.sync()) == (0, 0, 1)
+    world.mailchimp.change_merge_field(tenant.list_id, "PHONE", options={"phone_format": "none"})
+    assert counts(tenant.sync()) == (0, 0, 1)
+    assert not tenant.record_writes()
+    with world.database.workspace(tenant.workspace_id) as connection:
+        choice = Choice(kinds=FAILURES, is_all=True)
+        assert len(retry_failures(connection, tenant.workspace_id, choice, "ann", "").done) == 1
     assert tenant.sync().status is RunStatus.SUCCESS
     tenant.assert_in_sync()
 
