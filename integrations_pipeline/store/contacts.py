@@ -182,17 +182,24 @@ def _lift(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def restore_contacts(connection: Connection, workspace_id: UUID, writes: Sequence[ContactWrite]) -> dict[str, int]:
-    """Bring deleted contacts back under their old ids with these fields; inserts those whose row is gone."""
+    """Bring deleted contacts back under their old ids with these fields; inserts those whose row is gone.
+
+    One whose e-mail another contact has stays deleted.
+    """
     restored: dict[str, int] = {}
     for write in writes:
         try:
-            with connection.begin_nested():
-                revived = connection.execute(REVIVE, {"ids": [write.contact_id]}).scalars().all()
-                restored |= (
+            with connection.begin_nested() as attempt:
+                bound = {"ids": [write.contact_id], "loses_email": "email" in write.fields}
+                revived = connection.execute(REVIVE, bound).scalars().all()
+                written = (
                     update_contacts(connection, [write])
                     if revived
                     else insert_contacts(connection, workspace_id, [write])
                 )
+                if not written:
+                    attempt.rollback()
+                restored |= written
         except IntegrityError:
             continue
     return restored
