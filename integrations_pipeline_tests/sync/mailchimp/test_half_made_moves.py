@@ -1,4 +1,4 @@
-"""A move to a new e-mail that a death left half made: the new member is nobody else, whatever becomes of the contact."""
+"""A move to a new e-mail that a death left half made: the new member is nobody else, whatever comes after."""
 
 import httpx
 import pytest
@@ -9,7 +9,7 @@ from integrations_pipeline_tests.sync.test_crashes import Crash
 
 
 def half_moved(world: MailchimpWorld) -> tuple[Subscribers, str]:
-    """Somebody who is not subscribed gets a new member for a new e-mail; the run dies before the old one is archived."""
+    """Who is not subscribed gets a new member for a new e-mail; the run dies before the old one is archived."""
     tenant = world.tenant(**NO_LIMIT)
     records = tenant.add_remote(*(person(number, company="Acme") for number in range(5)), status="transactional")
     tenant.sync()
