@@ -61,6 +61,7 @@ def build_provider_assets(spec: ProviderSpec) -> dg.AssetsDefinition:
                     outcomes.append(outcome)
                     if outcome.is_done:
                         yield from materializations(spec, outcome, context.selected_asset_keys)
+        outcomes.sort(key=lambda outcome: request.slugs.index(outcome.slug))
         observe_registry(context.op_execution_context, outcomes)
         yield from _end(context, spec, outcomes)
 
@@ -154,10 +155,13 @@ def _skipped(context: dg.AssetExecutionContext, outcome: WorkspaceOutcome) -> It
 
 def raise_failed(context: dg.OpExecutionContext, outcomes: Sequence[WorkspaceOutcome]) -> None:
     """Log who was skipped and why; `Failure` naming those that failed, if any did."""
+    waited = {outcome.slug: f"waited {outcome.waited_seconds:.0f} s" for outcome in outcomes if outcome.waited_seconds}
     skipped = {outcome.slug: outcome.skipped for outcome in outcomes if outcome.skipped}
     failed = {outcome.slug: outcome.failed for outcome in outcomes if outcome.failed}
     if skipped:
         context.log.info(f"{len(skipped)} of {len(outcomes)} workspaces skipped: {grouped(skipped)}")
+    if waited:
+        context.log.info(f"others were synced while {len(waited)} of {len(outcomes)} waited: {grouped(waited)}")
     if failed:
         raise dg.Failure(
             description=f"{len(failed)} of {len(outcomes)} workspaces failed: {grouped(failed)}",

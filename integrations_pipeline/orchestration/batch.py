@@ -7,16 +7,17 @@ Belongs here: who of a batch is synced, who is skipped and why, and stopping ear
 import logging
 import threading
 from collections import deque
-from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from traceback import format_tb
 
 from integrations_pipeline.errors import BusyError, IntegrationError, UnavailableError
 from integrations_pipeline.model import Direction, RunStatus
 from integrations_pipeline.orchestration.metadata import Told
+from integrations_pipeline.orchestration.turns import Turn, Turns
 from integrations_pipeline.store import connections, fleet
 from integrations_pipeline.store.faults import words_of
 from integrations_pipeline.store.fleet import Candidate
@@ -30,8 +31,9 @@ _log = logging.getLogger(__name__)
 #: Run tags: take only those that are due; read everything instead of what changed.
 ONLY_DUE = "integrations/only_due"
 FULL = "integrations/full"
-#: Workspaces that one step syncs at the same time; each holds one database connection.
-WORKERS = 4
+#: Workspaces that one step syncs at the same time, and how many more may have begun and wait for their provider; each
+#: of both holds one database connection.
+WORKERS, WAITING = 4, 6
 #: When so many of the last so many syncs failed, the cause is not in the workspaces: the rest is left for later.
 BREAKER_FAILURES, BREAKER_WINDOW = 8, 10
 STOPPED = "the run was stopped"
@@ -57,6 +59,8 @@ class WorkspaceOutcome:
 
     `told`: the report of a sync that came so far, done or failed. `trouble`: why it should have been synced although
     it was skipped: its last sync failed, or the run did not come to it. Whatever shows that must go on doing so.
+    `is_busy`: it was skipped because somebody else syncs it. `waited_seconds`: for so long the provider made it wait,
+    and others were synced in its place.
     """
 
     slug: str
@@ -64,6 +68,8 @@ class WorkspaceOutcome:
     skipped: str = ""
     failed: str = ""
     trouble: str = ""
+    is_busy: bool = False
+    waited_seconds: float = 0.0
 
     @property
     def is_done(self) -> bool:
@@ -97,25 +103,48 @@ class Batch:
         self._request = request
         self._breaker = Breaker()
         self._is_stopped = threading.Event()
+        self._turns = Turns(WORKERS, self._pause)
 
     def outcomes(self) -> Generator[WorkspaceOutcome, None, None]:
-        """One per workspace, in the order of the request, as they come.
+        """One per workspace, as they come. Who is being synced by somebody else is taken up again at the end.
 
         When the caller stops asking, as Dagster does with a run that is cancelled, those at work stop at
         their next step and say so in their log rows, and the others are not begun.
         """
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix=f"{self._request.provider}_sync") as pool:
+        busy: list[str] = []
+        with ThreadPoolExecutor(WORKERS + WAITING, thread_name_prefix=f"{self._request.provider}_sync") as pool:
             try:
-                yield from pool.map(self._guarded, self._request.slugs)
+                for outcome in self._round(pool, self._request.slugs):
+                    if not outcome.is_busy:
+                        yield outcome
+                        continue
+                    _log.info("%s: taken up again at the end: %s", outcome.slug, outcome.skipped)
+                    busy.append(outcome.slug)
+                yield from self._round(pool, busy)
             finally:
                 self._is_stopped.set()
 
-    def _guarded(self, slug: str) -> WorkspaceOutcome:
+    def _round(self, pool: ThreadPoolExecutor, slugs: Sequence[str]) -> Iterator[WorkspaceOutcome]:
+        for done in as_completed([pool.submit(self._in_turn, slug) for slug in slugs]):
+            yield done.result()
+
+    def _in_turn(self, slug: str) -> WorkspaceOutcome:
+        with self._turns.turn(slug) as turn:
+            outcome = self._guarded(slug, turn)
+        return replace(outcome, waited_seconds=turn.waited_seconds)
+
+    def _pause(self, seconds: float) -> None:
+        """Sleep until then, or until the batch is stopped; a request that waited is not sent any more then."""
+        (self._runtime.sleep or self._is_stopped.wait)(seconds)
+        if self._is_stopped.is_set():
+            raise KeyboardInterrupt
+
+    def _guarded(self, slug: str, turn: Turn) -> WorkspaceOutcome:
         """Whatever happens to a workspace stays with it."""
         try:
-            return self._outcome(slug)
+            return self._outcome(slug, turn)
         except BusyError as error:
-            return WorkspaceOutcome(slug=slug, skipped=str(error))
+            return WorkspaceOutcome(slug=slug, skipped=str(error), is_busy=True)
         except IntegrationError as error:
             return self._failed(slug, str(error))
         except Exception as error:  # noqa: BLE001 - a defect in one workspace's data must not stop the others
@@ -123,7 +152,7 @@ class Batch:
             _log.error("%s: %s\n%s", slug, words_of(error), "".join(format_tb(error.__traceback__)))
             return self._failed(slug, f"{words_of(error)}; see the run's stderr")
 
-    def _outcome(self, slug: str) -> WorkspaceOutcome:
+    def _outcome(self, slug: str, turn: Turn) -> WorkspaceOutcome:
         if self._is_stopped.is_set():
             return WorkspaceOutcome(slug=slug, skipped=STOPPED, trouble=STOPPED)
         candidate = self._candidate(slug)
@@ -134,7 +163,7 @@ class Batch:
         if self._breaker.is_open:
             self._postpone(candidate)
             return WorkspaceOutcome(slug=slug, skipped=self._breaker.reason, trouble=self._breaker.reason)
-        told = self._told(candidate, self._sync(slug, candidate))
+        told = self._told(candidate, self._sync(slug, candidate, turn))
         if told.report.status is RunStatus.FAILED:
             return self._failed(slug, told.report.error, told)
         self._breaker.note(has_failed=False)
@@ -173,7 +202,7 @@ class Batch:
         share = 1.0 if candidate.share is None else candidate.share
         return is_full_read_due(candidate.last_full_at, self._runtime.clock(), spec, share=share)
 
-    def _sync(self, slug: str, candidate: Candidate) -> SyncReport:
+    def _sync(self, slug: str, candidate: Candidate, turn: Turn) -> SyncReport:
         request = SyncRequest(
             workspace=slug,
             provider=self._request.provider,
@@ -182,7 +211,7 @@ class Batch:
             dagster_run_id=self._request.dagster_run_id,
         )
         run = plan_only if self._request.direction is None else run_sync
-        return run(self._runtime, request, self._go_on)
+        return run(self._runtime.sleeping(turn.sleep), request, self._go_on)
 
     def _go_on(self, _stage: str, _done: int, _total: int) -> None:
         """Called by a sync as it goes on. A stop is a person's wish, and is told to the sync as such."""

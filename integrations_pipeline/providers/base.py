@@ -246,6 +246,10 @@ class Pacer(Protocol):
         """Nobody may send for this key for so long: the limit was met."""
         ...
 
+    def sleeping(self, sleep: Callable[[float], object], /) -> "Pacer":
+        """The same limits, with waits made by this."""
+        ...
+
 
 class TokenSource(Protocol):
     """Where a provider's requests get their token; asked before every request, from any thread."""

@@ -85,7 +85,11 @@ DELETE = text(
     returning c.id::text, c.version, c.email_opt_out
     """
 )
-REVIVE = text("update workspace_contacts set deleted_at = null where id = any(cast(:ids as uuid[])) returning id::text")
+#: `loses_email`: it is about to get another, and somebody may have taken the one that it had.
+REVIVE = text(
+    "update workspace_contacts set deleted_at = null, email = case when :loses_email then null else email end "
+    "where id = any(cast(:ids as uuid[])) returning id::text"
+)
 
 #: Since when a suppression keeps the contact `c` out. A join with the table itself, or with a grouped one, is planned
 #: as one pass over all suppressions per contact where the tables have no statistics yet; this one uses the key always.

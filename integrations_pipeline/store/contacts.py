@@ -129,10 +129,14 @@ def update_contacts(connection: Connection, writes: Sequence[ContactWrite]) -> d
 
     Nothing turns off the opt-out of somebody whom a suppression keeps out, but the person's own later opt-in at a
     provider (`in@…`), which lifts it. A write under a version guard is the sync's, whose merge turns an opt-out off
-    for that alone and has compared the times: it lifts it too. One that is kept out all the same is returned with the
-    version before, so that it counts as an edit that the other side has yet to take.
+    for that alone and has compared the times: it lifts it too. One that is kept out all the same, or by the address
+    that it gets, is returned with the version before, so that it counts as an edit that the other side has yet to take.
     """
-    return {key: each.version - each.is_denied for key, each in _update(connection, writes).items()}
+    moved = {write.contact_id for write in writes if "email" in write.fields}
+    return {
+        key: each.version - (each.is_denied or (each.is_kept_out and key in moved))
+        for key, each in _update(connection, writes).items()
+    }
 
 
 def insert_contacts(connection: Connection, workspace_id: UUID, writes: Sequence[ContactWrite]) -> dict[str, int]:
@@ -182,17 +186,24 @@ def _lift(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def restore_contacts(connection: Connection, workspace_id: UUID, writes: Sequence[ContactWrite]) -> dict[str, int]:
-    """Bring deleted contacts back under their old ids with these fields; inserts those whose row is gone."""
+    """Bring deleted contacts back under their old ids with these fields; inserts those whose row is gone.
+
+    One whose e-mail another contact has stays deleted.
+    """
     restored: dict[str, int] = {}
     for write in writes:
         try:
-            with connection.begin_nested():
-                revived = connection.execute(REVIVE, {"ids": [write.contact_id]}).scalars().all()
-                restored |= (
+            with connection.begin_nested() as attempt:
+                bound = {"ids": [write.contact_id], "loses_email": "email" in write.fields}
+                revived = connection.execute(REVIVE, bound).scalars().all()
+                written = (
                     update_contacts(connection, [write])
                     if revived
                     else insert_contacts(connection, workspace_id, [write])
                 )
+                if not written:
+                    attempt.rollback()
+                restored |= written
         except IntegrityError:
             continue
     return restored

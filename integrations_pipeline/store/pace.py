@@ -5,6 +5,7 @@ provider names its own. A limiter library keeps its buckets in one process or in
 workspaces in one place of a provider need a common one, and the database is what they have in common.
 """
 
+import copy
 import threading
 import time
 from collections.abc import Callable
@@ -40,10 +41,16 @@ _PAUSE = text(
 class DatabasePacer:
     """Implements `providers.base.Pacer` over the table `provider_rate_limits`."""
 
-    def __init__(self, database: Database, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, database: Database, sleep: Callable[[float], object] = time.sleep) -> None:
         self._database = database
         self._sleep = sleep
         self._lock = threading.Lock()
+
+    def sleeping(self, sleep: Callable[[float], object]) -> "DatabasePacer":
+        """The same, with waits made by this: one reservation at a time for both."""
+        other = copy.copy(self)
+        other._sleep = sleep
+        return other
 
     def wait(self, key: str, interval_seconds: float) -> None:
         """Reserve the next moment for `key` and sleep until it has come."""

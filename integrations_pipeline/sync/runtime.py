@@ -67,6 +67,10 @@ class Runtime:
             raise ConfigurationError(f"unknown provider {provider!r}: choose one of {', '.join(sorted(self.specs))}")
         return self.specs[provider]
 
+    def sleeping(self, sleep: Callable[[float], object]) -> "Runtime":
+        """The same, whose every pause is made by this, also those before requests."""
+        return replace(self, sleep=sleep, pacer=self.pacer.sleeping(sleep))
+
     def rate_scale_of(self, spec: ProviderSpec) -> float:
         """What divides the pauses before a provider's requests: `rate_scale` where its own API is on loopback. One that
         is elsewhere keeps its limits, whatever other provider is a sandbox."""

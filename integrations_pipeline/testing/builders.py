@@ -1,6 +1,6 @@
 """What a provider is built from, in tests. Belongs here: stand-ins without a clock. Does not: the suite."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +20,9 @@ class FreePacer:
 
     def pause(self, key: str, seconds: float) -> None:
         self.pauses.append((key, seconds))
+
+    def sleeping(self, _sleep: Callable[[float], object]) -> "FreePacer":
+        return self
 
 
 def provider_context(

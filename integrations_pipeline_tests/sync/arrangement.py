@@ -266,6 +266,8 @@ class Tenant:
     present: dict[str, str] = field(default_factory=dict)
     token: str = DEFAULT_TOKEN
     calls_seen: int = 0
+    #: A person who changes the settings says so when asked.
+    means_its_place: bool = False
 
     provider: ClassVar[str] = "airtable"
     SECRETS: ClassVar[tuple[str, ...]] = ("@", "Bearer", DEFAULT_TOKEN)
@@ -410,7 +412,18 @@ class Tenant:
         self._check_log(report)
         self.check_privacy()
         self._check_agenda(report)
+        if self.means_its_place and self._approve_place():
+            return self.sync(**options)
         return report
+
+    def _approve_place(self) -> bool:
+        """Say that another place is meant, if that is asked."""
+        return bool(
+            self.rows(
+                "update integration_agenda set decision = 'approved', decided_at = now() "
+                "where kind = 'held_place' and decision is null returning 1"
+            )
+        )
 
     def _check_agenda(self, report: SyncReport) -> None:
         """After a whole run what is open in the journal is what waits in the agenda, one way and the other."""

@@ -96,6 +96,12 @@ def everything(world: World, *, with_contact_id: bool, has_tags: bool) -> Tenant
 
 
 Scenario = Callable[[World], Tenant]
+#: What somebody does after a run died and before the next one.
+Deed = Callable[[Tenant], None]
+
+
+def nothing(_: Tenant) -> None:
+    """Nobody does anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,25 +123,28 @@ class Stage:
             finally:
                 database.close()
 
-    def undisturbed(self, scenario: Scenario) -> tuple[list[str], State]:
-        """The points of a run that nothing disturbs, and what it leads to."""
+    def undisturbed(self, scenario: Scenario, deed: Deed = nothing) -> tuple[list[str], State]:
+        """The points of a run that nothing disturbs, and what it leads to, with the deed after it."""
         with self.world() as world:
             tenant = scenario(world)
             points = CrashPoints()
             with points.watching(world):
                 tenant.sync()
+            deed(tenant)
+            tenant.sync()
             tenant.sync()
             tenant.assert_in_sync()
             return points.seen, state_of(tenant)
 
-    def crashed(self, scenario: Scenario, *die_at: int) -> State:
-        """The run is killed at a point, the next one at the next of them; then two quiet runs."""
+    def crashed(self, scenario: Scenario, *die_at: int, deed: Deed = nothing) -> State:
+        """The run is killed at a point, the next one at the next of them; then the deed and two quiet runs."""
         with self.world() as world:
             tenant = scenario(world)
             for number in die_at:
                 points = CrashPoints(die_at=number)
                 with points.watching(world), pytest.raises(Crash):
                     tenant.sync()
+            deed(tenant)
             tenant.sync()
             tenant.sync()
             tenant.assert_in_sync()

@@ -94,6 +94,18 @@ def test_whoever_is_opted_out_stays_so_in_an_exchange_and_so_does_the_address(wo
     assert [row["email"] for row in out] == sorted(before)
 
 
+def test_who_was_deleted_here_comes_back_with_the_e_mail_it_has_there_by_now(world: World) -> None:
+    """The edit there beats the delete, and another contact has taken the e-mail that it had."""
+    tenant, ids, records = people_of(world, 2)
+    before = emails(tenant, ids)
+    tenant.delete_local(ids[0])
+    tenant.edit_remote(records[0], email="new@example.org")
+    tenant.edit_remote(records[1], email=before[0])
+    assert tenant.sync().status is RunStatus.SUCCESS
+    assert emails(tenant, ids) == ["new@example.org", before[0]]
+    tenant.assert_in_sync()
+
+
 def write(key: str, email: str) -> ContactWrite:
     return ContactWrite(contact_id=key, fields={"email": email})
 

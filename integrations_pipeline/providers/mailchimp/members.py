@@ -4,6 +4,7 @@ A member is known by its `contact_id`, which stays when the e-mail changes; its 
 paths. Belongs here: members. Does not: single merge values (`fields`).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -27,8 +28,9 @@ _OUT = frozenset({UNSUBSCRIBED, "cleaned"})
 _UNASKED = frozenset({TRANSACTIONAL, "pending"})
 #: Every status that a member may have. Of another word nobody knows what it means for a person.
 STATUSES = _OUT | _UNASKED | {SUBSCRIBED, ARCHIVED}
-#: The tag of a member that was made for somebody's new e-mail while the old one is still there; never a tag here.
-UNDER_WAY = "new e-mail under way"
+#: The tag of a member that was made for somebody's new e-mail while the old one, whose id it tells, is still there;
+#: never a tag here.
+_UNDER_WAY = re.compile(r"new e-mail of member ([0-9a-f]{8,64}) under way")
 
 Member = Mapping[str, Any]
 LONGEST_WORD = 30
@@ -51,6 +53,22 @@ FIELDS = (
 def external_id(member: Member) -> str:
     """The member's lasting id; its hash where a server tells no `contact_id`."""
     return str(member.get("contact_id") or member.get("id") or "")
+
+
+def mark_of(key: str) -> str:
+    """The tag of the member that is made in place of this one."""
+    return f"new e-mail of member {key} under way"
+
+
+def is_mark(tag: str) -> bool:
+    return _UNDER_WAY.fullmatch(tag) is not None
+
+
+def moves_from(member: Member) -> str:
+    """The id of the member in whose place this one is being made; "" for any other, and for whoever signed up there."""
+    names = [str(tag.get("name") or "") for tag in member.get("tags") or []]
+    found = next((match[1] for name in names if (match := _UNDER_WAY.fullmatch(name))), "")
+    return "" if member.get("status") in (ARCHIVED, SUBSCRIBED) else found
 
 
 def to_record(member: Member, mapping: Sequence[MappedField]) -> RemoteRecord:
@@ -76,7 +94,7 @@ def _tags(member: Member) -> str | None:
 
 def tags_text(tags: Sequence[Mapping[str, Any]]) -> str:
     """The names of tags as one text."""
-    return join_set(name for tag in tags if (name := clean_text(str(tag.get("name") or ""))) != UNDER_WAY)
+    return join_set(name for tag in tags if not is_mark(name := clean_text(str(tag.get("name") or ""))))
 
 
 def consent(member: Member) -> str | None:

@@ -1,13 +1,14 @@
 """A new e-mail for a member who is not subscribed: Mailchimp changes addresses of subscribed members only.
 
 So the person gets a new member with the same fields and tags and no more consent than before, and the old one
-is archived. Killed in between, both are there: the new one bears the tag `UNDER_WAY`, by which the next run
-knows it for its own and goes on. Without that, a member with the new e-mail is somebody else.
+is archived. Killed in between, both are there: the new one bears a tag that names the old one (`members.mark_of`), by
+which the next run knows it and goes on, or puts it aside if the person has another e-mail by then. It is nobody's
+record while the old one is there. Without that tag, a member with the new e-mail is somebody else.
 
 Belongs here: that move, and in which order addresses change hands. Does not: changes in place (`writer`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar
 
 from integrations_pipeline.errors import PermanentError
@@ -18,12 +19,12 @@ from integrations_pipeline.providers.mailchimp.client import MailchimpClient
 from integrations_pipeline.providers.mailchimp.fields import clean_values
 from integrations_pipeline.providers.mailchimp.members import (
     ARCHIVED,
-    SUBSCRIBED,
     TRANSACTIONAL,
-    UNDER_WAY,
     UNSUBSCRIBED,
     Member,
     external_id,
+    mark_of,
+    moves_from,
 )
 from integrations_pipeline.providers.mailchimp.outcomes import GONE, failed, refused
 
@@ -62,7 +63,7 @@ def readdress(client: MailchimpClient, change: Change, address: str, values: Map
         if tags:
             client.set_tags(email, {clean_text(str(tag["name"])): True for tag in tags})
         put_aside(client, address)
-        client.set_tags(email, {UNDER_WAY: False})
+        client.set_tags(email, {mark_of(external_id(old)): False})
     except PermanentError as error:
         return refused(change, error)
     return applied(change, external_id(new))
@@ -71,15 +72,23 @@ def readdress(client: MailchimpClient, change: Change, address: str, values: Map
 def _made(client: MailchimpClient, old: Member, email: str, values: Mapping[str, Any]) -> Member | None:
     """The member with the new e-mail; None if that is somebody else."""
     there = client.member(wire.member_hash(email))
-    if there is None:
+    if there is None or moves_from(there) == external_id(old):
         # Whoever opted out or bounced stays out at the new address.
         status = TRANSACTIONAL if old.get("status") == TRANSACTIONAL else UNSUBSCRIBED
-        told = {"status_if_new": status, "merge_fields": dict(values), "tags": [UNDER_WAY]}
+        told = {"status_if_new": status, "merge_fields": dict(values), "tags": [mark_of(external_id(old))]}
         made = client.put(email, told)
         return made if made.get("contact_id") else client.member(wire.member_hash(email))
-    is_marked = any(tag.get("name") == UNDER_WAY for tag in there.get("tags") or [])
-    is_ours = is_marked and there.get("status") not in (ARCHIVED, SUBSCRIBED)
-    return there if is_ours and (there.get("merge_fields") or {}) == values else None
+    return None
+
+
+def put_half_made_aside(client: MailchimpClient, batch: Sequence[Change], half_made: MutableMapping[str, str]) -> None:
+    """Archive the members that a dead run made for e-mails which their persons do not get any more. `half_made`: their
+    addresses, by the id of the member in whose place each was made."""
+    for change in batch:
+        address = half_made.get(change.external_id or "")
+        if address and change.after.get("email", "").strip().lower() != address.lower():
+            put_aside(client, address)
+            del half_made[change.external_id or ""]
 
 
 def put_aside(client: MailchimpClient, address: str) -> None:

@@ -32,12 +32,14 @@ from integrations_pipeline.providers.mailchimp.members import (
     ARCHIVED,
     Member,
     external_id,
+    moves_from,
     read_time,
     tags_text,
     to_record,
     unknown_statuses,
     write_time,
 )
+from integrations_pipeline.providers.mailchimp.moving import put_half_made_aside
 from integrations_pipeline.providers.mailchimp.writer import MailchimpWriter
 
 API_URL = "INTEGRATIONS_MAILCHIMP_API_URL"
@@ -73,6 +75,8 @@ class MailchimpProvider:
         self._schema = AudienceFields(self._client, self._mapping, context.known)
         #: Members as read in this run: their addresses, and how their names are split.
         self._seen: dict[str, Member] = {}
+        #: Addresses of members that a dead run made for new e-mails, by the id of the old member, which is still there.
+        self._half_made: dict[str, str] = {}
         #: Members that a recheck found there.
         self._alive: set[str] = set()
         #: The server's time when this run began to read.
@@ -140,12 +144,22 @@ class MailchimpProvider:
             times = [when for member in members if (when := read_time(member.get("last_changed")))]
             latest = max([*times, *([latest] if latest else [])], default=None)
             yield Page(
-                records=[self._record(member) for member in members if member.get("status") != ARCHIVED],
+                records=[self._record(member) for member in members if self._is_there(member)],
                 cursor=self._cursor(latest),
                 is_complete=is_complete,
                 tells_own_writes=True,
                 notices=unknown_statuses(members),
             )
+
+    def _is_there(self, member: Member) -> bool:
+        """Whether it is somebody's record. One made for a new e-mail is not, as long as the old one is there."""
+        key = moves_from(member)
+        if key:
+            old = self._client.member(key)
+            if old is not None and old.get("status") != ARCHIVED:
+                self._half_made[key] = str(member["email_address"])
+                return False
+        return member.get("status") != ARCHIVED
 
     def _cursor(self, latest: datetime | None) -> Cursor:
         """Where to go on: the server's time when reading began; without one, the latest change seen."""
@@ -220,6 +234,7 @@ class MailchimpProvider:
             skips_validation=self._settings.skip_merge_validation,
         )
         self._written += len(batch)
+        put_half_made_aside(self._client, batch, self._half_made)
         return writer.write(batch)
 
     def close(self) -> None:

@@ -58,10 +58,10 @@ class ContactsJob:
         before = run.call_count
         run = settle_creates(run)
         self.extracted, found = self._found(run, self.ways)
-        if place.is_elsewhere(self.extracted):
-            if not place.is_meant(run, self.extracted):
+        if place.is_elsewhere(self.extracted, found):
+            if not place.is_meant(run, self.extracted, found):
                 self.read_calls = run.call_count - before
-                self.plan = place.ask(run, self.extracted, self.scope)
+                self.plan = place.ask(run, self.extracted, found, self.scope)
                 return True
             place.start_anew(run, self.scope)
             run = replace(run, connection=replace(run.connection, cursor=None))
@@ -90,8 +90,8 @@ class ContactsJob:
         if self.ways is None:
             raise ConfigurationError(f"{run.spec.name} takes no contacts: there is nothing to preview that way")
         self.extracted, self.plan = self._found(run, self.ways)
-        if place.is_elsewhere(self.extracted) and not place.is_meant(run, self.extracted):
-            self.plan = place.ask(run, self.extracted, self.scope)
+        if place.is_elsewhere(self.extracted, self.plan) and not place.is_meant(run, self.extracted, self.plan):
+            self.plan = place.ask(run, self.extracted, self.plan, self.scope)
         with run.session.begin() as connection:
             journal.record_changes(connection, self.scope, self.plan.changes, ChangeState.PLANNED)
             activity = Activity(

@@ -5,40 +5,44 @@ asks once; what was linked stays linked until a person says that the new place i
 Belongs here: telling it, asking, starting anew. Does not: what a first sync does.
 """
 
-from integrations_pipeline.model import AgendaItem, AgendaKind, Decision, Plan
+from integrations_pipeline.model import AgendaItem, AgendaKind, ChangeKind, Decision, Plan
 from integrations_pipeline.store import agenda, connections, links
 from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.sync.contacts.extract import Extracted
 from integrations_pipeline.sync.runtime import Run
 
 
-def is_elsewhere(extracted: Extracted) -> bool:
-    """Whether the place changed since the last run, and fewer than half of the linked records are in the new one."""
+def is_elsewhere(extracted: Extracted, found: Plan) -> bool:
+    """Whether the place changed since the last run, and of those who are linked fewer than half are in the new one: by
+    their record, or found again by key or e-mail."""
     policy = extracted.world.policy
-    missing = len(extracted.world.remote.tombstones)
-    return policy.is_place_changed and 2 * missing > policy.linked_count
+    return policy.is_place_changed and 2 * _missing(extracted, found) > policy.linked_count
 
 
-def _question(run: Run, extracted: Extracted) -> AgendaItem:
+def _missing(extracted: Extracted, found: Plan) -> int:
+    linked_anew = sum(change.kind is ChangeKind.LINK for change in found.changes)
+    return len(extracted.world.remote.tombstones) - linked_anew
+
+
+def _question(run: Run, extracted: Extracted, found: Plan) -> AgendaItem:
     policy = extracted.world.policy
-    missing = len(extracted.world.remote.tombstones)
     reason = (
-        f"the connection points to another place at {run.spec.title}: {missing} of {policy.linked_count} linked "
-        "records are not there; approve to start anew there, or change the settings back"
+        f"the connection points to another place at {run.spec.title}: {_missing(extracted, found)} of "
+        f"{policy.linked_count} linked records are not there; approve to start anew there, or change the settings back"
     )
     return AgendaItem(kind=AgendaKind.HELD_PLACE, after={"place": str(run.configuration["place"])}, reason=reason)
 
 
-def is_meant(run: Run, extracted: Extracted) -> bool:
+def is_meant(run: Run, extracted: Extracted, found: Plan) -> bool:
     """Whether a person approved just this place."""
-    asked = _question(run, extracted).question
+    asked = _question(run, extracted, found).question
     held = run.agenda.of(AgendaKind.HELD_PLACE)
     return any(item.decision is Decision.APPROVED and item.question == asked for item in held)
 
 
-def ask(run: Run, extracted: Extracted, scope: JournalScope) -> Plan:
+def ask(run: Run, extracted: Extracted, found: Plan, scope: JournalScope) -> Plan:
     """Hold everything, and ask a person once. The checkpoint stays that of the old place."""
-    question = _question(run, extracted)
+    question = _question(run, extracted, found)
     known = run.agenda.of(AgendaKind.HELD_PLACE)
     if not run.is_preview:
         with run.session.begin() as connection:

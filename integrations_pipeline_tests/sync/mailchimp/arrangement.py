@@ -15,7 +15,7 @@ from uuid import UUID
 from integrations_pipeline.model import join_set, split_set
 from integrations_pipeline.providers.base import Provider, ProviderContext, ProviderSpec
 from integrations_pipeline.providers.mailchimp import PROVIDER
-from integrations_pipeline.providers.mailchimp.members import UNDER_WAY
+from integrations_pipeline.providers.mailchimp.members import is_mark
 from integrations_pipeline.providers.mailchimp.provider import API_URL, MailchimpProvider
 from integrations_pipeline.store import workspaces
 from integrations_pipeline.store.database import Database
@@ -274,7 +274,7 @@ class Subscribers(Tenant):
         found |= {
             "email": member.email_address,
             # The mark of a move to a new e-mail is the sync's own; a kill right before its end leaves it.
-            "tags": join_set(tag for tag in self.tags_of(member.contact_id) if tag != UNDER_WAY),
+            "tags": join_set(tag for tag in self.tags_of(member.contact_id) if not is_mark(tag)),
             "email_opt_out": consent,
         }
         return {name: value for name, value in found.items() if value}

@@ -17,6 +17,14 @@ from integrations_pipeline_tests.sync.test_crashes import Crash, CrashPoints
 from integrations_sandbox import SandboxServer
 
 Scenario = Callable[[MailchimpWorld], Subscribers]
+#: What somebody does after a run died and before the next one.
+Deed = Callable[[Subscribers], None]
+
+
+def nothing(_: Subscribers) -> None:
+    """Nobody does anything."""
+
+
 #: Points of each scenario, at least: fewer would mean that it no longer reaches them.
 EXPECTED: dict[Scenario, int] = {everything: 60, moves: 40, small: 20}
 
@@ -39,18 +47,19 @@ class Stage:
             world.options(**self.options)
             yield world
 
-    def undisturbed(self, scenario: Scenario) -> tuple[list[str], State]:
-        """The points of a run that nothing disturbs, and what it leads to."""
+    def undisturbed(self, scenario: Scenario, deed: Deed = nothing) -> tuple[list[str], State]:
+        """The points of a run that nothing disturbs, and what it leads to, with the deed after it."""
         with self.world() as world:
             tenant = scenario(world)
             world.interval = self.interval
             points = CrashPoints()
             with points.watching(world):
                 tenant.sync()
+            deed(tenant)
             return points.seen, self.settled(tenant)
 
-    def crashed(self, scenario: Scenario, *die_at: int) -> State:
-        """The run is killed at a point, the next one at the next of them; then quiet runs."""
+    def crashed(self, scenario: Scenario, *die_at: int, deed: Deed = nothing) -> State:
+        """The run is killed at a point, the next one at the next of them; then the deed and quiet runs."""
         with self.world() as world:
             tenant = scenario(world)
             world.interval = self.interval
@@ -58,6 +67,7 @@ class Stage:
                 points = CrashPoints(die_at=number)
                 with points.watching(world), pytest.raises(Crash):
                     tenant.sync()
+            deed(tenant)
             return self.settled(tenant)
 
     def settled(self, tenant: Subscribers) -> State:

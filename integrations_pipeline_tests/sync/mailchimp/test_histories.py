@@ -16,6 +16,14 @@ from integrations_sandbox import SandboxServer
 SEEDS = {"dev": 8, "ci": 20, "round": 8, "nightly": 200}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 
 
+EACH_KIND = (
+    "approved", "rejected", "decided during a run", "value was put back", "place with everybody", "place without some",
+    "young delete in the window", "young delete after the window", "killed, then archived there",
+    "merge of e-mails local",
+    *(f"{kind} of e-mails {side}" for kind in ("swap", "ring", "chain") for side in ("local", "remote")),
+)  # fmt: skip
+
+
 def tell_all(seeds: range, server: SandboxServer, postgres: PostgresServer, clock: FakeClock) -> Counter[str]:
     seen: Counter[str] = Counter()
     for seed in seeds:
@@ -31,8 +39,13 @@ def assert_exercised(seen: Counter[str], seeds: int) -> None:
         "local create": 10, "remote create": 10, "local update": 10, "remote update": 10, "local delete": 1,
         "remote delete": 1, "conflict": 3, "edits looked for": 50, "stopped by Crash": 5, "edit during a run": 3,
         "stale answers": 10, "e-mails changed at Mailchimp": 5, "unsubscribe": 3,
+        "kill_then_edit": 1, "kill_then_delete_here": 1, "kill_then_delete_there": 1, "killed in a create": 1,
+        "e-mails changed hands local": 2, "e-mails changed hands remote": 1,
+        "young_delete": 2, "reads of everything in between": 20,
     }  # fmt: skip
     wanted = {name: count * (seeds // 8) for name, count in least.items()}
+    # Seldom, so that not every eight seeds have them.
+    wanted |= dict.fromkeys(EACH_KIND, 1) if seeds >= 20 else {}
     missed = {name: (seen[name], count) for name, count in wanted.items() if seen[name] < count}
     assert not missed, f"hardly exercised (seen, wanted): {missed}; all: {dict(seen)}"
 

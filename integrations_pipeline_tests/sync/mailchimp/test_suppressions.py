@@ -8,7 +8,7 @@ import pytest
 from integrations_pipeline.store import suppressions
 from integrations_pipeline.store.suppressions import KEEPING_OUT, Reason
 from integrations_pipeline_tests.sync.arrangement import person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
 
 
 def suppress(tenant: Subscribers, email: str, reason: Reason) -> None:
@@ -108,4 +108,26 @@ def test_a_persons_own_opt_in_does_not_pass_what_an_operator_decided(world: Mail
     assert tenant.status(record_id) == "unsubscribed"
     assert reason.value in reasons(tenant)
     tenant.assert_in_sync()
+    tenant.assert_quiet()
+
+
+@pytest.mark.parametrize("is_full", [False, True], ids=["changes", "everything"])
+def test_a_member_that_gets_a_suppressed_address_at_mailchimp_is_unsubscribed(
+    world: MailchimpWorld, is_full: bool
+) -> None:
+    """The opt-out comes with the address in the very write that takes the e-mail: the audience has yet to be told."""
+    tenant = world.tenant(**NO_LIMIT)
+    records = tenant.add_remote(*(person(number) for number in range(4)))
+    tenant.sync()
+    tenant.unsubscribe(records[0])
+    tenant.sync()
+    tenant.edit_remote(records[0], email="between@example.org")
+    tenant.edit_remote(records[1], email="person0@example.org")
+    tenant.edit_remote(records[0], email="person1@example.org")
+    for _ in range(2):
+        tenant.sync(is_full=is_full)
+    assert tenant.is_out(tenant.contact_of(records[1]))
+    assert tenant.status(records[1]) == "unsubscribed"
+    tenant.assert_in_sync()
+    tenant.sync()
     tenant.assert_quiet()
