@@ -132,11 +132,18 @@ def update_contacts(connection: Connection, writes: Sequence[ContactWrite]) -> d
     for that alone and has compared the times: it lifts it too. One that is kept out all the same, or by the address
     that it gets, is returned with the version before, so that it counts as an edit that the other side has yet to take.
     """
-    moved = {write.contact_id for write in writes if "email" in write.fields}
+    moved = _not_opted_out(connection, [write.contact_id for write in writes if "email" in write.fields])
     return {
         key: each.version - (each.is_denied or (each.is_kept_out and key in moved))
         for key, each in _update(connection, writes).items()
     }
+
+
+def _not_opted_out(connection: Connection, ids: Sequence[str]) -> set[str]:
+    statement = text(
+        "select id::text from workspace_contacts where id = any(cast(:ids as uuid[])) and not email_opt_out"
+    )
+    return set(connection.execute(statement, {"ids": list(ids)}).scalars()) if ids else set()
 
 
 def insert_contacts(connection: Connection, workspace_id: UUID, writes: Sequence[ContactWrite]) -> dict[str, int]:

@@ -28,9 +28,9 @@ _OUT = frozenset({UNSUBSCRIBED, "cleaned"})
 _UNASKED = frozenset({TRANSACTIONAL, "pending"})
 #: Every status that a member may have. Of another word nobody knows what it means for a person.
 STATUSES = _OUT | _UNASKED | {SUBSCRIBED, ARCHIVED}
-#: The tag of a member that was made for somebody's new e-mail while the old one, whose id it tells, is still there;
-#: never a tag here.
-_UNDER_WAY = re.compile(r"new e-mail of member ([0-9a-f]{8,64}) under way")
+#: The tag of a member that was made for somebody's new e-mail while the old one is still there; never a tag here. It
+#: tells the old one's id and the contact's.
+_UNDER_WAY = re.compile(r"new e-mail under way ([0-9a-f]{8,40}) ([0-9a-f-]{36})")
 
 Member = Mapping[str, Any]
 LONGEST_WORD = 30
@@ -55,9 +55,9 @@ def external_id(member: Member) -> str:
     return str(member.get("contact_id") or member.get("id") or "")
 
 
-def mark_of(key: str) -> str:
-    """The tag of the member that is made in place of this one."""
-    return f"new e-mail of member {key} under way"
+def mark_of(key: str, contact_id: str) -> str:
+    """The tag of the member that is made in place of this one, for this contact."""
+    return f"new e-mail under way {key} {contact_id}"
 
 
 def is_mark(tag: str) -> bool:
@@ -66,9 +66,13 @@ def is_mark(tag: str) -> bool:
 
 def moves_from(member: Member) -> str:
     """The id of the member in whose place this one is being made; "" for any other, and for whoever signed up there."""
+    return _mark(member)[0]
+
+
+def _mark(member: Member) -> tuple[str, str]:
     names = [str(tag.get("name") or "") for tag in member.get("tags") or []]
-    found = next((match[1] for name in names if (match := _UNDER_WAY.fullmatch(name))), "")
-    return "" if member.get("status") in (ARCHIVED, SUBSCRIBED) else found
+    found = next(((match[1], match[2]) for name in names if (match := _UNDER_WAY.fullmatch(name))), ("", ""))
+    return ("", "") if member.get("status") in (ARCHIVED, SUBSCRIBED) else found
 
 
 def to_record(member: Member, mapping: Sequence[MappedField]) -> RemoteRecord:
@@ -81,6 +85,7 @@ def to_record(member: Member, mapping: Sequence[MappedField]) -> RemoteRecord:
         external_id=external_id(member),
         fields={name: value for name, value in values.items() if value is not None},
         modified_at=read_time(member.get("last_changed")),
+        contact_key=_mark(member)[1],
     )
 
 

@@ -56,26 +56,31 @@ def readdress(client: MailchimpClient, change: Change, address: str, values: Map
         return failed(change, PermanentError(_PENDING, code=wire.PASSING))
     email = change.after["email"].strip()
     try:
-        new = _made(client, old, email, {**clean_values(old.get("merge_fields") or {}), **values})
+        new = _made(client, old, change, {**clean_values(old.get("merge_fields") or {}), **values})
         if new is None:
             return failed(change, PermanentError(wire.TAKEN, code=wire.PASSING))
         tags = client.all_tags(address)
         if tags:
             client.set_tags(email, {clean_text(str(tag["name"])): True for tag in tags})
         put_aside(client, address)
-        client.set_tags(email, {mark_of(external_id(old)): False})
+        client.set_tags(email, {_mark(old, change): False})
     except PermanentError as error:
         return refused(change, error)
     return applied(change, external_id(new))
 
 
-def _made(client: MailchimpClient, old: Member, email: str, values: Mapping[str, Any]) -> Member | None:
+def _mark(old: Member, change: Change) -> str:
+    return mark_of(external_id(old), change.contact_id or "")
+
+
+def _made(client: MailchimpClient, old: Member, change: Change, values: Mapping[str, Any]) -> Member | None:
     """The member with the new e-mail; None if that is somebody else."""
+    email = change.after["email"].strip()
     there = client.member(wire.member_hash(email))
     if there is None or moves_from(there) == external_id(old):
         # Whoever opted out or bounced stays out at the new address.
         status = TRANSACTIONAL if old.get("status") == TRANSACTIONAL else UNSUBSCRIBED
-        told = {"status_if_new": status, "merge_fields": dict(values), "tags": [mark_of(external_id(old))]}
+        told = {"status_if_new": status, "merge_fields": dict(values), "tags": [_mark(old, change)]}
         made = client.put(email, told)
         return made if made.get("contact_id") else client.member(wire.member_hash(email))
     return None

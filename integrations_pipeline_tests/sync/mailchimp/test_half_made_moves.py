@@ -8,7 +8,7 @@ from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, Mai
 from integrations_pipeline_tests.sync.test_crashes import Crash
 
 
-def half_moved(world: MailchimpWorld) -> tuple[Subscribers, str]:
+def half_moved(world: MailchimpWorld, dies_after: str = "PUT") -> tuple[Subscribers, str]:
     """Who is not subscribed gets a new member for a new e-mail; the run dies before the old one is archived."""
     tenant = world.tenant(**NO_LIMIT)
     records = tenant.add_remote(*(person(number, company="Acme") for number in range(5)), status="transactional")
@@ -18,7 +18,7 @@ def half_moved(world: MailchimpWorld) -> tuple[Subscribers, str]:
     tenant.edit_local(contact_id, email="moved@example.org")
 
     def die(request: httpx.Request) -> None:
-        if request.method == "PUT":
+        if request.method == dies_after:
             raise Crash
 
     world.network.after = die
@@ -58,6 +58,17 @@ def test_who_is_deleted_meanwhile_does_not_come_back(world: MailchimpWorld) -> N
     assert contact_id not in tenant.local()
     assert len(tenant.local()) == 4
     assert "moved@example.org" not in tenant.emails()
+
+
+@pytest.mark.parametrize("is_full", [False, True], ids=["changes", "everything"])
+def test_another_e_mail_after_the_old_one_is_archived_makes_nobody_twice(world: MailchimpWorld, is_full: bool) -> None:
+    tenant, contact_id = half_moved(world, "DELETE")
+    tenant.edit_local(contact_id, email="again@example.org")
+    for _ in range(3):
+        tenant.sync(is_full=is_full)
+    assert len(tenant.local()) == 5
+    assert tenant.remote()[tenant.record_of(contact_id)]["email"] == "again@example.org"
+    tenant.assert_in_sync()
 
 
 def test_a_tag_that_a_person_named_like_the_mark_stays_theirs(world: MailchimpWorld) -> None:
