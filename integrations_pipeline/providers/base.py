@@ -236,7 +236,10 @@ class Provider(Protocol):
 
 
 class Pacer(Protocol):
-    """Spreads requests over time so that a provider's rate limit is never met; shared across processes."""
+    """Spreads requests over time so that a provider's rate limit is never met; shared across processes.
+
+    One that also has `wait_all(rules)`, (key, interval in seconds) each, is asked for all rules of a request at once.
+    """
 
     def wait(self, key: str, interval_seconds: float) -> None:
         """Return when the next request for this key may be sent."""

@@ -9,7 +9,7 @@ Locks are session-level advisory locks, and role and workspace are a session's; 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, create_engine, event, make_url, text
+from sqlalchemy import URL, TextClause, create_engine, event, make_url, text
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - the rest of the program takes it from here
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -150,6 +150,13 @@ class Database:
         """One transaction as the connecting role, past row-level security; for what is no one workspace's."""
         with self._reachable(), self._engine.begin() as connection:
             yield connection
+
+    def scalars(self, statement: TextClause, values: Mapping[str, object]) -> Sequence[Any]:
+        """One statement as the connecting role that is a transaction by itself: without the requests that begin and
+        end one. The first column of its rows."""
+        with self._reachable(), self._engine.connect() as connection:
+            at_once = connection.execution_options(isolation_level="AUTOCOMMIT")
+            return at_once.execute(statement, values).scalars().all()
 
     @contextmanager
     def workspace(self, workspace_id: UUID) -> Iterator[Connection]:

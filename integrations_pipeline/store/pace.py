@@ -8,7 +8,7 @@ workspaces in one place of a provider need a common one, and the database is wha
 import copy
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import text
 
@@ -16,15 +16,21 @@ from integrations_pipeline.store.database import Database
 
 #: The stored moment, moved along with a clock that was set back since it was reserved.
 _MOMENT = "r.next_free_at - greatest(coalesce(r.reserved_at, clock_timestamp()) - clock_timestamp(), interval '0')"
-#: One statement is the whole algorithm: reserve the next free moment, return how far away it is.
+#: One statement is the whole algorithm: reserve the next free moment of each key, return how far away its end is. Of
+#: keys that follow one that is not free yet no moment is taken: it would pass while the first is waited for.
 _RESERVE = text(
     f"""
     insert into provider_rate_limits as r (key, next_free_at, reserved_at)
-    values (:key, clock_timestamp() + make_interval(secs => :interval), clock_timestamp())
+    select w.key, c.at + make_interval(secs => w.seconds), c.at
+    from unnest(cast(:keys as text[]), cast(:intervals as float8[])) with ordinality as w(key, seconds, n),
+        (select clock_timestamp() as at offset 0) as c
+    where not exists (select from provider_rate_limits as r where r.key = any((cast(:keys as text[]))[1 : w.n - 1])
+        and {_MOMENT} > c.at)
+    order by w.n
     on conflict (key) do update set
-        next_free_at = greatest({_MOMENT}, clock_timestamp()) + make_interval(secs => :interval),
+        next_free_at = greatest({_MOMENT}, clock_timestamp()) + (excluded.next_free_at - excluded.reserved_at),
         reserved_at = clock_timestamp()
-    returning extract(epoch from r.next_free_at - clock_timestamp())::float8 - :interval
+    returning extract(epoch from r.next_free_at - clock_timestamp())::float8
     """  # noqa: S608 - built from a constant
 )
 _PAUSE = text(
@@ -54,12 +60,20 @@ class DatabasePacer:
 
     def wait(self, key: str, interval_seconds: float) -> None:
         """Reserve the next moment for `key` and sleep until it has come."""
-        # One reservation at a time per process: the pool stays small and the order is fair.
-        with self._lock, self._database.admin() as connection:
-            bound = {"key": key, "interval": interval_seconds}
-            delay = float(connection.execute(_RESERVE, bound).scalar_one())
-        if delay > 0:
-            self._sleep(delay)
+        self.wait_all([(key, interval_seconds)])
+
+    def wait_all(self, rules: Sequence[tuple[str, float]]) -> None:
+        """The same for each (key, interval in seconds) in turn; those that are free are asked for together."""
+        left = list(rules)
+        while left:
+            keys, intervals = [key for key, _ in left], [interval for _, interval in left]
+            # One reservation at a time per process: the pool stays small and the order is fair.
+            with self._lock:
+                ends = self._database.scalars(_RESERVE, {"keys": keys, "intervals": intervals})
+            delay = max(float(end) - interval for end, interval in zip(ends, intervals, strict=False))
+            if delay > 0:
+                self._sleep(delay)
+            del left[: len(ends)]
 
     def pause(self, key: str, seconds: float) -> None:
         with self._database.admin() as connection:
