@@ -28,8 +28,8 @@ BOUNDS = "bounds"
 #: What is asked for and can be unpacked in parts.
 ACCEPTED = {"Accept-Encoding": "gzip"}
 _MEBIBYTE = 1024 * 1024
-#: A number so large that a float may not hold it.
-_LARGE_EXPONENT = re.compile(rb"[0-9][eE]\+?[0-9]{3}")
+#: A number so large that a float may not hold it, up to its end: ids of hexadecimal digits have such parts, too.
+_LARGE_EXPONENT = re.compile(rb"[0-9][eE]\+?[0-9]{3,}(?![^\s,\]}])")
 
 Clock = Callable[[], float]
 

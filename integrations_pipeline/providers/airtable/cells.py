@@ -6,7 +6,8 @@ Source: https://airtable.com/developers/web/api/field-model.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -70,17 +71,31 @@ def from_column(cell: Any, mapped: MappedField, column: Column | None) -> str | 
     return value
 
 
-def reader(mapped: MappedField, column: Column | None) -> Callable[[Any], str | None]:
-    """`from_column` of one column, for many cells: most hold a text, or nothing, of a field that is a text."""
-    if mapped.kind not in (FieldKind.TEXT, FieldKind.EMAIL):
-        return lambda cell: from_column(cell, mapped, column)
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Reads the mapped cells of many records. Most hold a text of a field that is one, or nothing: those are read on
+    the spot, any other by `from_column`."""
 
-    def read(cell: Any) -> str | None:
-        if type(cell) is str:
-            return clean_text(cell)
-        return "" if cell is None else from_column(cell, mapped, column)
+    #: Field, its column's name, whether it is a text, and all that `from_column` wants to know.
+    places: Sequence[tuple[str, str, bool, MappedField, Column | None]]
 
-    return read
+    @classmethod
+    def of(cls, mapping: Iterable[MappedField], columns: Mapping[str, Column]) -> "Row":
+        texts = (FieldKind.TEXT, FieldKind.EMAIL)
+        return cls([(m.name, m.column, m.kind in texts, m, columns.get(m.column)) for m in mapping])
+
+    def values(self, shown: Mapping[str, Any]) -> dict[str, str]:
+        """Field values by name; those whose cells tell an error are left out."""
+        values: dict[str, str] = {}
+        for name, place, is_text, mapped, column in self.places:
+            cell = shown.get(place)
+            if cell is None:
+                values[name] = ""
+            elif is_text and type(cell) is str:
+                values[name] = cell if cell.isascii() and "\0" not in cell else clean_text(cell)
+            elif (value := from_column(cell, mapped, column)) is not None:
+                values[name] = value
+        return values
 
 
 def _consent(text: str) -> str | None:

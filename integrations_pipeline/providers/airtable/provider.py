@@ -203,18 +203,13 @@ class AirtableProvider:
 
     def _records(self, records: Iterable[Mapping[str, Any]]) -> list[RemoteRecord]:
         """Records as they are told, by names of columns; how each column is read is found out once."""
-        columns, key = self._columns, self._columns.key
-        by_name = columns.by_name
-        readers = [
-            (mapped.name, mapped.column, cells.reader(mapped, by_name.get(mapped.column))) for mapped in columns.mapping
-        ]
+        key, row = self._columns.key, cells.Row.of(self._columns.mapping, self._columns.by_name)
         found = []
         for record in records:
             shown = wire.cells_of(record)
-            values = {name: value for name, column, read in readers if (value := read(shown.get(column))) is not None}
             told = shown.get(key) if key else None
             contact_key = "" if told is None else cells.to_value(told)
-            found.append(RemoteRecord(external_id=str(record["id"]), fields=values, contact_key=contact_key))
+            found.append(RemoteRecord(external_id=str(record["id"]), fields=row.values(shown), contact_key=contact_key))
         return found
 
     def _read_modified(self, cursor: Cursor) -> Iterator[Page]:

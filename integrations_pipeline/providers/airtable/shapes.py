@@ -6,15 +6,19 @@ knows what that means.
 
 from typing import Annotated, Any, NotRequired
 
-from pydantic import Field
+from pydantic import Field, GetPydanticSchema
+from pydantic_core.core_schema import is_instance_schema
 from typing_extensions import TypedDict  # pydantic reads those of typing from Python 3.12 on
 
 from integrations_pipeline.providers.shapes import Id, Name, Shape, Time
 
+#: Of JSON, so its keys are texts.
+Cells = Annotated[dict[str, Any], GetPydanticSchema(lambda _kind, _handler: is_instance_schema(dict))]
+
 
 class Record(TypedDict):
     id: Id
-    fields: NotRequired[dict[str, Any]]
+    fields: NotRequired[Cells]
 
 
 class Records(TypedDict):

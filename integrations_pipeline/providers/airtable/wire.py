@@ -164,6 +164,6 @@ def modified_since_formula(since: str) -> str:
 def cells_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """The cells of a record; an answer without them is no answer about an empty record."""
     cells = record.get("fields")
-    if not isinstance(cells, Mapping):
+    if not isinstance(cells, dict):
         raise RetryableError("Airtable told records without their fields")
     return cells

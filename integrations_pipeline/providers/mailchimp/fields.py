@@ -80,18 +80,26 @@ def tags_of(mapped: MappedField) -> list[str]:
     return [] if mapped.name in FIXED else mapped.column.split(JOIN)
 
 
-def from_member(member: Mapping[str, Any], mapped: MappedField) -> str | None:
-    """The text of one mapped merge field, as a member holds it; None where the answer does not tell it: an empty merge
-    field is told as "", so a tag that is missing is no empty one."""
-    values = member.get("merge_fields")
-    tags = tags_of(mapped)
-    if not isinstance(values, Mapping) or any(tag not in values for tag in tags):
+def from_merged(values: Any, tags: Sequence[str]) -> str | None:
+    """The text of a mapped field, from a member's merge fields by its tags; None where the answer does not tell it: an
+    empty merge field is told as "", so a tag that is missing is no empty one."""
+    if not isinstance(values, dict):
         return None
-    return " ".join(text for tag in tags if (text := to_text(values[tag])))
+    texts = []
+    for tag in tags:
+        if tag not in values:
+            return None
+        value = values[tag]
+        is_plain = type(value) is str and value.isascii() and "\0" not in value
+        if text := value.strip() if is_plain else to_text(value):
+            texts.append(text)
+    return " ".join(texts)
 
 
 def to_text(value: Any) -> str:
     """A merge value as text; "" for an empty one."""
+    if type(value) is str:
+        return clean_text(value).strip()
     if value is None or isinstance(value, bool):
         return ""
     if isinstance(value, dict):

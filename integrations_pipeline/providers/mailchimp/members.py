@@ -5,8 +5,10 @@ paths. Belongs here: members. Does not: single merge values (`fields`).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from integrations_pipeline.model import (
@@ -18,7 +20,7 @@ from integrations_pipeline.model import (
     join_set,
 )
 from integrations_pipeline.providers.base import RemoteRecord
-from integrations_pipeline.providers.mailchimp.fields import FIXED, from_member
+from integrations_pipeline.providers.mailchimp.fields import from_merged, tags_of
 
 ARCHIVED = "archived"
 SUBSCRIBED = "subscribed"
@@ -75,18 +77,36 @@ def _mark(member: Member) -> tuple[str, str]:
     return ("", "") if member.get("status") in (ARCHIVED, SUBSCRIBED) else found
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads many members by one mapping."""
+
+    #: Field and merge tags; of a fixed field the function that reads it from the member instead.
+    places: Sequence[tuple[str, Sequence[str], Callable[[Member], str | None] | None]]
+
+    @classmethod
+    def of(cls, mapping: Iterable[MappedField]) -> "Reader":
+        return cls([(mapped.name, tags_of(mapped), _READ.get(mapped.name)) for mapped in mapping])
+
+    def record(self, member: Member) -> RemoteRecord:
+        """What the answer tells of a member; what it does not tell is absent."""
+        merged = member.get("merge_fields")
+        values: dict[str, str] = {}
+        for name, tags, read in self.places:
+            value = read(member) if read else from_merged(merged, tags)
+            if value is not None:
+                values[name] = value
+        return RemoteRecord(
+            external_id=external_id(member),
+            fields=values,
+            modified_at=read_time(member.get("last_changed")),
+            contact_key=_mark(member)[1] if member.get("tags") else "",
+        )
+
+
 def to_record(member: Member, mapping: Sequence[MappedField]) -> RemoteRecord:
-    """What the answer tells of a member; what it does not tell is absent."""
-    fixed = {"email": _address(member), "tags": _tags(member), "email_opt_out": consent(member)}
-    values = {
-        mapped.name: fixed[mapped.name] if mapped.name in FIXED else from_member(member, mapped) for mapped in mapping
-    }
-    return RemoteRecord(
-        external_id=external_id(member),
-        fields={name: value for name, value in values.items() if value is not None},
-        modified_at=read_time(member.get("last_changed")),
-        contact_key=_mark(member)[1],
-    )
+    """One member by itself."""
+    return Reader.of(mapping).record(member)
 
 
 def _address(member: Member) -> str | None:
@@ -99,6 +119,8 @@ def _tags(member: Member) -> str | None:
 
 def tags_text(tags: Sequence[Mapping[str, Any]]) -> str:
     """The names of tags as one text."""
+    if not tags:
+        return ""
     return join_set(name for tag in tags if not is_mark(name := clean_text(str(tag.get("name") or ""))))
 
 
@@ -118,6 +140,10 @@ def consent(member: Member) -> str | None:
     return f"{CONSENT_IN_AT}{opted_in.isoformat()}" if opted_in and member.get("ip_opt") else ""
 
 
+#: How the fixed fields are read.
+_READ: Mapping[str, Callable[[Member], str | None]] = {"email": _address, "tags": _tags, "email_opt_out": consent}
+
+
 def unknown_statuses(members: Sequence[Member]) -> tuple[str, ...]:
     """A line for each status that nobody knows; a word of letters alone is repeated."""
     words = {str(member.get("status") or "") for member in members} - STATUSES
@@ -129,8 +155,14 @@ def unknown_statuses(members: Sequence[Member]) -> tuple[str, ...]:
 
 def read_time(text: Any) -> datetime | None:
     """An ISO time, aware; None for "" and whatever is no time."""
+    return _parsed(text) if text and isinstance(text, str) else None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> datetime | None:
+    """Each is asked for several times while its page is read."""
     try:
-        found = datetime.fromisoformat(str(text or "").replace("Z", "+00:00"))
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -31,11 +31,11 @@ from integrations_pipeline.providers.mailchimp.client import MailchimpClient
 from integrations_pipeline.providers.mailchimp.members import (
     ARCHIVED,
     Member,
+    Reader,
     external_id,
     moves_from,
     read_time,
     tags_text,
-    to_record,
     unknown_statuses,
     write_time,
 )
@@ -144,7 +144,7 @@ class MailchimpProvider:
             times = [when for member in members if (when := read_time(member.get("last_changed")))]
             latest = max([*times, *([latest] if latest else [])], default=None)
             yield Page(
-                records=[self._record(member) for member in members if self._is_there(member)],
+                records=self._records(member for member in members if self._is_there(member)),
                 cursor=self._cursor(latest),
                 is_complete=is_complete,
                 tells_own_writes=True,
@@ -167,12 +167,18 @@ class MailchimpProvider:
         return {"since": write_time(since - OVERLAP)} if since else {}
 
     def _record(self, member: Member) -> RemoteRecord:
-        record = to_record(member, self._schema.mapping)
-        self._seen[record.external_id] = member
-        if int(member.get("tags_count") or 0) <= len(member.get("tags") or []):
-            return record
-        tags = self._client.all_tags(str(member["email_address"]))
-        return replace(record, fields={**record.fields, "tags": tags_text(tags)})
+        return self._records([member])[0]
+
+    def _records(self, members: Iterable[Member]) -> list[RemoteRecord]:
+        reader, found = Reader.of(self._schema.mapping), []
+        for member in members:
+            record = reader.record(member)
+            self._seen[record.external_id] = member
+            if int(member.get("tags_count") or 0) > len(member.get("tags") or []):
+                tags = self._client.all_tags(str(member["email_address"]))
+                record = replace(record, fields={**record.fields, "tags": tags_text(tags)})
+            found.append(record)
+        return found
 
     def read_records(self, external_ids: Sequence[str]) -> Page:
         """One request each: Mailchimp lists no members by id."""
