@@ -1,4 +1,4 @@
-"""`python -m benchmarks [plan|store|calls|fleet] [--rows N]`: all but the fleet, or one of them.
+"""`python -m benchmarks [plan|store|calls|full_read|fleet] [--rows N]`: all but the fleet, or one of them.
 
 Belongs here: the command line. Does not: any measurement.
 """
@@ -8,13 +8,14 @@ import os
 import platform
 from collections.abc import Callable, Mapping
 
-from benchmarks import calls, fleet, plan, store
+from benchmarks import calls, fleet, full_read, plan, store
 
 #: What each runs with, given `--rows` or None for its own default.
 BENCHMARKS: Mapping[str, Callable[[int | None], None]] = {
     "plan": lambda rows: plan.run(rows or plan.ROWS),
     "store": lambda rows: store.run(rows or store.ROWS),
     "calls": lambda rows: calls.run([rows] if rows else calls.SIZES),
+    "full_read": lambda rows: full_read.run([rows] if rows else full_read.SIZES),
     "fleet": lambda rows: fleet.run(rows or fleet.WORKSPACES),
 }
 #: It takes longer than all others together.
