@@ -155,8 +155,14 @@ class Database:
         """One statement as the connecting role that is a transaction by itself: without the requests that begin and
         end one. The first column of its rows."""
         with self._reachable(), self._engine.connect() as connection:
-            at_once = connection.execution_options(isolation_level="AUTOCOMMIT")
-            return at_once.execute(statement, values).scalars().all()
+            driver: Any = connection.connection.dbapi_connection
+            # Not by SQLAlchemy's isolation level, which is two more requests: the driver sets it and takes it back.
+            driver.autocommit = True
+            try:
+                return connection.execute(statement, values).scalars().all()
+            finally:
+                if not driver.closed:
+                    driver.autocommit = False
 
     @contextmanager
     def workspace(self, workspace_id: UUID) -> Iterator[Connection]:
