@@ -70,6 +70,8 @@ def _position(asked: dict[str, list[str]], name: str, default: int, *, past: boo
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    #: Head and body in one write: else the kernel keeps the body back for 40 ms, until the head is acknowledged.
+    wbufsize = 1024 * 1024
     records = 0
 
     def do_GET(self) -> None:
