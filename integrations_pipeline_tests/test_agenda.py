@@ -112,7 +112,7 @@ def test_a_conflict_is_one_question_per_field() -> None:
         )
         for name in ("company", "name")
     ]
-    assert len({each.id for each in (*made, change)}) == 3
+    assert len({*(each.id for each in made), change.id}) == 3
     assert AgendaItem.of_conflict(CHANGE) == []
 
 

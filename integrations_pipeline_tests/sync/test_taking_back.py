@@ -7,7 +7,7 @@ import pytest
 
 from integrations_pipeline.model import ChangeKind, MappedField, Side
 from integrations_pipeline.store.undoing import AppliedRow
-from integrations_pipeline.sync.taking_back import LeftOut, State, Undo, decide
+from integrations_pipeline.sync.taking_back import TAKEN, LeftOut, State, Undo, decide
 
 MAPPING = [MappedField(name=name, column=name) for name in ("email", "company", "phone", "email_opt_out")]
 
@@ -98,6 +98,8 @@ def test_of_two_writes_of_a_field_the_last_says_what_it_should_be_now() -> None:
     assert decide(rows, state(NOW), MAPPING).values == {"c1": {"company": ""}}
     rows = [row(1, after={"company": "New"}), row(2, before={"company": "Old"}, after={"company": "New"})]
     assert decide(rows, state(NOW), MAPPING).values == {}, "empty and something are two values"
+    rows = [row(1, after={"company": "New"}), row(2, before={"company": ""}, after={"company": "New"})]
+    assert decide(rows, state(NOW), MAPPING).values == {"c1": {"company": ""}}, "empty and not told are one"
 
 
 @pytest.mark.parametrize("before", [{}, {"email_opt_out": ""}])
@@ -169,4 +171,5 @@ def test_each_contact_is_decided_by_itself_and_by_what_weighs_most() -> None:
 
 
 def test_an_undo_that_decided_nothing_does_nothing() -> None:
+    assert TAKEN == "another contact has this e-mail now"
     assert decide([], state(), MAPPING) == Undo(values={}, restored={}, made={}, left_out=[], rows={})
