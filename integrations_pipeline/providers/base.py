@@ -150,7 +150,7 @@ class ConnectionSettings(BaseModel):
     delete_limit_fraction: float = Field(0.2, ge=0, le=1)
     #: Values that become empty, per field, and e-mails that change, per side and 24 hours; the share is of the linked.
     change_limit: int = Field(25, ge=0, le=1_000_000_000)
-    change_limit_fraction: float = Field(0.2, ge=0, le=1)
+    change_limit_fraction: float = Field(0.2, ge=0, le=1_000)
     #: People made after the first sync, per side and 24 hours, as a share of the linked.
     create_limit_fraction: float = Field(1.0, ge=0, le=1_000_000)
     #: A record or contact edited less than this ago waits for the next run: it may be half typed.

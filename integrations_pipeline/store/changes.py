@@ -217,7 +217,7 @@ def _writes_of(row: Row[Any]) -> Iterator[RecentWrite]:
 _IN_LAST_DAY = text(
     """
     with made as (
-        select side, kind, before, after from integration_changes
+        select side, kind, run_id, before, after from integration_changes
         where connection_id = :connection_id and state = 'applied' and kind in ('create', 'update', 'delete')
             and updated_at > now() - interval '24 hours'
             and (kind <> 'create' or updated_at > (
@@ -233,7 +233,12 @@ _IN_LAST_DAY = text(
         and coalesce(made.before -> e.key, '""') not in ('""', '[]')
         and (e.value in ('""', '[]')
             or (e.key = 'email' and integrations_identity_key(e.value #>> '{}')
-                <> integrations_identity_key(made.before ->> 'email')))
+                <> integrations_identity_key(made.before ->> 'email')
+                -- An e-mail that somebody else got in the same run changed hands, and is lost to nobody.
+                and integrations_identity_key(made.before ->> 'email') not in (
+                    select integrations_identity_key(o.after ->> 'email') from made o
+                    where o.run_id = made.run_id and o.side = made.side and o.kind = 'update'
+                        and o.after ->> 'email' is not null)))
     group by 1, 2, 3
     """
 )

@@ -46,7 +46,15 @@ LONGEST_PAUSE = 61.0
 #: Quiet runs after the last fault within which everything must have settled.
 ROUNDS = 6
 #: Deletes are believed without a person, or no history with one would settle.
-SETTINGS: dict[str, Any] = {"delete_policy": "propagate", "delete_limit": 1000, "delete_limit_fraction": 1.0}
+#: So few people edit so much in a history that a guard would hold their ordinary days.
+SETTINGS: dict[str, Any] = {
+    "delete_policy": "propagate",
+    "delete_limit": 1000,
+    "delete_limit_fraction": 1.0,
+    "change_limit": 1000,
+    "change_limit_fraction": 1000,
+    "create_limit_fraction": 1000,
+}
 
 
 @dataclass(slots=True)
@@ -269,6 +277,8 @@ class History:
         finally:
             self.is_at_work = False
         self.seen[f"run {report.status.value}"] += 1
+        if self.tenant.means_its_place:
+            self.tenant.approve_place()
         self.seen["runs that let edits settle"] += bool(report.settling)
         self._judge_run()
         for change in report.plan.changes:

@@ -412,11 +412,11 @@ class Tenant:
         self._check_log(report)
         self.check_privacy()
         self._check_agenda(report)
-        if self.means_its_place and self._approve_place():
+        if self.means_its_place and self.approve_place():
             return self.sync(**options)
         return report
 
-    def _approve_place(self) -> bool:
+    def approve_place(self) -> bool:
         """Say that another place is meant, if that is asked."""
         return bool(
             self.rows(

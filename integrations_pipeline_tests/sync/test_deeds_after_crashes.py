@@ -116,6 +116,7 @@ def test_what_is_done_after_a_run_died_at_a_telling_point_is_neither_lost_nor_do
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("deed", DEEDS, ids=lambda each: each.__name__)
 @pytest.mark.parametrize("scenario", [with_key, without_key], ids=lambda each: each.__name__)

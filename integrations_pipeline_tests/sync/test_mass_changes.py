@@ -125,7 +125,7 @@ def test_the_hold_clears_itself_when_the_values_are_back(world: World) -> None:
 
 
 def test_a_slow_leak_is_counted_over_24_hours(world: World) -> None:
-    tenant = loaded(world)
+    tenant = loaded(world, change_limit_fraction=0.2)
     contacts = sorted(tenant.links())
     for at in range(8):
         tenant.edit_remote(tenant.record_of(contacts[at]), company="")

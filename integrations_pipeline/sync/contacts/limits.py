@@ -6,7 +6,7 @@ Belongs here: from settings and size to numbers, pure. Does not: counting what h
 from integrations_pipeline.providers.base import ConnectionSettings
 
 #: In a small address book a share is less than an ordinary day: so many are ordinary, unless the share was set.
-ORDINARY_CHANGES = 5
+ORDINARY_CHANGES = 10
 ORDINARY_CREATES = 25
 
 

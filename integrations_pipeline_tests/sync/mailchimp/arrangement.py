@@ -31,7 +31,15 @@ from integrations_sandbox.mailchimp.model import Audience, Member
 #: Whoever opts in does it from here.
 SOMEWHERE = "198.51.100.7"
 #: Deletes are believed without a person.
-NO_LIMIT: dict[str, Any] = {"delete_policy": "propagate", "delete_limit": 1000, "delete_limit_fraction": 1.0}
+#: So few people edit so much in a history that a guard would hold their ordinary days.
+NO_LIMIT: dict[str, Any] = {
+    "delete_policy": "propagate",
+    "delete_limit": 1000,
+    "delete_limit_fraction": 1.0,
+    "change_limit": 1000,
+    "change_limit_fraction": 1000,
+    "create_limit_fraction": 1000,
+}
 
 _OUT = ("unsubscribed", "cleaned")
 _UNASKED = ("transactional", "pending")

@@ -31,7 +31,7 @@ PAUSES = (0.0, 0.0, 0.4, 3.0, 20.0, 70.0, 3600.0)
 #: So long a read may be older than a write.
 WINDOW = 60.0
 #: Quiet runs after the last fault within which everything must have settled.
-ROUNDS = 4
+ROUNDS = 6
 #: A run has about so many requests, answers and commits at which it may die.
 MOST_POINTS = 60
 FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -245,6 +245,8 @@ class History:
         self.tenant._check_log(report)
         self.tenant.check_privacy()
         self.seen[f"run {report.status.value}"] += 1
+        if self.tenant.means_its_place:
+            self.tenant.approve_place()
         for change in report.plan.changes:
             self.seen[f"{change.side.value} {change.kind.value}"] += 1
             self.seen["conflict"] += change.conflict is not None

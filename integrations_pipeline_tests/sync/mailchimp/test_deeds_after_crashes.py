@@ -84,6 +84,7 @@ def test_what_is_done_after_a_run_died_in_a_write_is_neither_lost_nor_doubled(st
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("deed", DEEDS, ids=lambda each: each.__name__)
 def test_what_is_done_after_a_run_died_anywhere_is_neither_lost_nor_doubled(stage: Stage, deed: Deed) -> None:

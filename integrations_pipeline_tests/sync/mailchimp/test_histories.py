@@ -17,7 +17,7 @@ SEEDS = {"dev": 8, "ci": 20, "round": 8, "nightly": 200}[os.environ.get("HYPOTHE
 
 
 EACH_KIND = (
-    "approved", "rejected", "decided during a run", "value was put back", "place with everybody", "place without some",
+    "approved", "rejected", "decided during a run", "value was put back", "place without some",
     "young delete in the window", "young delete after the window", "killed, then archived there",
     "merge of e-mails local",
     *(f"{kind} of e-mails {side}" for kind in ("swap", "ring", "chain") for side in ("local", "remote")),
