@@ -1,12 +1,14 @@
 """`undo`: what a run wrote is as it was before, on both sides; what was edited since stays and is told."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, event, text
 
 from integrations_pipeline.errors import BusyError, ConfigurationError
 from integrations_pipeline.model import ORDERED, AgendaKind, Direction
@@ -289,3 +291,55 @@ def _edit(tenant: Tenant, chance: Random, seen: Seen, when: str) -> set[tuple[st
             done.add((contact_id, name))
             seen[when] += 1
     return done
+
+
+class Died(BaseException):
+    """The process is gone: nothing after it runs."""
+
+
+@contextmanager
+def dying_at(commit: int) -> Iterator[list[int]]:
+    """Die before the commit of this number; the list counts them."""
+    seen = [0]
+
+    def count(_: Connection) -> None:
+        seen[0] += 1
+        if seen[0] == commit:
+            raise Died
+
+    event.listen(Engine, "commit", count)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "commit", count)
+
+
+@pytest.mark.slow
+def test_an_undo_that_dies_at_any_commit_is_done_whole_or_not_at_all_and_can_be_done_again(world: World) -> None:
+    points, number = Counter[str](), 0
+    while True:
+        number += 1
+        tenant = world.tenant(f"death{number}", **FREE, change_limit=1000)
+        tenant.add_remote(*({**each, "company": "Acme"} for each in people(4)))
+        tenant.sync()
+        before = both(tenant)
+        for contact_id in ids(tenant)[:3]:
+            tenant.edit_local(contact_id, company="Wrong", phone="1")
+        mistake = tenant.sync()
+        with dying_at(number) as seen:
+            try:
+                undo(tenant, mistake)
+            except Died:
+                points["died"] += 1
+        is_whole = seen[0] < number
+        here = {row.get("company") for row in tenant.local().values()}
+        assert here in ({"Acme"}, {"Acme", "Wrong"}), number
+        points["before it" if "Wrong" in here else "after it"] += 1
+        with suppress(ConfigurationError):  # it was undone already
+            undo(tenant, mistake)
+        tenant.sync()
+        assert both(tenant) == before, number
+        tenant.assert_in_sync()
+        if is_whole:
+            break
+    demand(points, died=10, **{"before it": 3, "after it": 5})
