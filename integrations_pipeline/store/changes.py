@@ -217,19 +217,22 @@ def _writes_of(row: Row[Any]) -> Iterator[RecentWrite]:
 _IN_LAST_DAY = text(
     """
     with made as (
-        select side, kind, run_id, before, after from integration_changes
-        where connection_id = :connection_id and state = 'applied' and kind in ('create', 'update', 'delete')
+        select side, run_id, before, after from integration_changes
+        where connection_id = :connection_id and state = 'applied' and kind = 'update'
             and updated_at > now() - interval '24 hours'
-            and (kind <> 'create' or updated_at > (
-                select min(completed_at) from integration_sync_logs
-                where connection_id = :connection_id and status in ('success', 'partial', 'refused')))
     )
     select side, case kind when 'delete' then 'held_delete' else 'held_create' end as hold, '' as field, count(*) as n
-    from made where kind <> 'update' group by side, kind
+    from integration_changes
+    where connection_id = :connection_id and state = 'applied' and kind in ('create', 'delete')
+        and updated_at > now() - interval '24 hours'
+        and (kind = 'delete' or updated_at > (
+            select min(completed_at) from integration_sync_logs
+            where connection_id = :connection_id and status in ('success', 'partial', 'refused')))
+    group by side, kind
     union all
     select side, case when e.value in ('""', '[]') then 'held_clear' else 'held_email' end, e.key, count(*)
     from made, jsonb_each(made.after) as e
-    where kind = 'update' and jsonb_typeof(made.after) = 'object' and e.key <> 'email_opt_out'
+    where jsonb_typeof(made.after) = 'object' and e.key <> 'email_opt_out'
         and coalesce(made.before -> e.key, '""') not in ('""', '[]')
         and (e.value in ('""', '[]')
             or (e.key = 'email' and integrations_identity_key(e.value #>> '{}')
@@ -237,7 +240,7 @@ _IN_LAST_DAY = text(
                 -- An e-mail that somebody else got in the same run changed hands, and is lost to nobody.
                 and integrations_identity_key(made.before ->> 'email') not in (
                     select integrations_identity_key(o.after ->> 'email') from made o
-                    where o.run_id = made.run_id and o.side = made.side and o.kind = 'update'
+                    where o.run_id = made.run_id and o.side = made.side
                         and o.after ->> 'email' is not null)))
     group by 1, 2, 3
     """

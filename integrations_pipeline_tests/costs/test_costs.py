@@ -205,4 +205,6 @@ def test_statements_of_a_quiet_run_do_not_grow_with_the_contacts(world: World) -
         with Statements() as statements:
             tenant.sync()
         counts.append(len(statements.seen))
+        asked = [statement for statement, _ in statements.seen]
+        assert not [each for each in asked if "24 hours" in each], "the limits of a day are nobody's question then"
     assert counts[0] == counts[1]

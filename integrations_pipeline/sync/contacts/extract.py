@@ -9,7 +9,7 @@ them. Remote first, its cursor taken before reading; then local: an edit that la
 version guard or by the next run.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -113,8 +113,8 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         moved = _moved_fields(run, before)
         if is_changed or moved:
             _forget_base(run, connection, before, base, remote, moved)
-        policy = _policy(run, connection, direction, before if is_changed or moved else None)
         frame = _to_frame(remote.records.values(), run.names)
+        policy = _policy(run, connection, direction, before if is_changed or moved else None)
         spare_resumed(run, base, frame)
         waiting = _waiting(run, connection, (local, frame, base), remote)
         bounced = _bounced(run, connection, local)
@@ -125,7 +125,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         remote=Snapshot(side=Side.REMOTE, frame=frame, tombstones=frozenset(remote.tombstones), is_empty=is_empty),
         base=base,
         rules=run.rules,
-        policy=policy,
+        policy=_with_spent(run, policy, (local, base, frame)),
         waiting=waiting.ids,
         bounced=bounced,
         is_identity_silent=run.is_identity_silent,
@@ -308,7 +308,6 @@ def _policy(run: Run, connection: Connection, direction: Direction, changed_from
     default = ConflictPolicy.NEWEST_WINS if run.spec.capabilities.tells_modified_at else ConflictPolicy.LOCAL_WINS
     connection_id = run.connection.id
     linked_count = links.count_links(connection, connection_id)
-    made = journal.made_in_last_day(connection, connection_id)
     return Policy(
         conflict_policy=settings.conflict_policy or default,
         delete_policy=settings.delete_policy,
@@ -316,15 +315,23 @@ def _policy(run: Run, connection: Connection, direction: Direction, changed_from
         delete_limit_fraction=settings.delete_limit_fraction,
         direction=direction,
         linked_count=linked_count,
-        deleted_today={side: n for (side, kind, _), n in made.items() if kind is AgendaKind.HELD_DELETE},
         approved=run.agenda.approved_deletes,
         held=run.agenda.held_deletes,
         changes_allowed=changes_allowed(settings, linked_count),
         creates_allowed=creates_allowed(settings, linked_count) if run.checkpoint else None,
-        spent=made,
         held_changes=run.agenda.held_changes,
         field_policies=settings.field_policies,
         answers=run.agenda.answers,
         is_configuration_changed=changed_from is not None,
         is_place_changed=changed_from is not None and changed_from.get("place") != run.configuration["place"],
     )
+
+
+def _with_spent(run: Run, policy: Policy, found: Sequence[pd.DataFrame]) -> Policy:
+    """With what was made of each kind in the last 24 hours; where nothing was found nobody asks."""
+    if not any(map(len, found)):
+        return policy
+    with run.session.begin() as connection:
+        made = journal.made_in_last_day(connection, run.connection.id)
+    deleted = {side: n for (side, kind, _), n in made.items() if kind is AgendaKind.HELD_DELETE}
+    return replace(policy, spent=made, deleted_today=deleted)

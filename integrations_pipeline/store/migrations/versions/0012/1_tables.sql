@@ -40,6 +40,9 @@ create unique index integration_agenda_asked on integration_agenda
 drop index if exists integration_changes_held;
 drop index if exists integration_changes_open;
 
+-- What was done in the last 24 hours counts toward the limits: few rows of a long history.
+create index integration_changes_applied on integration_changes (connection_id, updated_at) where state = 'applied';
+
 -- Told once per change of state, by whoever gets to it: an outbox.
 create table integration_alerts (
     id uuid primary key default gen_random_uuid(),
