@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 
+from integrations_pipeline_tests.patience import patient
+
 
 @dataclass
 class Receiver:
@@ -44,7 +46,7 @@ def receiving() -> Iterator[Receiver]:
             if mode in ("ok", "hang"):
                 receiver.messages.append(json.loads(body))
             if mode == "hang":
-                receiver.released.wait(60)
+                receiver.released.wait(patient(60))
             elif mode == "reset":
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()

@@ -26,6 +26,7 @@ from integrations_pipeline.store.alerts import Kind, NewAlert
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.deliveries import Delivery, DeliveryState
 from integrations_pipeline_tests.alerts.receiver import Receiver, receiving
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.store.rows import execute, query
 
 NOW = datetime(2030, 1, 1, 9, 5, tzinfo=UTC)
@@ -270,7 +271,7 @@ def test_a_destination_that_hangs_does_not_keep_the_others_waiting(database: Dat
 
     class Slow(Place):
         def send(self, title: str, body: str, tone: Tone) -> Outcome:
-            assert heard.wait(60), "the other one is served meanwhile"
+            assert heard.wait(patient(60)), "the other one is served meanwhile"
             return DOWN
 
     class Quick(Place):
