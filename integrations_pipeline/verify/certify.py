@@ -155,24 +155,24 @@ class _Reader:
 
     def _news(self) -> News:
         cursor = self.row.cursor or {}
-        if self._is_read_whole_next(cursor):
+        if self._is_compared_anew(cursor):
+            return News(is_everything=True, is_anew=True)
+        if is_full_read_due(self.row.last_full_at, self.runtime.clock(), self.spec):
             return News(is_everything=True)
         try:
             return _gathered(self.provider.read_changes(cursor["remote"]))
         except CursorExpiredError:
             return News(is_everything=True)
 
-    def _is_read_whole_next(self, cursor: Mapping[str, Any]) -> bool:
-        """Whether the next sync looks at everything, whatever has changed."""
+    def _is_compared_anew(self, cursor: Mapping[str, Any]) -> bool:
+        """Whether the next sync compares everything with everything, whatever has changed."""
         if not cursor.get("remote"):
             return True
         now = {
             "place": place_of(self.settings),
             "columns": {m.name: [m.column, m.direction.value] for m in self.mapping},
         }
-        is_configured_anew = "configuration" in cursor and cursor["configuration"] != now
-        is_due = is_full_read_due(self.row.last_full_at, self.runtime.clock(), self.spec)
-        return is_configured_anew or is_due
+        return "configuration" in cursor and cursor["configuration"] != now
 
 
 def _fold(records: dict[str, RemoteRecord], page: Page) -> None:

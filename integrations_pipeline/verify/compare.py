@@ -52,12 +52,14 @@ CONTACT_GONE = "the linked contact is gone, and no delete waits"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
     """What the provider would tell the next sync. `fields`: by record, None for all of them. `tells_deletes`: it would
-    also tell what is gone. `is_everything`: the next sync reads everything."""
+    also tell what is gone. `is_everything`: the next sync is told every record that there is. `is_anew`: it compares
+    them all with their contacts besides, whether they changed or not."""
 
     fields: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
     tells_deletes: bool = True
     is_everything: bool = False
+    is_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,8 @@ class _Judge:
         self._stopped = sides.silent | {
             name for wait in waits if wait.why == "stopped_field" for name in wait.fields or ()
         }
-        self.is_everything = sides.news.is_everything or any(wait.why == "everything" for wait in waits)
+        self.is_anew = sides.news.is_anew or any(wait.why == "everything" for wait in waits)
+        self.is_everything = sides.news.is_everything or self.is_anew
 
     def known(self, *keys: str, name: str | None = None) -> str:
         """What is on record of a contact or record, or of its field: the name of a reason, or ""."""
@@ -159,17 +162,22 @@ class _Judge:
 
     def of_field(self, rule: FieldRule, ids: tuple[str, str], here: ContactState, there: RemoteRecord) -> str:
         """Why this field of a pair may differ, or ""."""
-        link, news = self.here.links[ids[0]], self.sides.news
-        told = news.fields.get(ids[1], frozenset())
+        link, told = self.here.links[ids[0]], self._told(ids[1])
+        # Who is told a record with the values of before sees no edit in it.
+        is_edited = not is_same(rule.kind, there.fields[rule.name], link.base.get(rule.name))
         reasons = {
             "stopped_field": rule.name in self._stopped,
             "edited_here": here.version != link.contact_version,
-            "edited_there": told is None or rule.name in told,
+            "next_full_read": self.is_anew,
+            "edited_there": is_edited and (told is None or rule.name in told),
             "just_written": ids[1] in self.here.just_written,
-            "next_full_read": self.is_everything,
             "one_way": self._is_one_way(rule, link, here, there),
         }
         return self.known(*ids, name=rule.name) or _first(reasons)
+
+    def _told(self, external_id: str) -> frozenset[str] | None:
+        """The fields of a record that the next sync is told; None for all of them."""
+        return None if self.is_everything else self.sides.news.fields.get(external_id, frozenset())
 
     def of_lost_record(self, contact_id: str, external_id: str) -> str:
         """Why the record of a link may be gone while its contact is there, or ""."""

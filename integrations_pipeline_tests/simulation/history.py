@@ -96,6 +96,8 @@ class History:
     chance: random.Random = field(init=False)
 
     events: Events = field(init=False)
+    #: The base that the last run without a question about its place has looked at.
+    place_known: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -277,8 +279,8 @@ class History:
         finally:
             self.is_at_work = False
         self.seen[f"run {report.status.value}"] += 1
-        if self.tenant.means_its_place:
-            self.tenant.approve_place()
+        if not (self.tenant.means_its_place and self.tenant.approve_place()):
+            self.place_known = self.tenant.base_id
         self.seen["runs that let edits settle"] += bool(report.settling)
         self._judge_run()
         for change in report.plan.changes:
@@ -358,6 +360,9 @@ class History:
 
     def _admin_swaps(self) -> None:
         """Two columns get each other's names."""
+        # In a place where no run has been, the names are all that the first can go by.
+        if self.place_known != self.tenant.base_id:
+            return
         self.tenant.swap_columns(*self.chance.sample(COLUMNS, 2))
         self._edit_remote()
 
