@@ -191,6 +191,17 @@ class Agenda:
         return {item.external_id for item in items if item.side is Side.LOCAL and item.external_id}
 
     @property
+    def records_to_make_again(self) -> set[str]:
+        """Remote records that were found deleted, and whose contact, edited since, is to be made there again once what
+        it waits for is clear. Until then it is linked to what is not there."""
+        items = self.of(AgendaKind.AMBIGUOUS, AgendaKind.SKIPPED, AgendaKind.HELD_CREATE)
+        return {
+            item.external_id
+            for item in items
+            if item.external_id and (item.change, item.side) == (ChangeKind.CREATE, Side.REMOTE)
+        }
+
+    @property
     def believed_gone(self) -> set[str]:
         """Remote records that a run took for deleted, and about which a person was asked, whatever the answer: that
         they are gone is not to be doubted anew."""

@@ -171,11 +171,11 @@ def confirm_missing(run: Run, remote: RemoteRead, sieve: Sieve) -> None:
 def complete(run: Run, remote: RemoteRead) -> None:
     """Make an incremental read whole: fields that a feed left out, and records that wait for a decision."""
     aside = run.agenda.set_aside
-    held = run.agenda.missing_records - remote.tombstones
+    waiting = (run.agenda.missing_records | run.agenda.records_to_make_again) - remote.tombstones
     with run.session.begin() as connection:
         unknown = complete_partials(run, connection, remote, not_on_base=aside.keys())
-    # Held deletes are no memory to act on: the records are asked for again, and one that is there clears its hold.
-    read_again(run, remote, [*unknown, *sorted(held - remote.records.keys())])
+    # What waits is no memory to act on: the records are asked for again, and one that is there clears its question.
+    read_again(run, remote, [*unknown, *sorted(waiting - remote.records.keys())])
     with run.session.begin() as connection:
         _remember(run, connection, remote, aside)
 

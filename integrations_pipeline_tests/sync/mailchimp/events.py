@@ -114,7 +114,7 @@ class Events:
         history = self.history
         chance, tenant = history.chance, history.tenant
         side = chance.choice(("local", "remote"))
-        rows = tenant.local() if side == "local" else tenant.remote()
+        rows = tenant.local() if side == "local" else self._known_there()
         people = sorted((key for key, row in rows.items() if row.get("email")), key=lambda key: rows[key]["email"])
         kinds = [("swap", 2), ("ring", 3), ("chain", 3), *([("merge", 2)] if side == "local" else [])]
         kind, count = chance.choice(kinds)
@@ -140,16 +140,24 @@ class Events:
         for key, email in wanted.items():
             history.type_in(side, key, "email", email)
 
+    def _known_there(self) -> dict[str, dict[str, str]]:
+        """Linked members. One that a killed run made is found by its e-mail alone: until then nobody takes that."""
+        linked = set(self.history.tenant.links().values())
+        return {key: row for key, row in self.history.tenant.remote().items() if key in linked}
+
     # Another list
 
     def place_changes(self) -> None:
         """Another audience, by the settings, with copies of all members or of most. Only e-mails tell who is who there,
-        so none of them is on its way."""
+        so none of them is on its way then."""
         history, tenant = self.history, self.history.tenant
         chance = history.chance
         history.sync()
-        local, remote = ({row["email"].lower() for row in rows.values()} for rows in (tenant.local(), tenant.remote()))
-        if local != remote:
+        local, remote, links = tenant.local(), tenant.remote(), tenant.links()
+        by_email = {row["email"].lower(): key for key, row in remote.items()}
+        if {key: by_email.get(row["email"].lower()) for key, row in local.items()} != links or len(remote) != len(
+            links
+        ):
             return
         has_everybody = chance.random() < 0.5
         rows = tenant.remote()
@@ -167,6 +175,11 @@ class Events:
         self.rejected.clear()
         tenant.means_its_place = True
         tenant.configure(**tenant.place())
+        # Nobody gets another e-mail there before everybody is found again; a run may ask first, or die.
+        if chance.random() < 0.5:
+            history.crashed_sync()
+        history.sync()
+        history.sync()
 
     # Deletes
 

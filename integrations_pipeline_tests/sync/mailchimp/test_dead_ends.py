@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from integrations_pipeline.model import RunStatus
+from integrations_pipeline.model import AgendaKind, RunStatus
 from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 from integrations_pipeline_tests.sync.mailchimp.test_deletes import decide, delete_one, started
 
@@ -88,3 +88,28 @@ def test_another_audience_is_one_question_and_not_one_per_contact(world: Mailchi
     tenant.sync()
     assert len(tenant.agenda.items) == 1
     assert len(tenant.local()) == 10
+
+
+def test_who_waits_to_be_made_again_is_not_written_to_whoever_has_the_old_address_by_then(
+    world: MailchimpWorld,
+) -> None:
+    """Three swapped their e-mails here, and two of them are not in another list: of the first nobody can tell which
+    member it is there, and the third is made there with the first one's old address."""
+    tenant = started(world, 8)
+    ring = sorted(tenant.links())[:3]
+    emails = [tenant.local()[key]["email"] for key in ring]
+    links, rows = tenant.links(), tenant.remote()
+    tenant.base_id = world.mailchimp.create_list("Another list", extra_fields=("COMPANY",)).id
+    tenant.add_remote(*(row for key, row in rows.items() if key not in (links[ring[0]], links[ring[2]])))
+    tenant.configure(**tenant.place())
+    for key in ring:
+        tenant.edit_local(key, email="")
+    for key, email in zip(ring, [*emails[1:], emails[0]], strict=True):
+        tenant.edit_local(key, email=email)
+    tenant.sync()
+    assert ring[0] in {item.contact_id for item in tenant.agenda.of(AgendaKind.AMBIGUOUS)}
+    assert ring[2] in {key for key, record_id in tenant.links().items() if record_id in tenant.remote()}
+    tenant.edit_local(ring[0], company="Not of the third")
+    tenant.sync()
+    (third,) = (row for row in tenant.remote().values() if row["email"] == emails[0])
+    assert third.get("company", "") == tenant.local()[ring[2]].get("company", "")
