@@ -39,9 +39,10 @@ _SET_STATES = text(
         moved_from = case when c.kind = 'update' and r.external_id <> c.external_id
             then c.external_id else c.moved_from end,
         contact_id = coalesce(r.contact_id, c.contact_id),
+        after = coalesce(r.after, c.after),
         attempts = c.attempts + case when r.state = 'intended' then 1 else 0 end
     from jsonb_to_recordset(cast(:rows as jsonb))
-        as r(id uuid, state text, reason text, error_class text, external_id text, contact_id uuid)
+        as r(id uuid, state text, reason text, error_class text, external_id text, contact_id uuid, after jsonb)
     where c.id = r.id
     """
 )
@@ -60,12 +61,15 @@ class JournalScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChange:
+    """What became of a row. `after`: what was written of it, where that is not all that was planned."""
+
     change_id: UUID
     state: ChangeState
     reason: str = ""
     error_class: str = ""
     external_id: str | None = None
     contact_id: str | None = None
+    after: Mapping[str, str] | None = None
 
 
 def record_changes(connection: Connection, scope: JournalScope, changes: Sequence[Change], state: ChangeState) -> None:
@@ -112,6 +116,7 @@ def record_states(connection: Connection, changes: Sequence[StateChange]) -> Non
                 "error_class": change.error_class,
                 "external_id": change.external_id,
                 "contact_id": change.contact_id,
+                "after": None if change.after is None else to_json(change.after),
             }
             for change in changes
         ]

@@ -34,7 +34,7 @@ def settle_creates(run: Run) -> Run:
         made = _unlinked(links.contacts_by_record(connection, run.connection.id, _ids(found)), found)
         writes = [_link(run, doubt, made[key]) for doubt in doubts if (key := doubt.change.contact_id or "") in made]
         links.upsert_links(connection, run.connection.id, run.connection.workspace_id, writes)
-        journal.record_states(connection, [_state(doubt, made) for doubt in doubts])
+        journal.record_states(connection, [_state(run, doubt, made) for doubt in doubts])
     return _looking_again(run, _ids(made))
 
 
@@ -49,19 +49,28 @@ def _unlinked(linked: Mapping[str, str], found: Mapping[str, RemoteRecord]) -> d
 
 def _link(run: Run, doubt: Doubt, record: RemoteRecord) -> LinkWrite:
     """The base is what was sent and is still there; of anything else nobody can say that both sides agreed on it."""
-    sent = doubt.change.after
-    told = [rule for rule in run.rules if rule.name in sent and rule.name in record.fields]
-    others = {rule.name for rule in differing(sent, record.fields, told)}
-    agreed = {rule.name: sent[rule.name] for rule in told if rule.name not in others}
+    agreed = _still_there(run, doubt, record)
     return LinkWrite(contact_id=doubt.change.contact_id or "", external_id=record.external_id, agreed=agreed)
 
 
-def _state(doubt: Doubt, made: Mapping[str, RemoteRecord]) -> StateChange:
+def _still_there(run: Run, doubt: Doubt, record: RemoteRecord) -> dict[str, str]:
+    sent = doubt.change.after
+    told = [rule for rule in run.rules if rule.name in sent and rule.name in record.fields]
+    others = {rule.name for rule in differing(sent, record.fields, told)}
+    return {rule.name: sent[rule.name] for rule in told if rule.name not in others}
+
+
+def _state(run: Run, doubt: Doubt, made: Mapping[str, RemoteRecord]) -> StateChange:
+    """What is not there counts as not written: it may have been a request of its own, which never left."""
     record = made.get(doubt.change.contact_id or "")
     if record is None:
         return StateChange(change_id=doubt.change_id, state=ChangeState.SUPERSEDED, reason=_NOT_THERE)
     return StateChange(
-        change_id=doubt.change_id, state=ChangeState.APPLIED, reason=_FOUND, external_id=record.external_id
+        change_id=doubt.change_id,
+        state=ChangeState.APPLIED,
+        reason=_FOUND,
+        external_id=record.external_id,
+        after=_still_there(run, doubt, record),
     )
 
 

@@ -15,7 +15,7 @@ def killed_in_a_create(world: MailchimpWorld, count: int) -> tuple[Subscribers, 
     tenant = world.tenant(create_limit_fraction=1000)
     tenant.add_local(*(person(number) for number in range(50, 55)))
     tenant.sync()
-    ids = tenant.add_local(*(person(number) for number in range(count)))
+    ids = tenant.add_local(*(person(number, tags=["lead"]) for number in range(count)))
 
     def after(request: httpx.Request) -> None:
         if request.method in ("POST", "PUT"):
@@ -46,3 +46,25 @@ def test_who_is_deleted_meanwhile_does_not_come_back(world: MailchimpWorld) -> N
     tenant.sync()
     assert len(tenant.local()) == 5
     assert [row["kind"] for row in tenant.journal("held")] == ["delete"]
+
+
+@pytest.mark.parametrize(
+    "edit", [{}, {"email": "new@example.org"}, {"company": "New"}], ids=["quiet", "e-mail", "field"]
+)
+def test_tags_that_were_not_set_before_it_died_are_set_and_not_taken_away_here(
+    world: MailchimpWorld, edit: dict[str, str]
+) -> None:
+    """The member was made, its tags come in a request of their own. That they are not there is nobody's deed."""
+    world.propagation_seconds = 60.0
+    tenant, (contact_id,) = killed_in_a_create(world, 1)
+    (record_id,) = (key for key, row in tenant.remote().items() if row["email"] == tenant.local()[contact_id]["email"])
+    tags = tenant.local()[contact_id]["tags"]
+    assert tags
+    assert not tenant.remote()[record_id].get("tags")
+    if edit:
+        tenant.edit_local(contact_id, **edit)
+    for _ in range(3):
+        tenant.sync()
+        world.clock.advance(world.propagation_seconds)
+    assert tenant.local()[contact_id]["tags"] == tags
+    tenant.assert_in_sync()
