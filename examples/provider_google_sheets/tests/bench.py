@@ -23,9 +23,8 @@ KEY = HEADER.index("Contact ID")
 class SheetBench(Bench):
     """One sheet whose columns stand in no order of ours, with one that nobody mapped."""
 
-    max_batch = PROVIDER.capabilities.max_batch
+    capabilities = PROVIDER.capabilities
     page_size = PAGE_SIZE
-    can_delete = True
 
     def __init__(self, sandbox: SheetsSandbox) -> None:
         self.sandbox = sandbox
