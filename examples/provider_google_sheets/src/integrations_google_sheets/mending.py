@@ -6,70 +6,77 @@ comparison. Does not: requests (`writer`, `keys`).
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from integrations_google_sheets.grid import Cell, Grid, Row
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aimed:
-    """Cells written to the row of `key` ("" for one that has none), which was at `index` just before: by the name of
-    their column."""
-
-    key: str
-    index: int
-    cells: Mapping[str, Cell]
+#: Cells by the name of their column.
+Cells = Mapping[str, Cell]
 
 
-def holds(grid: Grid, index: int | None, cells: Mapping[str, Cell]) -> bool:
+def holds(grid: Grid, index: int | None, cells: Cells) -> bool:
     """Whether a row has these cells."""
-    if index is None:
-        return False
-    columns = {name: grid.column(name) for name in cells}
-    row = grid.rows[index]
-    return all(place is not None and row[place] == cells[name] for name, place in columns.items())
+    return index is not None and all(_cell(grid, index, name) == cell for name, cell in cells.items())
 
 
-def misplaced(before: Grid, after: Grid, aimed: Sequence[Aimed]) -> dict[int, dict[str, Cell]]:
-    """Rows of `after` that hold what another row was meant to get, with what they should hold: what was aimed at them
-    themselves, else what they held before. A row that nobody had keyed was inserted: it held nothing there."""
-    found: dict[int, dict[str, Cell]] = {}
-    own = {each.key: each.cells for each in aimed if each.key}
-    for each in aimed:
-        if _has_arrived(before, after, each):
-            continue
-        struck = {
-            index: due
-            for index in range(len(after.rows))
-            if index not in found
-            and holds(after, index, each.cells)
-            and (due := _due(before, after, index, own, each.cells)) != each.cells
+def _cell(grid: Grid, index: int, name: str) -> Cell | None:
+    place = grid.column(name)
+    return None if place is None else grid.rows[index][place]
+
+
+@dataclass(slots=True)
+class Aims:
+    """What a series of writes is to come to. `before`: the sheet as it was. `own`: the cells meant for the row of each
+    key. `written`: how often each (column, value) was sent, and to which keys: only what we have written ourselves is
+    ever taken back."""
+
+    before: Grid
+    own: dict[str, Cells]
+    written: Counter[tuple[str, Cell]] = field(default_factory=Counter)
+    receivers: dict[tuple[str, Cell], set[str]] = field(default_factory=dict)
+
+    def note(self, now: Grid, writes: Mapping[int, Cells]) -> None:
+        for index, cells in writes.items():
+            for each in cells.items():
+                self.written[each] += 1
+                self.receivers.setdefault(each, set()).add(now.key_of(index))
+
+    def missing(self, now: Grid) -> dict[int, Cells]:
+        """Rows that do not hold what is meant for them."""
+        places = {key: now.by_key.get(key) for key in self.own}
+        return {
+            index: self.own[key]
+            for key, index in places.items()
+            if index is not None and not holds(now, index, self.own[key])
         }
-        if struck:
-            index = min(struck, key=lambda place: abs(place - each.index))
-            found[index] = struck[index]
-    return found
 
+    def struck(self, now: Grid) -> dict[int, dict[str, Cell]]:
+        """Rows that hold a value of ours meant for another, with what they should hold. Of no value more than went
+        astray: somebody else may write the same."""
+        found: dict[int, dict[str, Cell]] = {}
+        for (name, value), count in self.written.items():
+            keys = self.receivers[name, value]
+            arrived = sum(holds(now, now.by_key.get(key), {name: value}) for key in keys if key)
+            astray = [
+                index
+                for index in range(len(now.rows))
+                if _cell(now, index, name) == value and self._due(now, index, name, value) != value
+            ]
+            for index in astray[: max(count - arrived, 0)]:
+                found.setdefault(index, {})[name] = self._due(now, index, name, value)
+        return found
 
-def _has_arrived(before: Grid, after: Grid, aimed: Aimed) -> bool:
-    """Where it was meant to go; a row without a key is known by all that it held."""
-    if not aimed.key:
-        return before.rows[aimed.index] not in after.rows
-    return holds(after, after.by_key.get(aimed.key), aimed.cells)
-
-
-def _due(
-    before: Grid, after: Grid, index: int, own: Mapping[str, Mapping[str, Cell]], names: Mapping[str, Cell]
-) -> dict[str, Cell]:
-    """What a row should hold in these columns."""
-    key = after.key_of(index)
-    if not key and after.rows[index] in before.rows:
-        return dict(names)
-    row, meant = before.find(key), own.get(key, {})
-    places = {name: before.column(name) for name in names}
-    held = {name: row[place] if row and place is not None else "" for name, place in places.items()}
-    return {name: meant.get(name, held[name]) for name in names}
+    def _due(self, now: Grid, index: int, name: str, value: Cell) -> Cell:
+        """What should stand in this cell. A row that nobody had seen was inserted, and held nothing there."""
+        key = now.key_of(index)
+        if key in self.own and name in self.own[key]:
+            return self.own[key][name]
+        known = self.before.by_key.get(key)
+        if known is not None:
+            told = _cell(self.before, known, name)
+            return value if told is None else told
+        return value if key or now.rows[index] in self.before.rows else ""
 
 
 def wrongly_deleted(before: Grid, after: Grid, targets: Collection[str]) -> list[Row]:
@@ -92,19 +99,29 @@ def _key_in(grid: Grid, row: Row) -> str:
     return "" if grid.key_column is None else str(row[grid.key_column]).strip()
 
 
-def miskeyed(before: Grid, after: Grid, given: Mapping[int, str]) -> dict[int, str]:
-    """Rows of `after` that got a key meant for another, with the key that they should have: their own of before, or
-    ""."""
+def key_repairs(before: Grid, now: Grid, given: Mapping[int, str]) -> dict[int, str]:
+    """Keys to write so that every row of `before` has its own, and those of `given` theirs: a row is known by all else
+    that it says. A key that stands on another row is taken away there. A row that somebody edited meanwhile keeps what
+    it has."""
+    wanted: dict[Row, list[str]] = {}
+    for index in [*before.by_key.values(), *given]:
+        wanted.setdefault(before.content(index), []).append(given.get(index) or before.key_of(index))
+    rows: dict[Row, list[int]] = {}
+    for index in range(len(now.rows)):
+        rows.setdefault(now.content(index), []).append(index)
+    owners = {key: content for content, keys in wanted.items() for key in keys}
     found: dict[int, str] = {}
-    owners = {before.content(index): before.key_of(index) for index in before.by_key.values()}
-    waiting = {after.content(index) for index in range(len(after.rows)) if not after.key_of(index)}
-    for index, key in given.items():
-        place, meant = after.by_key.get(key), before.content(index)
-        if place is None or after.content(place) == meant:
-            continue
-        own = owners.get(after.content(place), "")
-        if own and own not in after.by_key:
-            found[place] = own
-        elif meant in waiting:
-            found[place] = ""
+    for content, places in rows.items():
+        keys = wanted.get(content, [])
+        told = {now.key_of(index) for index in places}
+        missing = [key for key in keys if key not in told]
+        for index in places:
+            key = now.key_of(index)
+            if key in keys and now.by_key[key] == index:
+                continue
+            is_anothers = key in owners and owners[key] in rows
+            if missing and (not key or is_anothers):
+                found[index] = missing.pop(0)
+            elif key and is_anothers:
+                found[index] = ""
     return found

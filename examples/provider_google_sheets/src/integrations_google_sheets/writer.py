@@ -12,11 +12,10 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from integrations_google_sheets import mending
 from integrations_google_sheets.client import SheetClient
 from integrations_google_sheets.grid import MADE, Cell, Grid, Row
 from integrations_google_sheets.keys import ATTEMPTS
-from integrations_google_sheets.mending import Aimed
+from integrations_google_sheets.mending import Aims, Cells, holds, wrongly_deleted
 from integrations_google_sheets.values import to_cell, to_field
 from integrations_google_sheets.wire import FIRST_ROW
 from integrations_pipeline.errors import InDoubtError, PermanentError, RetryableError
@@ -65,30 +64,35 @@ class SheetWriter:
         send = {ChangeKind.CREATE: self._create, ChangeKind.UPDATE: self._update, ChangeKind.DELETE: self._delete}
         return bisect(batch, send[batch[0].kind], failed)
 
+    @property
+    def _texts(self) -> Set[Cell]:
+        """What was shown as text a moment ago although it begins like a formula."""
+        return frozenset(cell for row in (self.shown.rows if self.shown else ()) for cell in row if _is_formula(cell))
+
     # Updates
 
     def _update(self, batch: Sequence[Change]) -> list[Outcome]:
+        """Rows that do not hold theirs are written again, and those that were struck with them, until all is right."""
         going = _Round.of(batch)
-        for _ in going.turns():
-            before = self.client.grid(shows_formulas=True)
-            aimed = self._aim(before, going)
-            if not aimed:
+        now = before = self.client.grid(shows_formulas=True)
+        aims = Aims(before=before, own=self._aim(before, going))
+        for _ in range(ATTEMPTS):
+            missing = aims.missing(now)
+            writes = {**aims.struck(now), **missing}
+            if not writes:
                 break
-            cells = {
-                (each.index + FIRST_ROW, before.header.index(name)): cell
-                for each in aimed.values()
-                for name, cell in each.cells.items()
-            }
-            is_answered = _sent(partial(self.client.write_cells, cells)) is None
-            after = self.client.grid()
-            for change_id, each in aimed.items():
-                self._judge_update(going, change_id, each, after, is_answered=is_answered)
-            self._put_right(before, after, list(aimed.values()))
+            is_answered = self._put(now, writes, aims)
+            aims.note(now, writes)
+            then, now = now, self.client.grid()
+            if is_answered:
+                self._settle_lost(going, aims, missing, then, now)
+        for change in list(going.left.values()):
+            self._judge(going, change, aims, now)
         return going.outcomes(batch)
 
-    def _aim(self, before: Grid, going: _Round) -> dict[UUID, Aimed]:
-        """Where each change goes; those that cannot go anywhere are settled."""
-        found = {}
+    def _aim(self, before: Grid, going: _Round) -> dict[str, Cells]:
+        """The cells for each row by its key; changes that cannot go anywhere are settled."""
+        found: dict[str, Cells] = {}
         for change in list(going.left.values()):
             key = change.external_id or ""
             index = before.by_key.get(key)
@@ -101,46 +105,48 @@ class SheetWriter:
             except PermanentError as error:
                 going.settle(failed(change, error))
             else:
-                found[change.id] = Aimed(key=key, index=index, cells=cells)
+                found[key] = cells
         return found
 
-    def _judge_update(self, going: _Round, change_id: UUID, aimed: Aimed, after: Grid, *, is_answered: bool) -> None:
-        change, index = going.left[change_id], after.by_key.get(aimed.key)
-        if index is None:
-            going.settle(superseded(change))
-        elif mending.holds(after, index, aimed.cells):
-            going.settle(applied(change))
-        elif is_answered and index == aimed.index:
+    @staticmethod
+    def _settle_lost(going: _Round, aims: Aims, missing: Mapping[int, Cells], then: Grid, now: Grid) -> None:
+        """Rows that stood still, were written and do not have it: the sheet keeps no such value."""
+        for index in missing:
+            key = then.key_of(index)
+            change = next((each for each in going.left.values() if each.external_id == key), None)
+            if change is None or now.by_key.get(key) != index or holds(now, index, aims.own[key]):
+                continue
             names = ", ".join(
-                f'"{name}"' for name, cell in aimed.cells.items() if not mending.holds(after, index, {name: cell})
+                f'"{each[0]}"' for each in aims.own[key].items() if not holds(now, index, {each[0]: each[1]})
             )
             going.settle(failed(change, PermanentError(f"column {names} did not take the value", code="NOT_TAKEN")))
+            del aims.own[key]
 
-    def _put_right(self, before: Grid, after: Grid, aimed: Sequence[Aimed], turns: int = ATTEMPTS) -> None:
-        """Give rows that others' values were written to what they held. That names rows by their numbers, too, so it is
-        looked at in the same way."""
-        for turn in range(turns):
-            struck = mending.misplaced(before, after, aimed)
-            if not struck:
-                return
-            self._put_back(struck, after)
-            later = self.client.grid()
-            back = [Aimed(key=after.key_of(index), index=index, cells=held) for index, held in struck.items()]
-            self._put_right(after, later, back, turns - turn - 1)
-            after = later
+    @staticmethod
+    def _judge(going: _Round, change: Change, aims: Aims, now: Grid) -> None:
+        key = change.external_id or ""
+        if key not in now.by_key:
+            going.settle(superseded(change))
+        elif holds(now, now.by_key[key], aims.own[key]):
+            going.settle(applied(change))
 
-    def _put_back(self, struck: Mapping[int, Mapping[str, Cell]], after: Grid) -> None:
-        cells = {
-            (index + FIRST_ROW, place): cell
-            for index, held in struck.items()
-            for name, cell in held.items()
-            if (place := after.column(name)) is not None
-        }
-        formulas = {where: cell for where, cell in cells.items() if _is_formula(cell)}
-        plain = {where: cell for where, cell in cells.items() if where not in formulas}
-        for chosen, is_raw in ((plain, True), (formulas, False)):
-            if chosen:
-                _sent(partial(self.client.write_cells, chosen, is_raw=is_raw))
+    def _put(self, now: Grid, writes: Mapping[int, Cells], aims: Aims) -> bool:
+        """Send these cells once; whether an answer said that they arrived. Texts of formulas are only ever put back."""
+        plain: dict[tuple[int, int], Cell] = {}
+        formulas: dict[tuple[int, int], Cell] = {}
+        for index, held in writes.items():
+            own = aims.own.get(now.key_of(index), {})
+            for name, cell in held.items():
+                place = now.column(name)
+                is_text = own.get(name) == cell or not _is_formula(cell) or cell in self._texts
+                if place is not None:
+                    (plain if is_text else formulas)[index + FIRST_ROW, place] = cell
+        sent = [
+            _sent(partial(self.client.write_cells, chosen, is_raw=is_raw)) is None
+            for chosen, is_raw in ((plain, True), (formulas, False))
+            if chosen
+        ]
+        return all(sent)
 
     def _cells(self, change: Change) -> dict[str, str]:
         """By the name of their column. A field whose column went away meanwhile waits for the next run."""
@@ -225,7 +231,7 @@ class SheetWriter:
             places = sorted((before.by_key[key] for key in keys), reverse=True)
             _sent(partial(self.client.change, [self._deletion(place) for place in places]))
             after = self.client.grid(shows_formulas=True)
-            if lost := mending.wrongly_deleted(before, after, keys):
+            if lost := wrongly_deleted(before, after, keys):
                 self._bring_back(lost)
             self._settle_gone(going, after)
         return going.outcomes(batch)
@@ -244,9 +250,8 @@ class SheetWriter:
     def _bring_back(self, rows: Sequence[Row]) -> None:
         """At the end of the sheet, with their keys; what was shown as text a moment ago is no formula. Appending names
         no row by its number, so it may be sent until the rows are there."""
-        texts = frozenset(cell for row in (self.shown.rows if self.shown else ()) for cell in row if _is_formula(cell))
         for _ in range(ATTEMPTS):
-            typed = [_typed(row, texts, may_compute=True) for row in rows]
+            typed = [_typed(row, self._texts, may_compute=True) for row in rows]
             append = {"sheetId": self.sheet_id, "rows": typed, "fields": _FIELDS}
             if _sent(partial(self.client.change, [{"appendCells": append}])) is None:
                 return
