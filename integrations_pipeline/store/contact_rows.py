@@ -23,6 +23,8 @@ _ROW = (
     "id, workspace_id, email, name, company, job_title, phone, tags, custom_fields, email_opt_out, email_opt_out_at, "
     "created_at, updated_at, version"
 )
+#: Contacts written by one statement: it compares each id with each.
+_AT_ONCE = 500
 GONE = "no contact of this workspace has this id (any more)"
 EDITED = "it was edited since it was read, and is left as it is: read it again"
 TAKEN = "another contact has its e-mail"
@@ -187,7 +189,9 @@ class _Updated:
 def _update(connection: Connection, workspace_id: UUID, changed: Mapping[UUID, Mapping[str, Any]]) -> _Updated:
     # Without a version: a write under one is the sync's, whose word lifts an opt-out.
     writes = [ContactWrite(contact_id=str(key), fields=_texts(values)) for key, values in changed.items()]
-    written = contacts.update_contacts(connection, writes) if writes else {}
+    written: dict[str, int] = {}
+    for start in range(0, len(writes), _AT_ONCE):
+        written |= contacts.update_contacts(connection, writes[start : start + _AT_ONCE])
     missed = [_without_opt_in(each) for each in writes if each.contact_id not in written and each.fields.get("email")]
     written |= handover.hand_over(connection, missed) if len(missed) > 1 else {}
     left = [key for key in changed if str(key) not in written]
