@@ -5,7 +5,7 @@ Belongs here: `BaseIntegrationSync`. Does not: the ready-made classes (`ready`),
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -16,10 +16,12 @@ from integrations_pipeline.api.configs import changed_fields, merged_config
 from integrations_pipeline.api.door import Integrations, runtime_of
 from integrations_pipeline.api.renewal import Turn, in_turn, read_answer
 from integrations_pipeline.api.telling import message_of, plain_json, read_activity, read_direction, read_time
+from integrations_pipeline.api.values import read_contact, read_each, rows_of
 from integrations_pipeline.errors import ConfigurationError, UnavailableError
 from integrations_pipeline.model import Direction, IntegrationConfig, SyncResult
 from integrations_pipeline.store import app_tables, connections, contact_rows, sync_log, tokens, workspaces
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
+from integrations_pipeline.store.contact_rows import Saved
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline.sync.tokens import is_expiring
@@ -216,6 +218,20 @@ class BaseIntegrationSync(ABC):
         """
         with self.runtime.database.workspace(self.workspace_id) as connection:
             return contact_rows.read_rows(connection, self.workspace_id)
+
+    def save_workspace_contacts(self, data: Iterable[Mapping[str, Any]] | None) -> Saved:
+        """Save contacts in the workspace: how many were `created` and `updated`, and by number from 1 the `problems`
+        that left some out.
+
+        Each is a dict as `get_workspace_contacts` gives it, or part of one: known by `id`, else by `email`, else new. A
+        key that is missing is not told, None is empty; only what differs from what is stored is written, and what was
+        edited since its `version` was read is left. Nobody who opted out is let in again (`kept_out` counts them).
+        `ConfigurationError` for what is no list of dicts.
+        """
+        edits, problems = read_each(read_contact, rows_of(data, "contacts"), self.workspace_id)
+        with self.runtime.database.workspace(self.workspace_id) as connection:
+            saved = contact_rows.save_rows(connection, self.workspace_id, edits)
+        return replace(saved, problems={**problems, **saved.problems})
 
     def get_app_contacts(self, table_name: str) -> list[dict[str, Any]]:
         """Rows of an application's table or view in `public` for this workspace, values as the driver gives them;

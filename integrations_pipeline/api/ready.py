@@ -7,21 +7,18 @@ they run `sync.run` like the command line and Dagster.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
-from uuid import UUID
+from typing import Any
 
 from integrations_pipeline.api.base import BaseIntegrationSync
 from integrations_pipeline.api.mail import read_pitch
-from integrations_pipeline.api.values import RowError, read_contact, rows_of
+from integrations_pipeline.api.values import read_each, rows_of
 from integrations_pipeline.errors import ConfigurationError, IntegrationError, NeedsAttentionError, UnavailableError
 from integrations_pipeline.model import DIRECTION_OF, ContactValues, Direction, SyncResult
-from integrations_pipeline.store import contact_rows, pitch_rows, workspaces
+from integrations_pipeline.store import pitch_rows, workspaces
 from integrations_pipeline.sync.opening import require_ready
 from integrations_pipeline.sync.run import SyncRequest, run_sync
 from integrations_pipeline.sync.runtime import build_access, parse_settings, read_mapping, token_source
 from integrations_pipeline.sync.tokens import TokenKeeper
-
-Edit = TypeVar("Edit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +99,7 @@ class ProviderSync(BaseIntegrationSync):
     def sync_to_external(self, data: Iterable[Mapping[str, Any]] | None = ()) -> SyncResult:
         """Save these contacts in the workspace, then push what the workspace holds.
 
-        Each is a dict as `get_workspace_contacts` gives it, or part of one: known by `id`, else by `email`, else new. A
-        key that is missing is not told, None is empty; only what differs from what is stored is written, and what was
-        edited since its `version` was read is left. One that cannot be taken is told in `errors` by its number, counts
+        Each is read as by `save_workspace_contacts`. One that cannot be taken is told in `errors` by its number, counts
         in `records_failed` and makes `success` False; the others go on.
         """
         return self._synced(Direction.TO_EXTERNAL, lambda: self._take(data))
@@ -143,13 +138,8 @@ class ProviderSync(BaseIntegrationSync):
             raise
 
     def _take(self, data: Iterable[Mapping[str, Any]] | None) -> Taken:
-        edits, problems = read_each(read_contact, rows_of(data, "contacts"), self.workspace_id)
-        if not edits:
-            return Taken(problems=problems)
-        with self.runtime.database.workspace(self.workspace_id) as connection:
-            saved = contact_rows.save_rows(connection, self.workspace_id, edits)
-        kept_out = {"kept_out": saved.kept_out} if saved.kept_out else {}
-        return Taken(problems={**problems, **saved.problems}, metadata=kept_out)
+        saved = self.save_workspace_contacts(data)
+        return Taken(problems=saved.problems, metadata={"kept_out": saved.kept_out} if saved.kept_out else {})
 
     def _request(self, direction: Direction) -> SyncRequest:
         with self.runtime.database.admin() as connection:
@@ -195,17 +185,3 @@ class GmailSync(MailboxSync):
     """Pitches and replies through a Gmail mailbox, and the people met in it."""
 
     provider_name = "gmail"
-
-
-def read_each(
-    read: Callable[[Mapping[str, Any], int, UUID], Edit], rows: Iterable[Mapping[str, Any]], workspace_id: UUID
-) -> tuple[list[Edit], dict[int, str]]:
-    """What the rows tell, and why some cannot be taken, by their number from 1."""
-    edits: list[Edit] = []
-    problems: dict[int, str] = {}
-    for place, row in enumerate(rows, 1):
-        try:
-            edits.append(read(row, place, workspace_id))
-        except RowError as error:
-            problems[place] = str(error)
-    return edits, problems

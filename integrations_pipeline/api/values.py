@@ -8,11 +8,11 @@ a value. Does not: what is stored already (`store.contact_rows`).
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from math import isnan
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from integrations_pipeline.errors import ConfigurationError
@@ -22,6 +22,9 @@ from integrations_pipeline.store.rows import TEXT_FIELDS
 
 #: Of what `get_workspace_contacts` gives, what is not the caller's to write.
 GIVEN_ALONG = frozenset({"email_opt_out_at", "created_at", "updated_at", "deleted_at"})
+
+
+Edit = TypeVar("Edit")
 
 
 class RowError(ConfigurationError):
@@ -39,6 +42,20 @@ def rows_of(data: Any, what: str) -> list[Mapping[str, Any]]:
         if not isinstance(row, Mapping):
             raise ConfigurationError(f"expected a list of {what}, each a dict: number {place} is {kind_of(row)}")
     return rows
+
+
+def read_each(
+    read: Callable[[Mapping[str, Any], int, UUID], Edit], rows: Iterable[Mapping[str, Any]], workspace_id: UUID
+) -> tuple[list[Edit], dict[int, str]]:
+    """What the rows tell, and why some cannot be taken, by their number from 1."""
+    edits: list[Edit] = []
+    problems: dict[int, str] = {}
+    for place, row in enumerate(rows, 1):
+        try:
+            edits.append(read(row, place, workspace_id))
+        except RowError as error:
+            problems[place] = str(error)
+    return edits, problems
 
 
 def read_contact(row: Mapping[str, Any], place: int, workspace_id: UUID) -> ContactEdit:
