@@ -16,8 +16,8 @@ from integrations_pipeline.api.configs import changed_fields, merged_config
 from integrations_pipeline.api.door import Integrations, runtime_of
 from integrations_pipeline.api.renewal import Turn, in_turn, read_answer
 from integrations_pipeline.api.telling import message_of, plain_json, read_activity, read_direction, read_time
-from integrations_pipeline.api.values import read_contact, read_each, rows_of
-from integrations_pipeline.errors import ConfigurationError, UnavailableError
+from integrations_pipeline.api.values import OwnEdits, read_contact, read_each, rows_of
+from integrations_pipeline.errors import ConfigurationError, IntegrationError
 from integrations_pipeline.model import Direction, IntegrationConfig, SyncResult
 from integrations_pipeline.store import app_tables, connections, contact_rows, sync_log, tokens, workspaces
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
@@ -57,6 +57,7 @@ class BaseIntegrationSync(ABC):
         self.runtime = runtime_of(integrations)
         self.config: IntegrationConfig | None = None
         self._turn = Turn()
+        self._own_edits = OwnEdits()
 
     @abstractmethod
     def get_integration_name(self) -> str:
@@ -225,12 +226,13 @@ class BaseIntegrationSync(ABC):
 
         Each is a dict as `get_workspace_contacts` gives it, or part of one: known by `id`, else by `email`, else new. A
         key that is missing is not told, None is empty; only what differs from what is stored is written, and what was
-        edited since its `version` was read is left. Nobody who opted out is let in again (`kept_out` counts them).
-        `ConfigurationError` for what is no list of dicts.
+        edited since its `version` was read, by others than this instance, is left. Nobody who opted out is let in again
+        (`kept_out` counts them). `ConfigurationError` for what is no list of dicts.
         """
         edits, problems = read_each(read_contact, rows_of(data, "contacts"), self.workspace_id)
         with self.runtime.database.workspace(self.workspace_id) as connection:
-            saved = contact_rows.save_rows(connection, self.workspace_id, edits)
+            saved = contact_rows.save_rows(connection, self.workspace_id, self._own_edits.applied(edits))
+        self._own_edits.note(edits, saved)
         return replace(saved, problems={**problems, **saved.problems})
 
     def get_app_contacts(self, table_name: str) -> list[dict[str, Any]]:
@@ -263,7 +265,7 @@ class BaseIntegrationSync(ABC):
 
     def handle_sync_error(self, error: BaseException | str) -> None:
         """Log a failed sync and count it; the third in a row sets status `error`. What an error of another library says
-        may hold personal data: its type alone is logged. Never raises because the database is away."""
+        may hold personal data: its type alone is logged. It does not raise if the database is away."""
         message = message_of(error)
         try:
             row = self._row()
@@ -271,8 +273,8 @@ class BaseIntegrationSync(ABC):
                 with self.runtime.database.workspace(self.workspace_id) as connection:
                     connections.record_failure(connection, row.id, message, is_own=getattr(error, "is_own", True))
             self.log_activity(action="sync_failed", success=False, error_message=message)
-        except UnavailableError as unavailable:
-            _logger.warning("a failed sync could not be logged: %s", unavailable)
+        except IntegrationError as trouble:
+            _logger.warning("a failed sync could not be logged: %s", trouble)
 
     def create_failed_result(
         self,

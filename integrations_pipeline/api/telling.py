@@ -14,6 +14,7 @@ from integrations_pipeline.model import Direction, clean_text
 from integrations_pipeline.store.sync_log import MOST_INTEGER, Activity
 
 #: Columns of `integration_activity`.
+LONGEST_NAME = 50
 LONGEST_ACTION = 100
 LONGEST_MESSAGE = 1_000
 _KNOWN = ("action", "success", "records_affected", "error_message", "metadata")
@@ -50,6 +51,8 @@ def read_activity(name: str, told: Mapping[str, Any]) -> Activity:
     unknown = sorted(str(each) for each in told if each not in _KNOWN)
     if unknown:
         raise ConfigurationError(f"unknown field {unknown[0]!r} of an activity: use {', '.join(_KNOWN)}")
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise ConfigurationError(f"the name of an integration has 1 to {LONGEST_NAME} characters")
     action = told.get("action")
     if not isinstance(action, str) or not 0 < len(action) <= LONGEST_ACTION:
         raise ConfigurationError(f"the action of an activity is a text of 1 to {LONGEST_ACTION} characters")

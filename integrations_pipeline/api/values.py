@@ -9,6 +9,7 @@ a value. Does not: what is stored already (`store.contact_rows`).
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from math import isnan
@@ -17,7 +18,7 @@ from uuid import UUID
 
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import CUSTOM_PREFIX, clean_text, is_contact_field
-from integrations_pipeline.store.contact_rows import ContactEdit
+from integrations_pipeline.store.contact_rows import ContactEdit, Saved
 from integrations_pipeline.store.rows import TEXT_FIELDS
 
 #: Of what `get_workspace_contacts` gives, what is not the caller's to write.
@@ -29,6 +30,29 @@ Edit = TypeVar("Edit")
 
 class RowError(ConfigurationError):
     """One row cannot be taken; the others can."""
+
+
+class OwnEdits:
+    """What one instance wrote on contacts: its caller still holds the versions of before, and has seen nothing less."""
+
+    def __init__(self) -> None:
+        self._spans: dict[UUID, tuple[int, int]] = {}
+
+    def applied(self, edits: Iterable[ContactEdit]) -> list[ContactEdit]:
+        """The edits, with the version that our own last write left in place of one before it."""
+        return [replace(edit, version=self._version(edit)) for edit in edits]
+
+    def _version(self, edit: ContactEdit) -> int | None:
+        first, last = self._spans.get(edit.contact_id or UUID(int=0), (0, 0))
+        return last if edit.version is not None and first <= edit.version <= last else edit.version
+
+    def note(self, edits: Iterable[ContactEdit], saved: Saved) -> None:
+        """Remember which versions lie behind those that were written."""
+        for edit in edits:
+            key, read = edit.contact_id, edit.version
+            if key is not None and read is not None and key in saved.versions:
+                first = min(read, self._spans.get(key, (read, 0))[0])
+                self._spans[key] = (first, saved.versions[key])
 
 
 def rows_of(data: Any, what: str) -> list[Mapping[str, Any]]:

@@ -54,6 +54,8 @@ class Saved:
     updated: int = 0
     kept_out: int = 0
     problems: Mapping[int, str] = field(default_factory=dict)
+    #: Of those updated, the version that they have now.
+    versions: Mapping[UUID, int] = field(default_factory=dict)
 
 
 def read_rows(connection: Connection, workspace_id: UUID) -> list[dict[str, Any]]:
@@ -87,13 +89,15 @@ def save_rows(connection: Connection, workspace_id: UUID, edits: Sequence[Contac
             changed[found["id"]] = _joined(changed.get(found["id"], {}), changes)
             places[found["id"]] = edit.place
     updated = _update(connection, workspace_id, changed)
+    done = [str(key) for key in changed if key not in updated.refused]
     problems |= {places[key]: why for key, why in updated.refused.items()}
     created, refused = _insert(connection, workspace_id, fresh)
     return Saved(
         created=created.created,
-        updated=len(changed) - len(updated.refused) + created.updated,
+        updated=len(done) + created.updated,
         kept_out=updated.kept_out + created.kept_out,
         problems=problems | refused,
+        versions={UUID(key): version for key, version in contacts.read_versions(connection, done).items()},
     )
 
 

@@ -225,6 +225,41 @@ def test_an_edit_that_landed_after_the_read_is_not_overwritten(airtable: Airtabl
     assert (now["company"], now["name"]) == ("Aurora", None)
 
 
+def test_a_list_may_be_edited_and_handed_in_again_and_again_while_nobody_else_edits(airtable: AirtableSync) -> None:
+    pushed(airtable, {"email": "ann@example.org"}, {"email": "bo@example.org"})
+    contacts = airtable.get_workspace_contacts()
+
+    for name in ("Ann", "Anna", "Anne"):
+        contacts[0]["name"] = name
+        pushed(airtable, *contacts)
+    AirtableSync(airtable.workspace_id, airtable.runtime).save_workspace_contacts(
+        [{"email": "ann@example.org", "phone": "1"}]
+    )
+    contacts[0]["name"] = "Annie"
+
+    assert airtable.sync_to_external(contacts).errors[0].startswith("number 1: it was edited since it was read")
+    now = airtable.get_workspace_contacts()[0]
+    assert (now["name"], now["phone"]) == ("Anne", "1")
+
+
+def test_edits_go_round_between_both_sides(airtable: AirtableSync, environment: Environment) -> None:
+    pushed(airtable, {"email": "ann@example.org", "tags": ["press"]})
+    (place,) = environment.rows("select settings ->> 'base_id', settings ->> 'table_id' from integration_connections")
+    base_id, table_id = map(str, place)
+    (record,) = environment.sandbox.airtable.records(base_id, table_id)
+    environment.sandbox.airtable.update_record(base_id, table_id, record["id"], Name="Ann", Tags=["press", "tv"])
+    ann = only(airtable)
+
+    fetched = airtable.sync_from_external()
+    stale = airtable.sync_to_external([{**ann, "name": "Anna"}])
+    back = pushed(airtable, {**only(airtable), "tags": ["tv"]})
+
+    assert (fetched.records_updated, back.records_updated) == (1, 1)
+    assert "edited since it was read" in stale.errors[0]
+    assert (only(airtable)["name"], only(airtable)["tags"]) == ("Ann", ["tv"])
+    assert records(environment)[0]["Tags"] == ["tv"]
+
+
 def test_two_rows_about_one_contact_add_up_and_take_no_opt_out_back(airtable: AirtableSync) -> None:
     pushed(airtable, {"email": "ann@example.org"})
     ann = only(airtable)

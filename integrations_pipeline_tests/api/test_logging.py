@@ -164,6 +164,15 @@ def test_an_error_is_handled_although_the_database_is_away(sync: OriginalAirtabl
     assert "a failed sync could not be logged" in caplog.text
 
 
+def test_an_error_of_a_workspace_that_is_gone_hides_no_other(environment: Environment, sync: OriginalAirtable) -> None:
+    with environment.wiring.database.admin() as connection:
+        connection.exec_driver_sql("delete from workspaces")
+
+    sync.handle_sync_error(ValueError("no base"))
+
+    assert sync.create_failed_result("to_external", "no base").errors == ("no base",)
+
+
 def test_an_activity_is_told_as_keywords_or_as_one_mapping(environment: Environment, sync: OriginalAirtable) -> None:
     sync.log_activity({"action": "exported", "success": True, "records_affected": 3, "metadata": {"at": BEGAN}})
     sync.log_activity(action="exported", success=False, error_message="x" * 5000, records_affected=None)
