@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline import BaseIntegrationSync, IntegrationConfig, SyncResult
+from integrations_pipeline import AirtableSync, BaseIntegrationSync, IntegrationConfig, SyncResult
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.sync.integration import AirtableSync
 from integrations_pipeline_tests.environment import Environment
 
 

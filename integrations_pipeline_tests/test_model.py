@@ -1,7 +1,9 @@
 """The words of the domain and the exception tree."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -191,3 +193,45 @@ def test_an_error_that_passes_by_itself_may_say_how_long_to_wait(kind: type[erro
 def test_a_permanent_error_may_carry_the_provider_s_code() -> None:
     assert errors.PermanentError("bad").code == ""
     assert errors.PermanentError("bad", code="INVALID").code == "INVALID"
+
+
+def test_a_configuration_takes_tokens_by_themselves_and_puts_them_among_the_credentials() -> None:
+    config = IntegrationConfig(
+        workspace_id=UUID(int=7),
+        id=UUID(int=8),
+        integration_name="airtable",
+        access_token="t",
+        token_expires_at=NOON,
+        credentials={"access_token": "old", "since": date(2024, 5, 1)},
+    )
+    assert (config.workspace_id, config.id) == (str(UUID(int=7)), str(UUID(int=8)))
+    assert config.credentials == {"access_token": "t", "since": "2024-05-01", "token_expires_at": NOON.isoformat()}
+    assert replace(config, access_token="new").access_token == "new"  # type: ignore[call-arg]  # mypy knows fields only
+    assert replace(config, credentials={"api_key": "k"}).credentials == {"api_key": "k"}
+
+
+def test_a_configuration_knows_what_was_told() -> None:
+    config = IntegrationConfig(workspace_id="w", integration_name="airtable", error_message=None, status=None, id=None)
+    assert config.told == {"workspace_id", "integration_name", "error_message", "id"}
+    assert (config.status, config.enabled, config.error_count, config.sync_frequency_minutes) == ("active", True, 0, 15)
+    assert IntegrationConfig(workspace_id="w", integration_name="a", credentials=None).credentials == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("2024-05-01T12:00:00", NOON), ("2024-05-01T14:00:00+02:00", NOON), ("soon", None), ("", None)],
+)
+def test_the_end_of_a_token_is_aware_or_unknown(text: str, expected: datetime | None) -> None:
+    config = IntegrationConfig(workspace_id="w", integration_name="a", token_expires_at=text)
+    assert config.token_expires_at == expected
+
+
+def test_a_result_is_kept_in_one_form_however_it_is_told() -> None:
+    odd: dict[str, Any] = {"records_created": None, "metadata": None, "errors": None, "duration_ms": None}
+    naive = datetime(2024, 5, 1, 12)  # noqa: DTZ001 - this machine's time
+    told = {"success": True, "records_synced": 1, "started_at": naive, "completed_at": naive + timedelta(seconds=2)}
+    result = SyncResult(direction=Direction.BIDIRECTIONAL, **told, **odd)  # type: ignore[arg-type]  # on purpose
+    assert (result.direction, result.records_created, result.errors, result.metadata) == ("bidirectional", 0, (), {})
+    assert (result.duration_ms, result.started_at) == (2000, naive.astimezone(UTC))
+    assert SyncResult(direction="to_external", **told, errors="one").errors == ("one",)  # type: ignore[arg-type]  # the same
+    assert replace(result, duration_ms=5).duration_ms == 5

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
-
 from integrations_pipeline.cli import file_headers
 from integrations_pipeline.cli.file_headers import FIRST, TAG_SEPARATOR, TIME, Column, Layout
 from integrations_pipeline.cli.table_files import FileRow, check_unique, open_table
+from integrations_pipeline.mail.addresses import address_problem
 from integrations_pipeline.model import CONSENT_OUT, CUSTOM_PREFIX, clean_text, is_contact_field, join_set, split_set
 from integrations_pipeline.store.rows import NOT_OPTED_OUT_WORDS, OPTED_OUT_WORDS, read_opt_out
 
@@ -119,22 +118,11 @@ def _text(value: Any) -> str:
 
 def _checked(line: int, fields: Mapping[str, str]) -> FileRow:
     """The row, cleaned of what no store can hold; an e-mail is judged as it stood there."""
-    problem = email_problem(fields.get("email", "")) or opt_out_problem(fields.get("email_opt_out", ""))
+    problem = address_problem(fields.get("email", "")) or opt_out_problem(fields.get("email_opt_out", ""))
     if not problem and not any(fields.values()):
         problem = "every field is empty"
     cleaned = {clean_text(name): clean_text(value) for name, value in fields.items()}
     return FileRow(line, {} if problem else cleaned, problem)
-
-
-def email_problem(email: str) -> str:
-    """Why this is no e-mail address, or ""; empty is allowed. The address itself is not repeated."""
-    if not email:
-        return ""
-    try:
-        validate_email(email, check_deliverability=False, test_environment=True, strict=True)
-    except (EmailNotValidError, UnicodeError):
-        return "email is no valid address"
-    return ""
 
 
 def opt_out_problem(value: str) -> str:

@@ -9,7 +9,6 @@ import typer
 
 from integrations_pipeline.cli.contact_files import (
     ContactFile,
-    email_problem,
     opt_out_problem,
     read_contacts,
     to_document,
@@ -33,6 +32,7 @@ from integrations_pipeline.cli.output import (
 from integrations_pipeline.cli.table_files import FileRow
 from integrations_pipeline.engine.canonical import identity_key
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.mail.addresses import address_problem
 from integrations_pipeline.model import CONTACT_FIELDS, clean_text, is_contact_field, join_set
 from integrations_pipeline.store import contacts, suppressions
 from integrations_pipeline.store.contacts import ContactWrite, UpsertCounts
@@ -232,7 +232,7 @@ def assignment(text: str) -> tuple[str, str]:
         raise ConfigurationError(
             f"--set {name!r}: expected FIELD=VALUE with a field of {', '.join(CONTACT_FIELDS)} or custom_fields.KEY"
         )
-    judge = {"email": email_problem, "email_opt_out": opt_out_problem}.get(name)
+    judge = {"email": address_problem, "email_opt_out": opt_out_problem}.get(name)
     if judge and (problem := judge(value)):
         raise ConfigurationError(f"--set: {problem}")
     return name, join_set(value.split(TAG_SEPARATOR)) if name == "tags" else value

@@ -1,9 +1,8 @@
 """`integrations pitches`: queue e-mails, send what is due, see what became of them, decide about unknown ones."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -25,7 +24,7 @@ from integrations_pipeline.cli.output import (
 from integrations_pipeline.cli.sync import open_questions, report_code, show_report
 from integrations_pipeline.cli.table_files import Columns, FileRow, read_table
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.mail.addresses import valid_recipient
+from integrations_pipeline.mail.queueing import PITCH_FIELDS, pitch_problem
 from integrations_pipeline.model import Direction, clean_text
 from integrations_pipeline.store import connections, pitches
 from integrations_pipeline.store.database import Connection
@@ -35,10 +34,7 @@ from integrations_pipeline.sync.runtime import Runtime
 
 app = typer.Typer(help="Pitches: e-mails to contacts, sent through a mailbox at most once.", no_args_is_help=True)
 
-#: Between these lie the times that a pitch can have (migration 0007).
-EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
-_FIELDS = ("to_email", "subject", "body", "scheduled_at", "in_reply_to_pitch_id")
-COLUMNS = Columns(is_known=_FIELDS.__contains__, told=", ".join(_FIELDS))
+COLUMNS = Columns(is_known=PITCH_FIELDS.__contains__, told=", ".join(PITCH_FIELDS))
 _SHOWN = ("id", "to_email", "subject", "status", "sent_at", "replied_at", "replies", "error_message")
 PitchArgument = Annotated[str, typer.Argument(metavar="ID", help="An id of `pitches list`, or its beginning.")]
 
@@ -74,37 +70,8 @@ def _rows(file: Path) -> Iterator[FileRow]:
             yield row
             continue
         fields = {name: clean_text(str(value)) for name, value in row.fields.items() if value not in (None, "")}
-        problem = _problem(fields)
+        problem = pitch_problem(fields)
         yield FileRow(row.line, {} if problem else fields, problem)
-
-
-def _problem(fields: dict[str, Any]) -> str:
-    """What keeps a row from being a pitch, or ""; normalises its time in place."""
-    unknown = [name for name in fields if name not in _FIELDS]
-    if unknown:
-        return f"unknown field {unknown[0]!r}"
-    if valid_recipient(fields.get("to_email", "")) is None:
-        return "to_email is no valid e-mail address"
-    if not fields.get("subject", "").strip() and not fields.get("in_reply_to_pitch_id"):
-        return "the subject is empty"
-    try:
-        when = fields.get("scheduled_at")
-        if when:
-            found = datetime.fromisoformat(when)
-            fields["scheduled_at"] = _in_calendar(found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat()
-        if fields.get("in_reply_to_pitch_id"):
-            UUID(fields["in_reply_to_pitch_id"])
-    except (ValueError, OverflowError):
-        return "scheduled_at is no ISO time, as 2026-01-31T09:00:00+01:00, or in_reply_to_pitch_id is no id"
-    return ""
-
-
-def _in_calendar(moment: datetime) -> datetime:
-    """The moment in UTC; ValueError for one that the table does not take."""
-    found = moment.astimezone(UTC)
-    if not EARLIEST <= found < LATEST:
-        raise ValueError("outside of the calendar")
-    return found
 
 
 @app.command()

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from integrations_pipeline.cli.contact_files import email_problem
 from integrations_pipeline.cli.output import (
     JsonOption,
     LimitOption,
@@ -17,6 +16,7 @@ from integrations_pipeline.cli.output import (
     wired,
 )
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.mail.addresses import address_problem
 from integrations_pipeline.model import clean_text
 from integrations_pipeline.store import suppressions
 from integrations_pipeline.store.suppressions import KEEPING_OUT, Listing, Reason, Removal
@@ -63,7 +63,7 @@ def add(
 ) -> None:
     """Suppress an address: no pitch, no subscription, and a contact with it is opted out (but for bounced)."""
     address = email.strip()
-    if not address or email_problem(address):
+    if not address or address_problem(address):
         raise ConfigurationError("this is no valid e-mail address: nothing was suppressed")
     with wired() as wiring:
         workspace_id = find_workspace(wiring.runtime, workspace)

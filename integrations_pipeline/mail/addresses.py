@@ -67,6 +67,17 @@ def _validated(text: str) -> ValidatedEmail | None:
         return None
 
 
+def address_problem(text: str) -> str:
+    """Why a contact cannot have this for an e-mail, or ""; empty is allowed. The address itself is not repeated."""
+    if not text:
+        return ""
+    try:
+        validate_email(text, check_deliverability=False, test_environment=True, strict=True)
+    except (EmailNotValidError, UnicodeError):
+        return "email is no valid address"
+    return ""
+
+
 def same_address(left: str, right: str) -> bool:
     return left.strip().lower() == right.strip().lower()
 

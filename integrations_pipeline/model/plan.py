@@ -1,8 +1,8 @@
 """Runs as a whole: policies, the plan, and what the run says it did."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -76,7 +76,11 @@ COUNT_NAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncResult:
-    """What one direction of one run did; the original's fields plus the counts that make it add up."""
+    """What one direction of one run did; the original's fields plus the counts that make it add up.
+
+    `errors` may be given as a list or one text, a count that is not known as None, and times without a zone, which are
+    this machine's: they are kept as a tuple, 0 and UTC. `duration_ms` is the time between both ends unless it is told.
+    """
 
     success: bool
     direction: str
@@ -84,8 +88,8 @@ class SyncResult:
     records_created: int = 0
     records_updated: int = 0
     records_failed: int = 0
-    errors: tuple[str, ...] = ()
-    duration_ms: int = 0
+    errors: Sequence[str] = ()
+    duration_ms: int = -1
     started_at: datetime
     completed_at: datetime
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -94,6 +98,23 @@ class SyncResult:
     records_skipped: int = 0
     records_held: int = 0
     records_conflicted: int = 0
+
+    def __post_init__(self) -> None:
+        started_at, completed_at = self.started_at.astimezone(UTC), self.completed_at.astimezone(UTC)
+        errors = (self.errors,) if isinstance(self.errors, str) else tuple(map(str, self.errors or ()))
+        told = self.duration_ms is not None and self.duration_ms >= 0
+        took = self.duration_ms if told else (completed_at - started_at).total_seconds() * 1000
+        values = {
+            "direction": str(self.direction),
+            "started_at": started_at,
+            "completed_at": completed_at,
+            "errors": errors,
+            "duration_ms": max(0, int(took)),
+            "metadata": dict(self.metadata or {}),
+            **{name: int(getattr(self, name) or 0) for name in ("records_synced", *COUNT_NAMES)},
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: times in ISO 8601, errors as a list."""

@@ -61,9 +61,14 @@ class ConnectionRow:
     mail_cursor: Mapping[str, Any] | None = None
     last_full_at: datetime | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether another program stored the credentials, without encryption (`tokens.encrypt_plain`)."""
+        return bool(self.credentials) and not is_encrypted(self.credentials)
+
     def decrypted(self, cipher: Cipher) -> dict[str, Any]:
         """The credentials; `CredentialsError` if no configured key opens them."""
-        if self.credentials and not is_encrypted(self.credentials):
+        if self.is_plain:
             raise ConfigurationError("the credentials are not encrypted yet: run `integrations db upgrade`")
         return cipher.decrypt(self.credentials, connection_id=self.id) if self.credentials else {}
 
@@ -173,6 +178,41 @@ def lock_connection(connection: Connection, connection_id: UUID) -> ConnectionRo
 def save_settings(connection: Connection, connection_id: UUID, settings: Mapping[str, Any]) -> None:
     statement = text("update integration_connections set settings = cast(:settings as jsonb) where id = :id")
     connection.execute(statement, {"id": connection_id, "settings": dump(dict(settings))})
+
+
+#: What `save_state` may write, by the name of the field in `IntegrationConfig`.
+_STATE = {
+    "oauth_provider": "oauth_provider = :oauth_provider",
+    "settings": "settings = cast(:settings as jsonb)",
+    "status": "status = :status",
+    "enabled": "sync_enabled = :enabled",
+    "error_message": "error_message = :error_message",
+    "error_count": "error_count = :error_count, own_error_count = :error_count",
+    "last_sync_at": "last_sync_at = :last_sync_at",
+    "sync_frequency_minutes": "sync_frequency_minutes = :sync_frequency_minutes",
+}
+STATUSES = ("active", "paused", "error", "disconnected")
+
+
+def save_state(connection: Connection, connection_id: UUID, values: Mapping[str, Any]) -> None:
+    """Write these fields of `IntegrationConfig`, all but its credentials, as they are; the connection is due at once if
+    it is active then. `ConfigurationError` for a value that no connection can have."""
+    if values.get("status", "active") not in STATUSES:
+        raise ConfigurationError(f"status {values['status']!r} is none of {', '.join(STATUSES)}")
+    _require_frequency(values.get("sync_frequency_minutes"))
+    for name in ("error_count", "sync_frequency_minutes"):
+        if type(values.get(name, 0)) is not int or values.get(name, 0) < 0:
+            raise ConfigurationError(f"{name} is no whole number from 0")
+    if type(values.get("enabled", True)) is not bool:
+        raise ConfigurationError("enabled is neither True nor False")
+    parts = [_STATE[name] for name in values] or ["updated_at = updated_at"]
+    statement = text(f"update integration_connections set {', '.join(parts)} where id = :id")  # noqa: S608 - constants
+    bound = {**values, "id": connection_id}
+    if "settings" in values:
+        bound["settings"] = dump(dict(values["settings"]))
+    connection.execute(statement, bound)
+    due = text("update integration_connections set next_sync_at = null where id = :id and status = 'active'")
+    connection.execute(due, {"id": connection_id})
 
 
 def list_connections(connection: Connection, workspace_id: UUID) -> list[ConnectionRow]:

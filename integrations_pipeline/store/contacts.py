@@ -14,7 +14,6 @@ import pandas as pd
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import CONSENT_OUT, CONTACT_FIELDS, CUSTOM_PREFIX
 from integrations_pipeline.store import suppressions
 from integrations_pipeline.store.contact_statements import CONSENT, DELETE, INSERT, KEPT_OUT, REVIVE, UPDATE
@@ -37,7 +36,7 @@ class ContactWrite:
     """Fields to write on one contact, only if it still has `version` (None: whatever version it has)."""
 
     contact_id: str
-    fields: Mapping[str, str]
+    fields: Mapping[str, Any]
     version: int | None = None
 
 
@@ -282,9 +281,9 @@ def upsert_contacts(connection: Connection, workspace_id: UUID, rows: Sequence[M
     """
     merged: dict[str, dict[str, str]] = {}
     places: dict[str, int] = {}
-    nameless = [(i, row) for i, row in enumerate(rows) if not _identity_key(row.get("email", ""))]
+    nameless = [(i, row) for i, row in enumerate(rows) if not identity_key(row.get("email", ""))]
     for i, row in enumerate(rows):
-        if key := _identity_key(row.get("email", "")):
+        if key := identity_key(row.get("email", "")):
             merged[key] = _merge_rows(merged.get(key, {}), row)
             places[key] = i
     known = _ids_by_key(connection, workspace_id, list(merged))
@@ -308,7 +307,7 @@ def _merge_rows(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str
     return {**first, **second, **kept}
 
 
-def _identity_key(email: str) -> str:
+def identity_key(email: str) -> str:
     """The SQL function `integrations_identity_key` in Python; `engine.canonical` is a stranger to the store."""
     return unicodedata.normalize("NFC", email).strip().lower()
 
@@ -373,20 +372,3 @@ def custom_field_names(connection: Connection, workspace_id: UUID) -> list[str]:
     )
     found = connection.execute(statement, {"workspace_id": workspace_id}).scalars()
     return [f"{CUSTOM_PREFIX}{key}" for key in found]
-
-
-def read_app_table(connection: Connection, workspace_id: UUID, table_name: str) -> list[dict[str, Any]]:
-    """Rows of another table of the database for this workspace; only tables that have a `workspace_id`."""
-    has_column = text(
-        "select 1 from information_schema.columns where table_schema = 'public' "
-        "and table_name = :name and column_name = 'workspace_id'"
-    )
-    if connection.execute(has_column, {"name": table_name}).first() is None:
-        raise ConfigurationError(
-            f"table {table_name!r} has no workspace_id column, or is not visible: only tables of one "
-            "workspace's rows can be read"
-        )
-    quoted = connection.dialect.identifier_preparer.quote(table_name)
-    statement = text(f"select * from public.{quoted} where workspace_id = :workspace_id")  # noqa: S608 - quoted
-    found = connection.execute(statement, {"workspace_id": workspace_id})
-    return [dict(row._mapping) for row in found]

@@ -223,6 +223,25 @@ def add_pitches(connection: Connection, workspace_id: UUID, rows: Sequence[Mappi
     return ids
 
 
+def requeue(connection: Connection, workspace_id: UUID, pitch_id: UUID, fields: Mapping[str, str]) -> None:
+    """Queue a pitch that nobody has taken up, with these fields; those that are missing are empty. `ConfigurationError`
+    for what the table refuses."""
+    statement = text(
+        "update pitches set status = 'queued', error_message = null, to_email = :to_email, subject = :subject, "
+        "body = :body, scheduled_at = cast(:scheduled_at as timestamptz), "
+        "in_reply_to_pitch_id = cast(:in_reply_to_pitch_id as uuid), "
+        "contact_id = case when to_email = :to_email then contact_id else cast(:contact_id as uuid) end "
+        "where id = :id and workspace_id = :workspace_id and status in ('draft', 'queued')"
+    )
+    blank = {"subject": "", "body": "", "scheduled_at": None, "in_reply_to_pitch_id": None}
+    known = _contacts_of(connection, workspace_id, [fields["to_email"]])
+    given = {**blank, **fields, "contact_id": known.get(fields["to_email"]), "workspace_id": workspace_id}
+    try:
+        connection.execute(statement, {**given, "id": pitch_id})
+    except IntegrityError as error:
+        raise ConfigurationError(_refusal(error)) from error
+
+
 def _refusal(error: IntegrityError) -> str:
     constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
     if constraint == "pitches_in_reply_to":

@@ -136,18 +136,19 @@ def read_opt_out(text: str) -> bool | None:
     return True if word in OPTED_OUT_WORDS else False if word in NOT_OPTED_OUT_WORDS else None
 
 
-def to_patch(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Fields to write on a contact, as the statements of `contacts` take them; "" clears.
+def to_patch(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields to write on a contact, as the statements of `contacts` take them; "" clears. All are texts, but for custom
+    fields, which may be whatever JSON has.
 
     Consent comes as the words of `model`: the person's own opt-in brings its time along, `unasked` says nothing, and
     what is no word at all stays text, which Postgres refuses for that row alone.
     """
     check_names(fields)
     patch: dict[str, Any] = {}
-    custom: dict[str, str | None] = {}
+    custom: dict[str, Any] = {}
     for name, value in fields.items():
         if name.startswith(CUSTOM_PREFIX):
-            custom[name.removeprefix(CUSTOM_PREFIX)] = value or None
+            custom[name.removeprefix(CUSTOM_PREFIX)] = None if value == "" else value
         elif name == "email_opt_out":
             patch |= _consent_patch(value)
         else:

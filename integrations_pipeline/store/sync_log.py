@@ -10,11 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from integrations_pipeline.model import COUNT_NAMES, Direction, RunStatus
+from integrations_pipeline.model import COUNT_NAMES, Direction, RunStatus, SyncResult
 from integrations_pipeline.store.rows import dump
 
 #: More than this many error lines are counted, not kept.
 MAX_ERRORS = 100
+#: Of a column `integer`.
+MOST_INTEGER = 2_147_483_647
 _CLOSE = text(
     f"""
     update integration_sync_logs set
@@ -72,20 +74,50 @@ def open_log(connection: Connection, start: LogStart) -> UUID:
 
 
 def close_log(connection: Connection, log_id: UUID, end: LogEnd) -> None:
-    errors = list(end.errors[:MAX_ERRORS])
-    if len(end.errors) > MAX_ERRORS:
-        errors.append(f"and {len(end.errors) - MAX_ERRORS} more")
     connection.execute(
         _CLOSE,
         {
             "id": log_id,
             "status": end.status.value,
-            "errors": dump(errors),
+            "errors": dump(_shortened(end.errors)),
             "api_calls": end.api_calls,
             "metadata": dump(dict(end.metadata)),
             **{name: end.counts.get(name, 0) for name in COUNT_NAMES},
         },
     )
+
+
+def record_result(connection: Connection, workspace_id: UUID, connection_id: UUID, result: SyncResult) -> None:
+    """The row of a sync that is over and was no run of ours: one, whatever its direction, with its own times and
+    without a run id, since there is no journal of it. Its status follows from success and failed records."""
+    status = RunStatus.SUCCESS if result.success else RunStatus.FAILED
+    status = RunStatus.PARTIAL if result.success and result.records_failed else status
+    statement = text(
+        "insert into integration_sync_logs (workspace_id, connection_id, direction, status, metadata, errors, "  # noqa: S608
+        f"started_at, completed_at, duration_ms, {', '.join(COUNT_NAMES)}) values (:workspace_id, :connection_id, "
+        ":direction, :status, cast(:metadata as jsonb), cast(:errors as jsonb), :started_at, "
+        f":completed_at, :duration_ms, {', '.join(f':{name}' for name in COUNT_NAMES)})"
+    )
+    connection.execute(
+        statement,
+        {
+            "workspace_id": workspace_id,
+            "connection_id": connection_id,
+            "direction": Direction(result.direction).value,
+            "status": status.value,
+            "metadata": dump(dict(result.metadata)),
+            "errors": dump(_shortened(result.errors)),
+            "started_at": result.started_at,
+            "completed_at": result.completed_at,
+            "duration_ms": min(result.duration_ms, MOST_INTEGER),
+            **{name: min(max(getattr(result, name), 0), MOST_INTEGER) for name in COUNT_NAMES},
+        },
+    )
+
+
+def _shortened(errors: Sequence[str]) -> list[str]:
+    more = [f"and {len(errors) - MAX_ERRORS} more"] if len(errors) > MAX_ERRORS else []
+    return [*errors[:MAX_ERRORS], *more]
 
 
 def close_abandoned(connection: Connection, connection_id: UUID, reason: str) -> int:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from integrations_pipeline.errors import CredentialsError
+from integrations_pipeline.errors import ConfigurationError, CredentialsError
 from integrations_pipeline.store.encryption import Cipher, is_encrypted
 from integrations_pipeline.store.rows import dump
 
@@ -131,6 +131,17 @@ def rotate_keys(connection: Connection, cipher: Cipher) -> Rotation:
         save_credentials(connection, row.id, plain, cipher)
         rotated += 1
     return Rotation(rotated=rotated, current=len(found) - rotated - len(unreadable), unreadable=unreadable)
+
+
+def encrypt_plain(connection: Connection, connection_id: UUID, cipher: Cipher) -> None:
+    """Encrypt a connection's credentials if another program stored them in plain. `ConfigurationError`, which repeats
+    nothing of them, where they are no JSON object."""
+    statement = text("select credentials from integration_connections where id = :id for update")
+    found = connection.execute(statement, {"id": connection_id}).scalar_one_or_none()
+    if found and not isinstance(found, dict):
+        raise ConfigurationError(f"connection {connection_id}: its credentials are no JSON object")
+    if found and not is_encrypted(found):
+        save_credentials(connection, connection_id, found, cipher)
 
 
 def encrypt_plain_credentials(connection: Connection, cipher: Cipher) -> int:

@@ -12,9 +12,10 @@ from uuid import UUID
 
 from integrations_pipeline.errors import BusyError, ConfigurationError, IntegrationError, NeedsAttentionError
 from integrations_pipeline.model import Direction
-from integrations_pipeline.store import agenda, connections, sync_log, workspaces
+from integrations_pipeline.store import agenda, connections, sync_log, tokens, workspaces
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store.database import WorkspaceSession
+from integrations_pipeline.store.encryption import Cipher
 from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline.store.workspaces import Workspace
 from integrations_pipeline.sync.runtime import Progress, Run, Runtime, build_access, parse_settings, read_mapping
@@ -46,12 +47,12 @@ def opened(
     with runtime.database.admin() as connection:
         workspace = workspaces.find_workspace(connection, request.workspace)
     with runtime.database.session(workspace.id) as session:
-        row = _find(session, workspace, request.provider)
+        row = _find(session, workspace, request.provider, runtime.cipher)
         if is_locking:
-            _require_ready(row, runtime.clock())
+            require_ready(row, runtime.clock())
             _lock(session, row.id, run_id, request)
             row = _recover(session, workspace, request.provider)
-            _require_ready(row, runtime.clock())
+            require_ready(row, runtime.clock())
         try:
             settings = parse_settings(spec, row.settings)
             with session.begin() as connection:
@@ -83,13 +84,19 @@ def opened(
             access.close()
 
 
-def _find(session: WorkspaceSession, workspace: Workspace, provider: str) -> connections.ConnectionRow:
+def _find(session: WorkspaceSession, workspace: Workspace, provider: str, cipher: Cipher) -> connections.ConnectionRow:
+    """The connection; credentials that another program stored in plain are encrypted first."""
     with session.begin() as connection:
+        row = connections.find_connection(connection, workspace.id, provider)
+        if not row.is_plain:
+            return row
+        tokens.encrypt_plain(connection, row.id, cipher)
         return connections.find_connection(connection, workspace.id, provider)
 
 
-def _require_ready(row: connections.ConnectionRow, now: datetime) -> None:
-    """One in `error` has a try when its time has come, once a day."""
+def require_ready(row: connections.ConnectionRow, now: datetime) -> None:
+    """`ConfigurationError`, with the command that helps, for a connection that is not to be synced. One in `error` has
+    a try when its time has come, once a day."""
     again = f"`integrations connections authorize {row.integration_type}` connects it again"
     is_told = again in (row.error_message or "")
     if row.status == "disconnected" and (is_told or row.oauth_provider):

@@ -99,7 +99,7 @@ class TokenKeeper:
         self._exchange = exchange
         self._clock = clock
         self._credentials = credentials
-        self._queue = _queue(owner.connection_id)
+        self._queue = queue_of(owner.connection_id)
         self._is_lost = owner.is_lost
 
     @property
@@ -246,7 +246,7 @@ _QUEUES: "WeakValueDictionary[UUID, threading.Lock]" = WeakValueDictionary()
 _QUEUES_LOCK = threading.Lock()
 
 
-def _queue(connection_id: UUID) -> threading.Lock:
+def queue_of(connection_id: UUID) -> threading.Lock:
     with _QUEUES_LOCK:
         return _QUEUES.setdefault(connection_id, threading.Lock())
 

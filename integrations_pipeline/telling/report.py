@@ -250,7 +250,7 @@ def _volume_table(figures: Figures, name: Callable[[str], str]) -> Table:
     for row in figures.volumes:
         found = sums.setdefault((row.provider, row.direction), Counter())
         found.update({**{each: getattr(row, each) for each in _VOLUMES}, "runs": row.runs, "calls": row.api_calls})
-    ordered = sorted(sums.items(), key=lambda item: (item[0][0], DIRECTIONS.index(item[0][1])))
+    ordered = sorted(sums.items(), key=lambda item: (item[0][0], (*DIRECTIONS, "bidirectional").index(item[0][1])))
     return _table(
         ("provider", "direction", *numeric),
         (
@@ -262,7 +262,7 @@ def _volume_table(figures: Figures, name: Callable[[str], str]) -> Table:
 
 
 def _way(direction: str) -> str:
-    return "here to there" if direction == DIRECTIONS[0] else "there to here"
+    return {DIRECTIONS[0]: "here to there", DIRECTIONS[1]: "there to here"}.get(direction, "both ways")
 
 
 def _run_causes(figures: Figures, name: Callable[[str], str]) -> Table:

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from integrations_pipeline import BaseIntegrationSync, IntegrationConfig, SyncResult
+from integrations_pipeline import AirtableSync, BaseIntegrationSync, IntegrationConfig, MailchimpSync, SyncResult
 from integrations_pipeline.errors import ConfigurationError, DisconnectedError, RetryableError
 from integrations_pipeline.providers.oauth import OAuthExchange
 from integrations_pipeline.store.connections import ConnectionRow
-from integrations_pipeline.sync.integration import AirtableSync, MailchimpSync
 from integrations_pipeline_tests.oauth.arrangement import Place
 
 
