@@ -9,7 +9,7 @@ from sqlalchemy import text
 from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.plan import plan_sync
 from integrations_pipeline.engine.reader import World as Planned
-from integrations_pipeline.store import changes, contacts, links
+from integrations_pipeline.store import changes, contacts, links, workspaces
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.sync.reading import sift
 from integrations_pipeline.sync.sieve import fingerprints_of
@@ -208,3 +208,18 @@ def test_statements_of_a_quiet_run_do_not_grow_with_the_contacts(world: World) -
         asked = [statement for statement, _ in statements.seen]
         assert not [each for each in asked if "24 hours" in each], "the limits of a day are nobody's question then"
     assert counts[0] == counts[1]
+
+
+def test_an_update_of_many_contacts_compares_no_more_than_a_batch_with_itself(database: Database) -> None:
+    """Without statistics Postgres may compare each row given with each contact named."""
+    count = 2 * contacts.AT_ONCE + 1
+    with database.admin() as connection:
+        workspace_id = workspaces.add_workspace(connection, "acme").id
+    new = [contacts.ContactWrite(contact_id=str(uuid4()), fields={"email": f"p{n}@example.org"}) for n in range(count)]
+    writes = [contacts.ContactWrite(contact_id=each.contact_id, fields={"company": "Acme"}) for each in new]
+    with database.workspace(workspace_id) as connection:
+        contacts.insert_contacts(connection, workspace_id, new)
+        with Statements() as statements:
+            assert len(contacts.update_contacts(connection, writes)) == count
+    updates = [bound for statement, bound in statements.seen if "update workspace_contacts c set" in statement]
+    assert [len(bound["ids"]) for bound in updates] == [contacts.AT_ONCE, contacts.AT_ONCE, 1]
