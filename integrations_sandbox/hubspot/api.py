@@ -84,7 +84,7 @@ class HubSpotApi:
             names=_names(request),
             after=request.value("after"),
             limit=int(request.value("limit") or 10),
-            is_archived=request.value("archived") == "true",
+            is_archived=_is_true(request.value("archived")),
         )
         return Reply(body=body)
 
@@ -93,7 +93,7 @@ class HubSpotApi:
         return Reply(body=reading.searched(self._portal, hubspot.options, _object(request), hubspot.now))
 
     def get_one(self, request: Request, contact_id: str) -> Reply:
-        contact = self._there(contact_id, request.value("idProperty"), is_archived=request.value("archived") == "true")
+        contact = self._there(contact_id, request.value("idProperty"), is_archived=_is_true(request.value("archived")))
         return Reply(body=document(self._portal, contact, _names(request) or reading.USUAL))
 
     def _there(self, key: str, by: str | None, *, is_archived: bool = False) -> Contact:
@@ -168,6 +168,11 @@ class HubSpotApi:
 def _names(request: Request) -> list[str]:
     """Properties that are asked for, in one parameter or several."""
     return [name for value in request.values("properties") for name in value.split(",") if name]
+
+
+def _is_true(text: str | None) -> bool:
+    """In any case: the official client for Python sends "True"."""
+    return (text or "").lower() == "true"
 
 
 def _object(request: Request) -> dict[str, Any]:
