@@ -40,6 +40,11 @@ class HubSpotCheck:
                 self.client.page()
             with found.asking("the account", is_vital=bool(self.portal_id)):
                 require_portal(self.client, self.portal_id)
+                if not self.portal_id:
+                    found.notes.append(
+                        f"the token is of the HubSpot account {self.client.portal_id()}: with portal_id in the "
+                        "connection's settings, a token of another account is refused"
+                    )
             with found.asking("the properties of contacts", is_vital=True):
                 found.add_look(self.fields.look())
                 if not self.fields.may_look:

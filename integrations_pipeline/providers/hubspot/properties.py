@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from integrations_pipeline.errors import WrongAnswerError
 from integrations_pipeline.model import Direction, FieldKind, MappedField
 from integrations_pipeline.providers.columns import (
     JOIN,
@@ -87,6 +88,8 @@ class ContactProperties(MappedColumns):
         told = self._client.properties()
         self.may_look = told is not None
         self.definitions = {each["name"]: Property.from_json(each) for each in told or ()}
+        if told is not None and FIXED["email"] not in self.definitions:
+            raise WrongAnswerError("HubSpot told the properties of contacts without the e-mail, which each account has")
         look = self._in_the_dark() if told is None else self._look_at()
         self._client.names = tuple(names_of(look.mapping))
         return look
