@@ -32,7 +32,7 @@ PROVIDER = ProviderSpec(
         AUTH_URL: "https://app.hubspot.com/oauth/authorize",
         TOKEN_URL: f"https://api.hubapi.com/oauth/{VERSION}/token",
     },
-    credential_keys=("access_token",),
+    credential_keys=("api_key", "access_token"),
     contacts=HubSpotProvider,
     #: Access tokens last half an hour, and the refresh token stays; redirects over http go to localhost only.
     oauth=OAuthSpec(

@@ -34,6 +34,8 @@ API_URL = "INTEGRATIONS_HUBSPOT_API_URL"
 #: The search index lags by seconds to minutes, and tells changes out of order: a read looks back so far. What it read
 #: there before, and has not changed since, is not read again.
 OVERLAP = timedelta(minutes=10)
+#: A date so young may be another edit's, too, by another of HubSpot's clocks: that contact is read again once more.
+SAME_MOMENT = timedelta(seconds=2)
 #: So many modification dates are remembered from one read to the next; whoever is not among them is read again.
 MOST_KNOWN = 2000
 #: HubSpot's clock and ours may differ so much.
@@ -56,8 +58,6 @@ class HubSpotProvider:
         self._properties = ContactProperties(self._client, context.mapping, context.known)
         #: Properties of contacts that were asked for by id in this run: how names are split, who is opted out.
         self._seen: dict[str, Shown] = {}
-        #: Contacts written since the last read of changes, which the search may not know yet.
-        self._written: set[str] = set()
 
     @property
     def call_count(self) -> int:
@@ -99,13 +99,8 @@ class HubSpotProvider:
         while True:
             contacts, after = self._client.page(after)
             since = since or self._overlapped()
-            known |= _dates(contacts, since)
-            yield Page(
-                records=self._records(contacts),
-                cursor=_cursor(since, known),
-                is_complete=True,
-                tells_own_writes=True,
-            )
+            known |= _settled(_dates(contacts), since)
+            yield Page(records=self._records(contacts), cursor=_cursor(since, known), is_complete=True)
             if not after:
                 return
 
@@ -122,15 +117,13 @@ class HubSpotProvider:
         yield Page(tombstones=frozenset(each["id"] for each in archived if each.get("archived") is True))
         found = modified_since(self._client.search, since)
         before: Mapping[str, str] = cursor.get("known") or {}
-        wanted = {key for key, date in found.items() if before.get(key) != date} | self._written
+        wanted = {key for key, date in found.items() if before.get(key) != date}
         known = {key: date for key, date in found.items() if key not in wanted}
         for chosen in chunks(sorted(wanted), wire.BATCH):
             contacts, gone = self._read(chosen)
-            known |= {each["id"]: str(values.shown_of(each)[MODIFIED] or "") for each in contacts}
+            known |= _dates(contacts)
             yield Page(records=self._records(contacts), tombstones=gone | _merged(contacts))
-        self._written.clear()
-        kept = {key: date for key, date in known.items() if (when := read_time(date)) and when >= following}
-        yield Page(cursor=_cursor(following, kept, bin_after), tells_own_writes=True)
+        yield Page(cursor=_cursor(following, _settled(known, following), bin_after))
 
     def _overlapped(self) -> datetime | None:
         """Where the next read begins, by HubSpot's clock at the first answer of this one."""
@@ -187,9 +180,7 @@ class HubSpotProvider:
             known=self._properties.definitions,
             seen=self._seen,
         )
-        outcomes = writer.write(batch)
-        self._written |= {each.external_id for each in outcomes if each.external_id}
-        return outcomes
+        return writer.write(batch)
 
     def close(self) -> None:
         self._client.close()
@@ -210,9 +201,16 @@ def _cursor(since: datetime | None, known: Mapping[str, str], bin_after: str = "
     return {"since": since.isoformat(), "known": dict(latest), "bin": bin_after}
 
 
-def _dates(contacts: Iterable[Contact], since: datetime | None) -> dict[str, str]:
-    dates = {each["id"]: str(values.shown_of(each)[MODIFIED] or "") for each in contacts}
-    return {key: date for key, date in dates.items() if since and (when := read_time(date)) and when >= since}
+def _dates(contacts: Iterable[Contact]) -> dict[str, str]:
+    return {each["id"]: str(values.shown_of(each)[MODIFIED] or "") for each in contacts}
+
+
+def _settled(dates: Mapping[str, str], since: datetime | None) -> dict[str, str]:
+    """Those that the next read, which begins at `since`, finds again, without those of the last moment."""
+    if since is None:
+        return {}
+    until = since + OVERLAP - SAME_MOMENT
+    return {key: date for key, date in dates.items() if (when := read_time(date)) and since <= when < until}
 
 
 def _merged(contacts: Iterable[Contact]) -> frozenset[str]:

@@ -64,6 +64,7 @@ def test_very_many_of_one_moment_are_walked_by_id(bench: HubSpotBench) -> None:
 
 def test_a_quiet_read_costs_two_requests_and_goes_on_doing_so(bench: HubSpotBench) -> None:
     bench.people_make([contact(number) for number in range(3)])
+    later(bench, 5)
     cursor = everything(bench).cursor
     for seconds in (0, 60, 300, 3600):
         later(bench, seconds)
@@ -74,12 +75,12 @@ def test_a_quiet_read_costs_two_requests_and_goes_on_doing_so(bench: HubSpotBenc
 
 def test_what_was_read_in_the_overlap_is_read_again_only_once_it_changes(bench: HubSpotBench) -> None:
     first, second = bench.people_make([contact(1), contact(2)])
+    later(bench, 5)
     cursor = everything(bench).cursor
-    later(bench, 60)
     bench.people_edit(first, {"company": "Changed"})
+    later(bench, 60)
     read, _ = changes(bench, cursor)
     assert read.ids == {first}
-    later(bench, 60)
     bench.people_edit(second, {"company": "Changed"})
     again, asked = changes(bench, read.cursor)
     assert again.ids == {second}
