@@ -43,6 +43,11 @@ class Token:
     scopes: frozenset[str]
 
 
+def portal_of(account: str) -> int:
+    """The portal of an account at the authorization server, which is its id or stands for the first one."""
+    return int(account) if account.isdecimal() else DEFAULT_PORTAL
+
+
 class HubSpot:
     """Everything the sandboxed HubSpot knows. What people do is not limited in number. Methods raise WireError with the
     body that the API would have sent, and are safe to call from any thread."""
@@ -110,8 +115,7 @@ class HubSpot:
         grant = self.stage.grants.find("hubspot", value, self.stage.clock.now())
         if grant is None:
             return None
-        portal_id = int(grant.account) if grant.account.isdigit() else DEFAULT_PORTAL
-        return Token(value=grant.token, portal_id=portal_id, scopes=grant.scopes)
+        return Token(value=grant.token, portal_id=portal_of(grant.account), scopes=grant.scopes)
 
     # Properties
 

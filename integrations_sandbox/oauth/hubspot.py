@@ -6,7 +6,7 @@ here: the endpoints themselves. Assumed: the choice of an account on the page; h
 
 from collections.abc import Mapping
 
-from integrations_sandbox.hubspot.state import ALL_SCOPES, DEFAULT_PORTAL
+from integrations_sandbox.hubspot.state import ALL_SCOPES, DEFAULT_PORTAL, portal_of
 from integrations_sandbox.oauth import errors
 from integrations_sandbox.oauth.service import Asked, Code, Earlier, Issuer, Problem, Rules, Settled
 from integrations_sandbox.oauth.tokens import Authorization, RefreshToken
@@ -53,7 +53,7 @@ class HubSpotOAuth:
             "token_type": "bearer",
             "access_token": issuer.access(authorization, scopes).token,
             "expires_in": int(issuer.access_seconds or 0),
-            "hub_id": int(authorization.account),
+            "hub_id": portal_of(authorization.account),
             "scopes": sorted(scopes),
         }
         return body | ({"refresh_token": issuer.refresh(authorization).value} if has_refresh else {})

@@ -139,7 +139,11 @@ class History:
         self._edit("local", "email")
 
     def _email_remote(self) -> None:
-        self._edit("remote", "email")
+        """Of somebody who is linked: a contact whose create was never answered is known by its e-mail alone, and with
+        another one it is somebody else's (docs/providers/hubspot.md)."""
+        linked = set(self.tenant.links().values())
+        if key := self._pick({key: row for key, row in self.tenant.remote().items() if key in linked}):
+            self._type_in("remote", key, "email")
 
     def _edit_both(self) -> None:
         """Two people type into one field of one contact, one on each side."""
