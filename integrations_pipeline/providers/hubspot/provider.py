@@ -162,7 +162,7 @@ class HubSpotProvider:
         found: list[Contact] = []
         for chosen in chunks(emails, wire.BATCH):
             found += self._client.read(chosen, by_email=True)[0]
-        young = [each for each in found if _made_at(each) is None or _made_at(each) > since - CLOCKS_APART]  # type: ignore[operator]
+        young = [each for each in found if _is_young(each, since)]
         return created(changes, self._records(young))
 
     def recheck(self, external_ids: Sequence[str]) -> Page:
@@ -218,5 +218,7 @@ def _merged(contacts: Iterable[Contact]) -> frozenset[str]:
     return frozenset(key for each in contacts for key in values.merged_ids(each["properties"]) if key != each["id"])
 
 
-def _made_at(contact: Contact) -> datetime | None:
-    return read_time(contact.get("createdAt"))
+def _is_young(contact: Contact, since: datetime) -> bool:
+    """Whether a contact may have been made at that time or later."""
+    made_at = read_time(contact.get("createdAt"))
+    return made_at is None or made_at > since - CLOCKS_APART

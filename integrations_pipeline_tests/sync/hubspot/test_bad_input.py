@@ -50,8 +50,10 @@ def test_a_thousand_contacts_that_one_rule_refuses_are_a_line_each_and_the_rest_
     assert again.status in (RunStatus.SUCCESS, RunStatus.PARTIAL)
 
 
-@pytest.mark.parametrize("is_full", [True, False], ids=["full", "incremental"])
-@pytest.mark.parametrize("kind", ["archived", "string", "bool", "made anew"])
+@pytest.mark.parametrize(
+    ("kind", "is_full"),
+    [("archived", False), ("archived", True), ("string", False), ("bool", True), ("made anew", False)],
+)
 def test_a_property_that_is_gone_or_of_another_type_stops_its_field_alone(
     world: HubSpotWorld, kind: str, is_full: bool
 ) -> None:
@@ -154,8 +156,10 @@ def test_an_account_that_does_not_answer_fails_the_run_with_one_line_and_deletes
     assert not tenant.journal("held")
 
 
-@pytest.mark.parametrize("action", ["truncate_page", "empty_page", "blank_values"])
-@pytest.mark.parametrize("is_full", [True, False], ids=["full", "incremental"])
+@pytest.mark.parametrize(
+    ("action", "is_full"),
+    [("truncate_page", True), ("empty_page", False), ("blank_values", True), ("blank_values", False)],
+)
 def test_an_answer_that_lacks_contacts_or_values_deletes_and_clears_nothing(
     world: HubSpotWorld, action: Any, is_full: bool
 ) -> None:

@@ -13,7 +13,7 @@ from integrations_pipeline_tests.sync.hubspot.history import tell
 from integrations_sandbox import SandboxServer
 
 #: How many seeds by Hypothesis profile.
-SEEDS = {"dev": 3, "ci": 6, "round": 3, "nightly": 100}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
+SEEDS = {"dev": 2, "ci": 4, "round": 2, "nightly": 100}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 
 
 def tell_all(seeds: range, server: SandboxServer, postgres: PostgresServer, clock: FakeClock) -> Counter[str]:
@@ -30,7 +30,6 @@ def test_random_histories_converge_lose_nothing_and_leave_no_duplicate(
 ) -> None:
     seen = tell_all(range(SEEDS), live_hubspot, postgres_server, clock)
     assert seen["edits looked for"] >= 5 * SEEDS
-    assert seen["stopped by Crash"] >= 1
 
 
 @pytest.mark.slow
@@ -38,7 +37,7 @@ def test_random_histories_converge_lose_nothing_and_leave_no_duplicate(
 def test_many_random_histories_converge_lose_nothing_and_leave_no_duplicate(
     live_hubspot: SandboxServer, postgres_server: PostgresServer, clock: FakeClock
 ) -> None:
-    seen = tell_all(range(1000, 1000 + 10 * SEEDS), live_hubspot, postgres_server, clock)
+    seen = tell_all(range(1000, 1000 + 15 * SEEDS), live_hubspot, postgres_server, clock)
     least = {
         "local create": 5, "remote create": 5, "local update": 5, "remote update": 5, "local delete": 1,
         "remote delete": 1, "conflict": 1, "stopped by Crash": 5, "edit during a run": 3, "merge": 2, "restore": 2,

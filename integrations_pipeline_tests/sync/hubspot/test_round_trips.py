@@ -47,3 +47,19 @@ def test_an_archived_contact_is_deleted_here_and_a_restored_one_comes_back(world
     assert len(tenant.local()) == 2
     tenant.assert_in_sync()
     tenant.assert_quiet()
+
+
+def test_a_quiet_run_costs_two_requests_however_many_contacts_there_are(world: HubSpotWorld) -> None:
+    tenant = world.tenant(**NO_LIMIT)
+    tenant.add_remote(*people(120))
+    tenant.sync()
+    for _ in range(3):
+        tenant.sync()
+        assert [call.path.rpartition("/")[2] for call in tenant.calls()] == ["contacts", "search"]
+    tenant.edit_local(sorted(tenant.local())[0], company="Written")
+    tenant.sync()
+    costs = []
+    for _ in range(3):
+        tenant.sync()
+        costs.append(len(tenant.calls()))
+    assert costs == [3, 2, 2], "what was written is read back once"
