@@ -6,9 +6,9 @@ oddities are told in docs/providers/hubspot.md.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from integrations_pipeline.errors import CursorExpiredError
 from integrations_pipeline.model import Change, ContactValues, MappedField, Outcome
@@ -42,10 +42,16 @@ MOST_KNOWN = 2000
 CLOCKS_APART = timedelta(minutes=10)
 
 
+def _account_id(value: str) -> str:
+    if value and not (value.isascii() and value.isdecimal()):
+        raise ValueError("is no account's id: it holds digits only, as HubSpot shows it (Hub ID)")
+    return value
+
+
 class HubSpotSettings(ConnectionSettings):
     """`portal_id`: the account's id (Hub ID): a token of another one is refused. Without it any token's will do."""
 
-    portal_id: str = Field("", pattern=r"^[0-9]{0,20}$")
+    portal_id: Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(_account_id)] = ""
 
 
 class HubSpotProvider:

@@ -18,6 +18,7 @@ from integrations_pipeline.errors import (
     WrongAnswerError,
 )
 from integrations_pipeline.model import ContactValues, Direction, MappedField
+from integrations_pipeline.providers.hubspot.provider import HubSpotSettings
 from integrations_pipeline.providers.hubspot.wire import MissingScopeError, read_error
 from integrations_pipeline_tests.providers.hubspot.bench import HubSpotBench
 from integrations_sandbox import FaultRule
@@ -174,3 +175,14 @@ def test_a_limit_is_waited_for_as_long_as_its_window(message: str, seconds: floa
     error = read_error(answer(429, refused("RATE_LIMITS", message)))
     assert isinstance(error, RateLimitedError)
     assert error.retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize(("given", "kept"), [("", ""), ("123", "123"), (123, "123")])
+def test_an_account_is_named_by_digits_as_text_or_number(given: Any, kept: str) -> None:
+    assert HubSpotSettings.model_validate({"portal_id": given}).portal_id == kept
+
+
+@pytest.mark.parametrize("given", ["abc", "-1", "1.5", "٣", [], None])
+def test_anything_else_is_no_account(given: Any) -> None:
+    with pytest.raises(ValueError, match="portal_id"):
+        HubSpotSettings.model_validate({"portal_id": given})
