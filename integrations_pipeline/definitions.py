@@ -13,6 +13,7 @@ from integrations_pipeline.orchestration.assets import build_provider_assets, re
 from integrations_pipeline.orchestration.checks import build_connections, build_health_checks
 from integrations_pipeline.orchestration.decisions import decision_job
 from integrations_pipeline.orchestration.everything import build_all_job
+from integrations_pipeline.orchestration.fleet_plan import fleet_plan
 from integrations_pipeline.orchestration.jobs import build_health_job, build_provider_job
 from integrations_pipeline.orchestration.lost_runs import lost_runs_sensor
 from integrations_pipeline.orchestration.resources import SyncResource
@@ -30,6 +31,7 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
     return dg.Definitions(
         assets=[
             registry,
+            fleet_plan,
             *(build_connections(spec) for spec in specs),
             *(build_provider_assets(spec) for spec in specs),
         ],

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from uuid import UUID
 import typer
 
 from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.access import Access, open_access
 from integrations_pipeline.providers.base import FixedToken, ProviderContext, ProviderSpec
 from integrations_pipeline.store import connections
@@ -72,11 +73,14 @@ def _require_time(value: object) -> None:
 
 
 @contextmanager
-def tried_access(runtime: Runtime, workspace_id: UUID, new: NewConnection) -> Iterator[Access]:
-    """What the connection would give access to with what is handed in, before that is kept."""
+def tried_access(
+    runtime: Runtime, workspace_id: UUID, new: NewConnection, mapping: Sequence[MappedField] | None = None
+) -> Iterator[Access]:
+    """What the connection would give access to with what is handed in, before that is kept. `mapping`: instead of that
+    of the settings."""
     spec = runtime.spec(new.integration_type)
-    settings = parse_settings(spec, new.settings)
-    mapping = effective_mapping(spec, settings, ())
+    if mapping is None:
+        mapping = effective_mapping(spec, parse_settings(spec, new.settings), ())
     key = next((str(new.credentials[name]) for name in spec.credential_keys if new.credentials.get(name)), "")
     access = open_access(
         spec,

@@ -6,6 +6,7 @@ from uuid import UUID
 import typer
 
 from integrations_pipeline.cli.authorize import authorize
+from integrations_pipeline.cli.columns import columns, discovered
 from integrations_pipeline.cli.connection_check import checked
 from integrations_pipeline.cli.connection_input import (
     FileOption,
@@ -23,6 +24,7 @@ from integrations_pipeline.cli.output import (
     print_json,
     print_rows,
     say,
+    say_items,
     warn,
     wired,
 )
@@ -39,6 +41,7 @@ app = typer.Typer(help="Connections: add, look at, check, switch on and off.", n
 
 ProviderArgument = Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name, in lower case.")]
 app.command()(authorize)
+app.command()(columns)
 
 
 @app.command()
@@ -50,6 +53,9 @@ def add(
     frequency_minutes: FrequencyOption = None,
     create_field: Annotated[
         bool, typer.Option("--create-field", help="Make the provider's key column where the token may.")
+    ] = False,
+    discover: Annotated[
+        bool, typer.Option("--discover", help="Map the provider's columns as `connections columns` proposes.")
     ] = False,
     shared: SharedOption = False,
     as_json: JsonOption = False,
@@ -67,14 +73,19 @@ def add(
             settings=valid_settings(spec, known_settings(runtime, workspace_id, provider, settings)),
             frequency_minutes=frequency_minutes,
         )
+        if discover:
+            new = discovered(runtime, workspace_id, new)
         if not shared:
             require_own_place(runtime, workspace_id, new)
         row = _save(runtime, workspace_id, new)
         if create_field:
             _create_key_column(runtime, row)
+    mapped = dict(row.settings.get("field_mapping") or {}) if discover else {}
     if as_json:
-        print_json({"id": str(row.id), "workspace": workspace, "provider": provider, "status": row.status})
+        more = {"field_mapping": mapped} if discover else {}
+        print_json({"id": str(row.id), "workspace": workspace, "provider": provider, "status": row.status, **more})
     else:
+        say_items(*(f"{field} is kept in {column}" for field, column in mapped.items()))
         say(f"saved the {provider} connection of {workspace}; `integrations connections check` tries it")
 
 

@@ -87,6 +87,20 @@ def is_known(header: str) -> bool:
     return _column(header) is not None
 
 
+def known_field(header: str) -> tuple[str, int] | None:
+    """The field that a column of this name holds by itself, and how far down the name stands among those known for it;
+    None for a name that nobody knows, or that of a part."""
+    found = _column(header)
+    is_whole = found is not None and not found.is_part and found.form not in (FIRST, TIME)
+    return (found.field, found.rank) if found is not None and is_whole else None
+
+
+def custom_field(header: str) -> str:
+    """A custom field called like the column; "" where no letter or digit is left of its name."""
+    key = _plain(header).replace(" ", "_")
+    return CUSTOM_PREFIX + key if key else ""
+
+
 def own_field(name: str) -> str | None:
     """The field of this name, whatever its capitals; None if it is none."""
     lower = name.lower()

@@ -101,6 +101,8 @@ class Capabilities:
     tells_modified_at: bool = False
     propagation_seconds: float = 60.0
     keeps_refusals: bool = False
+    #: Its records have room for our contact's id, which a create leaves there (`RemoteRecord.contact_key`).
+    keeps_contact_key: bool = True
     #: It tells how many records a listing has, and the provider holds it to that: none is cut short unnoticed.
     counts_listings: bool = False
     #: Where contacts may go at all; the direction asked for is cut down to it.

@@ -66,6 +66,9 @@ class SchemaLook:
     renewed: frozenset[str] = frozenset()
     #: Something is not as it was known: what was read under the old names must be read again.
     is_news: bool = False
+    #: Every column there is, and what they can hold, for a person who maps them; no rules where no schema is told.
+    present: tuple[PresentColumn, ...] = ()
+    rules: "ColumnRules | None" = field(default=None, repr=False, compare=False)
 
     @property
     def silent(self) -> Mapping[str, str]:
@@ -85,12 +88,13 @@ class SchemaLook:
 class ColumnRules:
     """What a provider says of its columns. `parts`: the columns that a mapped one consists of. `family`: types whose
     values mean the same have one family. `problem`: why a column cannot hold a field, or ""; `told`: how a column is
-    called in a message."""
+    called in a message. `made_for`: type → the contact field that columns of this type are made for."""
 
     family: Callable[[str], str]
     problem: Callable[[MappedField, Sequence[PresentColumn]], str]
     told: Callable[[str], str]
     parts: Callable[[str], Sequence[str]] = lambda column: (column,)
+    made_for: Mapping[str, str] = field(default_factory=dict)
 
 
 def under_known_name(mapped: MappedField, known: KnownColumn | None) -> MappedField:
@@ -159,7 +163,7 @@ def look_at(
     was never seen                  by name; else a problem, or left out if mapped by default
     ==============================  =======================================================
     """
-    look = SchemaLook()
+    look = SchemaLook(present=tuple(present), rules=rules)
     taken: dict[str, str] = {}
     by_known_first = sorted(mapping, key=lambda mapped: mapped.name not in known)
     for mapped in by_known_first:

@@ -10,15 +10,20 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.store import links
 from integrations_pipeline.sync.runtime import Run
 
-#: Records that are compared with their links in one statement.
+Hashes = NDArray[np.int64]
+
+#: Records that are compared with their links at once, and links that are read in one statement.
 SIFTED_AT_ONCE = 5_000
-#: Bytes of a hash: no two records of the world share them.
-_BYTES = 16
+#: Bytes of a fingerprint: no two records of the world share them. Of those, digits that are compared.
+_BYTES, _HEAD = 16, 16
+#: Between the texts that a fingerprint is made of; in none of them, or their Python form is taken.
+_BETWEEN = "\x1e"
 
 
 class Fingerprints:
@@ -36,21 +41,32 @@ class Fingerprints:
             texts = [fields[name] for name in self._names]
         except KeyError:
             return None
+        told = [record.external_id, record.contact_key, *texts]
         if links.SEPARATOR in record.external_id:
             return None
+        joined = _BETWEEN.join(told)
+        if joined.count(_BETWEEN) != len(told) - 1:
+            # The text of a list is another one for every other list, whatever characters are in it.
+            joined = repr(told)
         keyed = self._keyed.copy()
-        # The text of a list is another one for every other list, whatever characters are in it.
-        keyed.update(repr([record.external_id, record.contact_key, *texts]).encode())
+        keyed.update(joined.encode("utf-8", "surrogatepass"))
         return keyed.hexdigest()
 
 
 class Sieve:
-    """Follows one listing: which records of it are news, and which links it did not show."""
+    """Follows one listing: which records of it are news, and which links it did not show.
+
+    A fingerprint covers the record's id, so one that any link has is that of this record's own link. What the links
+    have is read once, 8 bytes of each: a changed record would have to share them with one of so many.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._fingerprints = Fingerprints(run)
-        #: Hashes of the ids, 8 bytes each. Two ids that share one hide a deletion until the next process looks.
+        self._known: Hashes | None = None
+        #: Which of those the listing showed, by their place; and hashes of its ids, 8 bytes each. Two ids that share
+        #: one hide a deletion until the next process looks.
+        self._is_met = np.zeros(0, dtype=bool)
         self._seen = array("q")
         self.unchanged = 0
 
@@ -58,11 +74,24 @@ class Sieve:
         """The records that are not known to be as their link's base says, with their fingerprints."""
         made = {record.external_id: self._fingerprints.of(record) for record in records}
         self._seen.extend(map(hash, made))
-        asked = {key: fingerprint for key, fingerprint in made.items() if fingerprint}
-        with self._run.session.begin() as connection:
-            news = set(links.differing(connection, self._run.connection.id, asked))
-        self.unchanged += len(asked) - len(news)
+        told = {key: fingerprint for key, fingerprint in made.items() if fingerprint}
+        known, hashes = self._links(), _heads(found[:_HEAD] for found in told.values())
+        at = np.searchsorted(known, hashes)
+        is_known = np.zeros(len(hashes), dtype=bool)
+        inside = at < len(known)
+        is_known[inside] = known[at[inside]] == hashes[inside]
+        self._is_met[at[is_known]] = True
+        news = {key for key, found in zip(told, is_known.tolist(), strict=True) if not found}
+        self.unchanged += len(told) - len(news)
         return {key: fingerprint for key, fingerprint in made.items() if not fingerprint or key in news}
+
+    def _links(self) -> Hashes:
+        if self._known is None:
+            with self._run.session.begin() as connection:
+                told = links.known_fingerprints(connection, self._run.connection.id)
+            self._known = np.sort(_heads([told]))
+            self._is_met = np.zeros(len(self._known), dtype=bool)
+        return self._known
 
     @property
     def has_seen_nobody(self) -> bool:
@@ -74,7 +103,11 @@ class Sieve:
         return set(listed) - set(_unseen(listed, self._sorted()))
 
     def missing(self) -> Iterator[str]:
-        """Linked records that the listing did not show."""
+        """Linked records that the listing did not show. Where every link's fingerprint was met, none is looked for."""
+        with self._run.session.begin() as connection:
+            linked = links.count_links(connection, self._run.connection.id)
+        if linked == int(self._is_met.sum()):
+            return
         seen = self._sorted()
         after = ""
         while True:
@@ -85,11 +118,16 @@ class Sieve:
             yield from _unseen(known, seen)
             after = known[-1]
 
-    def _sorted(self) -> "np.typing.NDArray[np.int64]":
+    def _sorted(self) -> Hashes:
         return np.unique(np.array(self._seen, dtype=np.int64))
 
 
-def _unseen(ids: list[str], seen: "np.typing.NDArray[np.int64]") -> list[str]:
+def _heads(texts: Iterable[str]) -> Hashes:
+    """The beginnings of fingerprints, in hexadecimal, as numbers."""
+    return np.frombuffer(bytes.fromhex("".join(texts)), dtype=np.int64)
+
+
+def _unseen(ids: list[str], seen: Hashes) -> list[str]:
     hashes = np.fromiter(map(hash, ids), dtype=np.int64, count=len(ids))
     at = np.searchsorted(seen, hashes)
     is_seen = np.zeros(len(ids), dtype=bool)

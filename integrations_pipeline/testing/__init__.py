@@ -9,7 +9,8 @@ import pytest
 # Before the suite is imported, so that its failed asserts show their values.
 pytest.register_assert_rewrite("integrations_pipeline.testing.conformance")
 
+from integrations_pipeline.testing.bench import Bench, Fields  # noqa: E402
 from integrations_pipeline.testing.builders import FreePacer, provider_context  # noqa: E402
-from integrations_pipeline.testing.conformance import Bench, Conformance, Fields  # noqa: E402
+from integrations_pipeline.testing.conformance import Conformance  # noqa: E402
 
 __all__ = ["Bench", "Conformance", "Fields", "FreePacer", "provider_context"]

@@ -10,83 +10,37 @@ a way to build your provider, and an account (best a sandbox) with one empty lis
                 yield MyBench(account)
 
 Then `pytest` runs every promise. A promise that a provider cannot keep is skipped by what its `Capabilities`
-declare, never by hand.
+declare, never by hand; `pytest -rs` prints which.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 
 import pytest
 
-from integrations_pipeline.errors import CredentialsError, CursorExpiredError, RetryableError
+from integrations_pipeline.errors import (
+    CredentialsError,
+    CursorExpiredError,
+    NeedsAttentionError,
+    PermanentError,
+    RetryableError,
+)
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, ContactValues, Outcome, Side
 from integrations_pipeline.providers.base import Provider, RemoteRecord
-from integrations_pipeline.providers.columns import KnownColumn
+from integrations_pipeline.testing.bench import (
+    DATED,
+    KEYED,
+    LISTED,
+    MET,
+    READ_ONLY,
+    WRITTEN,
+    Bench,
+    Fields,
+    needs,
+    undeclared,
+)
 from integrations_pipeline.testing.reads import Read, read_all, read_changes
-
-Fields = Mapping[str, str]
-
-
-class Bench(ABC):
-    """One account under test. Field values are as in `model`; the fields `email`, `name`, `company` must be
-    mapped. `page_size` is how many records a read gives at once."""
-
-    max_batch: int
-    page_size: int
-    can_delete: bool
-    #: Whether records have room for our contact's id.
-    keeps_contact_key: bool = True
-    #: Whether an incremental read looks back a little, and so may tell again what was told.
-    looks_back: bool = False
-
-    @abstractmethod
-    def provider(
-        self, *, is_authorised: bool = True, known: Mapping[str, KnownColumn] = MappingProxyType({})
-    ) -> Provider:
-        """A new provider on the account; the caller closes it. Without authorisation: with a wrong token. `known`: the
-        columns as an earlier run saw them."""
-
-    @abstractmethod
-    def people_make(self, rows: Sequence[Fields]) -> list[str]:
-        """Records made by somebody else; their ids."""
-
-    @abstractmethod
-    def people_edit(self, external_id: str, fields: Fields) -> None:
-        """An edit by somebody else."""
-
-    @abstractmethod
-    def people_delete(self, external_id: str) -> None:
-        """A delete by somebody else."""
-
-    @abstractmethod
-    def admin_removes(self, name: str) -> None:
-        """An admin of the account takes the column of this field away, for good."""
-
-    @abstractmethod
-    def answers_without_values(self) -> AbstractContextManager[None]:
-        """As long as this lasts the account tells records without any value of theirs."""
-
-    @abstractmethod
-    def drops(self, name: str) -> AbstractContextManager[None]:
-        """As long as this lasts the account takes writes and keeps nothing of this field, without a word."""
-
-    @abstractmethod
-    def forget_cursors(self) -> None:
-        """Make the provider forget where readers are, as after a long time."""
-
-    @property
-    @abstractmethod
-    def poison(self) -> Fields:
-        """Fields of a contact that the provider refuses for good."""
-
-    @property
-    @abstractmethod
-    def unknown_id(self) -> str:
-        """An id of the provider's form that no record has."""
 
 
 def contact(number: int) -> dict[str, str]:
@@ -133,6 +87,11 @@ class Conformance:
     def bench(self) -> Bench:
         raise NotImplementedError("a conformance suite needs a fixture `bench`")
 
+    @pytest.fixture(autouse=True)
+    def declared(self, request: pytest.FixtureRequest, bench: Bench) -> None:
+        if words := undeclared(request.function, bench.capabilities):
+            pytest.skip(f"not declared that {words}")
+
     @pytest.fixture
     def provider(self, bench: Bench) -> Iterator[Provider]:
         made = bench.provider()
@@ -150,24 +109,28 @@ class Conformance:
         assert not provider.check(ContactValues()).problems
         assert not read_all(provider).records
 
+    @needs(LISTED)
     def test_an_empty_account_is_a_complete_read_of_nothing(self, provider: Provider) -> None:
         read = read_all(provider)
         assert read.pages
         assert read.is_complete
         assert not read.records
 
+    @needs(WRITTEN)
     def test_what_was_written_is_read_back(self, provider: Provider) -> None:
         (external_id,) = self.made(provider, 1)
         assert shown(read_all(provider).records[external_id]) == contact(1)
         (record,) = provider.read_records([external_id]).records
         assert shown(record) == contact(1)
 
+    @needs(WRITTEN)
     def test_outcomes_come_in_the_order_of_the_batch(self, provider: Provider, bench: Bench) -> None:
-        numbers = list(range(bench.max_batch, 0, -1))
+        numbers = list(range(bench.capabilities.max_batch, 0, -1))
         ids = self.made(provider, *numbers)
         records = read_all(provider).records
         assert [records[external_id].fields["name"] for external_id in ids] == [f"Person {n}" for n in numbers]
 
+    @needs(LISTED)
     def test_paging_misses_nothing_and_says_when_it_is_complete(self, provider: Provider, bench: Bench) -> None:
         count = 2 * bench.page_size + 1
         ids = bench.people_make([contact(number) for number in range(count)])
@@ -176,6 +139,7 @@ class Conformance:
         assert read.is_complete
         assert len(read.pages) >= 3
 
+    @needs(LISTED)
     def test_a_read_that_stops_in_the_middle_does_not_pass_for_an_end(self, provider: Provider, bench: Bench) -> None:
         bench.people_make([contact(number) for number in range(bench.page_size + 1)])
         pages = provider.read_all()
@@ -184,23 +148,25 @@ class Conformance:
         whole = Read([first, *pages])
         assert len(whole.ids) == bench.page_size + 1
 
+    @needs(LISTED)
     def test_unknown_ids_come_back_as_tombstones(self, provider: Provider, bench: Bench) -> None:
         (external_id,) = bench.people_make([contact(1)])
         page = provider.read_records([external_id, bench.unknown_id])
         assert [record.external_id for record in page.records] == [external_id]
         assert page.tombstones == {bench.unknown_id}
 
+    @needs(WRITTEN)
     def test_a_create_written_twice_makes_one_record(self, provider: Provider) -> None:
         first = self.made(provider, 1, 2)
         assert self.made(provider, 1, 2) == first
         assert read_all(provider).ids == set(first)
 
-    def test_a_create_leaves_the_contact_id_to_be_read(self, provider: Provider, bench: Bench) -> None:
-        if not bench.keeps_contact_key:
-            pytest.skip("keeps_contact_key is declared False")
+    @needs(WRITTEN, KEYED)
+    def test_a_create_leaves_the_contact_id_to_be_read(self, provider: Provider) -> None:
         (external_id,) = self.made(provider, 1)
         assert read_all(provider).records[external_id].contact_key == contact_id(1)
 
+    @needs(WRITTEN)
     def test_a_create_that_nobody_heard_of_is_found_as_it_was_sent(self, provider: Provider, bench: Bench) -> None:
         since = datetime.now(UTC) - timedelta(minutes=1)
         first, second = self.made(provider, 1, 2)
@@ -217,6 +183,7 @@ class Conformance:
         assert shown(found[contact_id(1)]) == contact(1)
         assert not others
 
+    @needs(WRITTEN)
     def test_clearing_is_not_the_same_as_not_sending(self, provider: Provider) -> None:
         one, two = self.made(provider, 1, 2)
         provider.write([update(one, company=""), update(two, name="Other")])
@@ -224,6 +191,7 @@ class Conformance:
         assert shown(records[one]) == {key: value for key, value in contact(1).items() if key != "company"}
         assert shown(records[two]) == {**contact(2), "name": "Other"}
 
+    @needs(WRITTEN)
     def test_a_refused_record_fails_alone(self, provider: Provider, bench: Bench) -> None:
         good = creates(1, 3)
         bad = Change(
@@ -237,6 +205,7 @@ class Conformance:
         self.assert_impersonal(outcomes, bench)
         assert len(read_all(provider).records) == 2
 
+    @needs(WRITTEN)
     def test_an_update_of_a_gone_record_is_superseded_and_spares_the_others(
         self, provider: Provider, bench: Bench
     ) -> None:
@@ -246,15 +215,15 @@ class Conformance:
         assert [outcome.state for outcome in outcomes] == [ChangeState.SUPERSEDED, ChangeState.APPLIED]
         assert read_all(provider).ids == {two}
 
+    @needs(WRITTEN)
     def test_a_delete_of_a_gone_record_is_done(self, provider: Provider, bench: Bench) -> None:
-        if not bench.can_delete:
-            pytest.skip("the bench says that nothing can be deleted")
         one, two = self.made(provider, 1, 2)
         bench.people_delete(one)
         outcomes = provider.write([delete(one), delete(two)])
         assert {outcome.state for outcome in outcomes} == {ChangeState.APPLIED}
         assert not read_all(provider).records
 
+    @needs(LISTED)
     def test_a_cursor_tells_creates_edits_and_deletes_after_it(self, provider: Provider, bench: Bench) -> None:
         edited, deleted, still = bench.people_make([contact(number) for number in range(3)])
         cursor = read_all(provider).cursor
@@ -286,6 +255,14 @@ class Conformance:
         assert new in read_changes(provider, cursor).ids
         assert new in read_changes(provider, cursor).ids
 
+    @needs(DATED, LISTED)
+    def test_records_tell_when_they_were_changed(self, provider: Provider, bench: Bench) -> None:
+        ids = bench.people_make([contact(1), contact(2)])
+        times = [record.modified_at for record in read_all(provider).records.values()]
+        assert len(times) == len(ids)
+        assert all(time is not None and time.utcoffset() is not None for time in times)
+
+    @needs(LISTED)
     def test_an_edit_during_a_full_read_is_told_by_its_cursor(self, provider: Provider, bench: Bench) -> None:
         (external_id, *_) = bench.people_make([contact(number) for number in range(bench.page_size + 1)])
         pages = provider.read_all()
@@ -306,6 +283,7 @@ class Conformance:
             return
         assert new in read.ids
 
+    @needs(LISTED)
     def test_a_field_that_is_missing_in_the_answer_changes_nothing(self, bench: Bench, provider: Provider) -> None:
         bench.people_make([contact(1), contact(2)])
         read_all(provider)
@@ -322,6 +300,7 @@ class Conformance:
             assert "company" not in record.fields, "a field that is not told is absent, not empty"
             assert record.fields["name"].startswith("Person")
 
+    @needs(LISTED)
     def test_records_without_any_values_are_a_fault_of_the_read(self, bench: Bench, provider: Provider) -> None:
         """The provider says so itself where it can tell; else the records have no value, which the sync refuses."""
         bench.people_make([contact(1), contact(2)])
@@ -333,6 +312,7 @@ class Conformance:
         assert records
         assert not any(value for record in records for value in record.fields.values())
 
+    @needs(WRITTEN)
     def test_a_value_that_was_not_taken_is_told_and_the_old_one_stays(self, bench: Bench, provider: Provider) -> None:
         (external_id,) = bench.people_make([contact(1)])
         read_all(provider)
@@ -346,6 +326,7 @@ class Conformance:
         (found,) = provider.read_records([external_id]).records
         assert found.fields["company"] == "Acme"
 
+    @needs(WRITTEN)
     def test_a_new_record_that_lacks_a_value_is_there_and_tells_it(self, bench: Bench, provider: Provider) -> None:
         provider.prepare_write()
         with bench.drops("company"):
@@ -364,6 +345,26 @@ class Conformance:
             provider.close()
         assert provider.call_count <= 2
         assert "@" not in str(caught.value)
+
+    @needs(MET)
+    def test_people_met_are_told_each_once_and_never_as_all_there_are(self, provider: Provider, bench: Bench) -> None:
+        """Whoever is not met again is not gone."""
+        ids = bench.people_make([contact(number) for number in range(3)])
+        read = read_all(provider)
+        assert read.ids == set(ids)
+        assert [record.fields["name"] for record in map(read.records.get, ids) if record] == [
+            contact(number)["name"] for number in range(3)
+        ]
+        assert not read.is_complete
+        following = read_changes(provider, read.cursor)
+        assert not following.ids
+        assert not (read.tombstones | following.tombstones)
+        assert provider.read_records(ids).unchanged == set(ids)
+
+    @needs(READ_ONLY)
+    def test_what_is_only_read_refuses_to_be_written(self, provider: Provider) -> None:
+        with pytest.raises((PermanentError, NeedsAttentionError)):
+            provider.prepare_write()
 
     def assert_impersonal(self, outcomes: Sequence[Outcome], bench: Bench) -> None:
         for outcome in outcomes:

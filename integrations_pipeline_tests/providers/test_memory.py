@@ -31,9 +31,8 @@ MAPPING = tuple(MappedField(name=name, column=name) for name in ("email", "name"
 
 
 class MemoryBench(Bench):
-    max_batch = CAPABILITIES.max_batch
+    capabilities = CAPABILITIES
     page_size = PAGE_SIZE
-    can_delete = True
 
     def __init__(self) -> None:
         self.book = Book()

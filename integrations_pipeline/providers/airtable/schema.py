@@ -46,6 +46,7 @@ _FAMILIES = {
     **dict.fromkeys(NUMBER_TYPES, "number"),
     **dict.fromkeys(DATE_TYPES, "date"),
 }
+_MADE_FOR = {"email": "email", "phoneNumber": "phone", "multipleSelects": "tags"}
 #: Of the columns that `performUpsert` accepts as a key (API reference, "Update multiple records"), those
 #: that can hold an id of ours.
 MERGE_KEY_TYPES = frozenset({"singleLineText", "multilineText"})
@@ -95,7 +96,7 @@ def rules(table: Table, key: str) -> ColumnRules:
     def problem(mapped: MappedField, columns: Sequence[PresentColumn]) -> str:
         return _problem(mapped, columns[0], told(columns[0].name), key)
 
-    return ColumnRules(family=lambda kind: _FAMILIES.get(kind, kind), problem=problem, told=told)
+    return ColumnRules(family=lambda kind: _FAMILIES.get(kind, kind), problem=problem, told=told, made_for=_MADE_FOR)
 
 
 def _problem(mapped: MappedField, column: PresentColumn, where: str, key: str) -> str:

@@ -18,6 +18,7 @@ PROVIDER = ProviderSpec(
         max_read_batch=BATCH,
         tells_modified_at=True,
         keeps_refusals=True,
+        keeps_contact_key=False,
     ),
     settings_model=HubSpotSettings,
     default_mapping={

@@ -46,6 +46,7 @@ PROVIDER = ProviderSpec(
         tells_modified_at=True,
         keeps_refusals=True,
         counts_listings=True,
+        keeps_contact_key=False,
     ),
     settings_model=MailchimpSettings,
     default_mapping={"name": "FNAME+LNAME", "phone": "PHONE", "company": "COMPANY"},

@@ -175,6 +175,18 @@ class MailchimpClient:
         body = {"tags": told, "is_syncing": True}
         self.http.request("POST", self._member(address) + "/tags", json=body, shape=NOTHING)
 
+    def tag_id(self, name: str) -> int | None:
+        """The id of a tag, which is that of a static segment; None where the audience has no such tag."""
+        path = f"{self._list}/tag-search"
+        body = self.http.request("GET", path, params=[("name", name)], shape=shapes.FOUND_TAGS)
+        return next((tag["id"] for tag in body["tags"] if tag["name"].strip().lower() == name.lower()), None)
+
+    def untag(self, tag_id: int, addresses: Sequence[str]) -> list[Member]:
+        """Take a tag from up to 500 members; those from whom it was taken."""
+        path = f"{self._list}/segments/{tag_id}"
+        body = self.http.request("POST", path, json={"members_to_remove": list(addresses)}, shape=shapes.SEGMENT)
+        return list(body["members_removed"])
+
     def archive(self, address: str) -> bool:
         """Archive a member: it can come back; deleting for good would bar its address for ever. Whether Mailchimp
         answered as it does when it has: with nothing at all (204)."""

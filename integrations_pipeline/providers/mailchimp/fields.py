@@ -72,6 +72,7 @@ COLUMN_RULES = ColumnRules(
     problem=lambda _mapped, _columns: "",
     told=lambda tag: f"merge field {tag} of the audience",
     parts=lambda column: column.split(JOIN),
+    made_for={"phone": "phone"},
 )
 
 

@@ -73,7 +73,8 @@ class MailchimpProvider:
         self._mapping = tuple(context.mapping)
         self._client = MailchimpClient(context, api_url=context.addresses[API_URL], list_id=self._settings.list_id)
         self._schema = AudienceFields(self._client, self._mapping, context.known)
-        #: Members as read in this run: their addresses, and how their names are split.
+        #: Members as read in this run one by one; of pages only the names of three words and more: addresses are
+        #: the changes', and memory is not to grow with the audience.
         self._seen: dict[str, Member] = {}
         #: Addresses of members that a dead run made for new e-mails, by the id of the old member, which is still there.
         self._half_made: dict[str, str] = {}
@@ -144,7 +145,7 @@ class MailchimpProvider:
             times = [when for member in members if (when := read_time(member.get("last_changed")))]
             latest = max([*times, *([latest] if latest else [])], default=None)
             yield Page(
-                records=self._records(member for member in members if self._is_there(member)),
+                records=self._records((member for member in members if self._is_there(member)), is_page=True),
                 cursor=self._cursor(latest),
                 is_complete=is_complete,
                 tells_own_writes=True,
@@ -169,11 +170,16 @@ class MailchimpProvider:
     def _record(self, member: Member) -> RemoteRecord:
         return self._records([member])[0]
 
-    def _records(self, members: Iterable[Member]) -> list[RemoteRecord]:
+    def _records(self, members: Iterable[Member], *, is_page: bool = False) -> list[RemoteRecord]:
         reader, found = Reader.of(self._schema.mapping), []
         for member in members:
             record = reader.record(member)
-            self._seen[record.external_id] = member
+            if not is_page:
+                self._seen[record.external_id] = member
+            elif names := reader.long_names(member):
+                self._seen[record.external_id] = {"merge_fields": names}
+            else:
+                self._seen.pop(record.external_id, None)
             if int(member.get("tags_count") or 0) > len(member.get("tags") or []):
                 tags = self._client.all_tags(str(member["email_address"]))
                 record = replace(record, fields={**record.fields, "tags": tags_text(tags)})

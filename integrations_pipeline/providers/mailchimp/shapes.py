@@ -34,6 +34,8 @@ class OfBatch(Values):
     id: NotRequired[Id | None]
     contact_id: NotRequired[MaybeId | None]
     status: NotRequired[Text | None]
+    tags: NotRequired[list[Tag] | None]
+    tags_count: NotRequired[Count | None]
     last_changed: NotRequired[Time | None]
 
 
@@ -57,6 +59,19 @@ class MemberPage(TypedDict):
 class TagPage(TypedDict):
     tags: list[Tag]
     total_items: Count
+
+
+class FoundTag(TypedDict):
+    id: int
+    name: Text
+
+
+class FoundTags(TypedDict):
+    tags: list[FoundTag]
+
+
+class Segment(TypedDict):
+    members_removed: list[OfBatch]
 
 
 class Refused(TypedDict):
@@ -109,5 +124,7 @@ MERGE_FIELD = Shape(title="a new merge field", kind=MergeField)
 MEMBERS = Shape(title="a page of members", kind=MemberPage)
 MEMBER = Shape(title="a member", kind=Member)
 TAGS = Shape(title="a member's tags", kind=TagPage)
+FOUND_TAGS = Shape(title="the tags of a name", kind=FoundTags)
+SEGMENT = Shape(title="the members of a tag", kind=Segment)
 BATCH = Shape(title="a batch of members", kind=BatchAnswer)
 METADATA = Shape(title="the data centre of an account", kind=Metadata)

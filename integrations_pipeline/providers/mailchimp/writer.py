@@ -1,9 +1,9 @@
-"""Writing contacts to Mailchimp: batches of 500 with an answer per member, tags and addresses one by one.
+"""Writing contacts to Mailchimp: batches of 500 with an answer per member, addresses one by one.
 
     create   POST lists/{id}, refused for members that exist, archived ones too
     update   POST lists/{id} for many; PATCH for one, and for every change of an e-mail
              PATCH status=unsubscribed, only for a person who opted out here and is subscribed there
-             POST …/tags for added and removed tags
+    tags     with the batches, by tag, or one by one (`tagging`)
     delete   DELETE, which archives
 
 Consent: no other request to a member that exists carries `status`. Belongs here: changes to requests, and
@@ -12,7 +12,6 @@ answers to outcomes. Does not: which changes there are (`sync.contacts.load`).
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +31,6 @@ from integrations_pipeline.providers.mailchimp.members import (
     UNSUBSCRIBED,
     Member,
     external_id,
-    read_time,
 )
 from integrations_pipeline.providers.mailchimp.moving import in_turn, put_aside, readdress
 from integrations_pipeline.providers.mailchimp.outcomes import (
@@ -43,15 +41,14 @@ from integrations_pipeline.providers.mailchimp.outcomes import (
     wrong_status,
 )
 from integrations_pipeline.providers.mailchimp.prepared import Prepared, tag_changes
+from integrations_pipeline.providers.mailchimp.readback import made_since, read_back
+from integrations_pipeline.providers.mailchimp.tagging import Left, added, left_over, remove_together
 from integrations_pipeline.providers.mailchimp.verdicts import columns_of, verdict
 
 _MOVED = "the member's e-mail changed at Mailchimp during the run; the next run takes it up"
 _NO_ADDRESS = "Mailchimp keeps nobody without an e-mail"
 _NOT_TOLD = "the member was made, but Mailchimp does not tell its lasting id yet; the next run links it"
 _NOT_LOWERED = "Mailchimp did not unsubscribe the member: unsubscribe the person there"
-
-#: Clocks have whole seconds: a look at what a lost request made begins a little earlier.
-LOOK_BACK = timedelta(seconds=10)
 
 #: To see the names of more members than this, everybody is listed.
 MANY_NAMES = 20
@@ -154,31 +151,10 @@ class MailchimpWriter:
             try:
                 answers.add(self.client.batch(members, is_update=False))
             except InDoubtError:
-                answers.lost |= self._made_since(before)
+                answers.lost |= made_since(self.client, before)
                 answers.add(self.client.batch(members, is_update=False))
-        self._read_ids(answers)
+        read_back(self.client, answers, {each.address.lower() for each in prepared if added(each)})
         return [self._created(each, answers) for each in prepared]
-
-    def _made_since(self, before: datetime | None) -> dict[str, Member]:
-        """Members by e-mail that are new or changed since a request whose answer was lost."""
-        if before is None:
-            return {}
-        pages = self.client.pages(before - LOOK_BACK)
-        return {email_key(each): each for members in pages for each in members}
-
-    def _read_ids(self, answers: Answers) -> None:
-        """Complete the answers about new members by what the list tells of them."""
-        missing = {address for address, each in answers.new.items() if not each.get("contact_id")}
-        times = [time for each in answers.new.values() if (time := read_time(each.get("last_changed")))]
-        if len(missing) <= 1 or not times:
-            return
-        for members in self.client.pages(min(times) - timedelta(seconds=1)):
-            found = {key: each for each in members if (key := email_key(each)) in missing}
-            answers.new.update(found)
-            answers.told |= found.keys()
-            missing -= found.keys()
-            if not missing:
-                return
 
     def _new_member(self, each: Prepared) -> dict[str, Any]:
         asked = each.change.after.get("email_opt_out")
@@ -187,6 +163,7 @@ class MailchimpWriter:
             "email_address": each.address,
             "status_if_new": UNSUBSCRIBED if each.is_out else unasked,
             "merge_fields": each.merge_fields,
+            **_tags(each),
         }
 
     def _created(self, each: Prepared, answers: Answers) -> Outcome:
@@ -202,7 +179,7 @@ class MailchimpWriter:
         if not made.get("contact_id") and email_key(made) not in answers.told:
             found = self.client.member(wire.member_hash(each.address))
             if found is None:
-                outcome = self._with_tags(each, None)
+                outcome = self._with_tags(each, None, left=left_over(each.tags, made))
                 is_done = outcome.state is ChangeState.APPLIED
                 return self._to_be_linked(each, _NOT_TOLD) if is_done else outcome
             made = found
@@ -211,7 +188,7 @@ class MailchimpWriter:
             lowered = self._lower_consent(each, each.address)
             if lowered is not None:
                 return lowered
-        outcome = self._with_tags(each, external_id(made))
+        outcome = self._with_tags(each, external_id(made), left=left_over(each.tags, made))
         return self._as_answered(each, outcome, made) if outcome.state is ChangeState.APPLIED else outcome
 
     def _as_answered(self, each: Prepared, outcome: Outcome, made: Member) -> Outcome:
@@ -244,20 +221,28 @@ class MailchimpWriter:
     # Updates
 
     def _update(self, prepared: list[Prepared]) -> list[Outcome]:
-        batched = [each for each in prepared if each.merge_fields and self._is_batched(each)]
+        batched = [each for each in prepared if (each.merge_fields or added(each)) and self._is_batched(each)]
         if len(batched) == 1:
             batched = []
         outcomes: dict[UUID, Outcome | None] = {}
+        left: Left = {each.change.id: dict(each.tags) for each in prepared}
         if batched:
             answers = Answers()
             for chosen in chunks(batched, wire.WRITE_BATCH):
                 members = [self._old_member(each) for each in chosen]
                 answers.add(self.client.batch(members, is_update=True, skips_validation=self.skips_validation))
             outcomes = {each.change.id: self._updated(each, answers) for each in batched}
+            left |= {each.change.id: left_over(each.tags, answers.made(each.address)) for each in batched}
         single = [each for each in prepared if each.change.id not in outcomes and each.is_patched]
         for each in in_turn(single, lambda one: one.address, lambda one: one.new_address):
             outcomes[each.change.id] = self._rest_of(each, self._patched(each))
-        return [self._finished(each, outcomes.get(each.change.id)) for each in prepared]
+        remove_together(self.client, [each for each in prepared if self._keeps_address(each, outcomes)], left)
+        return [self._finished(each, outcomes.get(each.change.id), left[each.change.id]) for each in prepared]
+
+    def _keeps_address(self, each: Prepared, outcomes: Mapping[UUID, Outcome | None]) -> bool:
+        """Whether it is known to be there under its address, and nothing of its change failed so far."""
+        outcome = outcomes.get(each.change.id)
+        return self._is_batched(each) and (outcome is None or outcome.state is ChangeState.APPLIED)
 
     def _is_batched(self, each: Prepared) -> bool:
         """A batch addresses by e-mail and makes members that are gone: only for those known to be there."""
@@ -270,7 +255,8 @@ class MailchimpWriter:
         return {
             "email_address": each.address,
             "status_if_new": UNSUBSCRIBED,
-            "merge_fields": each.merge_fields,
+            **({"merge_fields": each.merge_fields} if each.merge_fields else {}),
+            **_tags(each),
         }
 
     def _patched(self, each: Prepared) -> Outcome | None:
@@ -352,8 +338,8 @@ class MailchimpWriter:
             return superseded(each.change, _MOVED)
         return self._taken(each, made)
 
-    def _finished(self, each: Prepared, outcome: Outcome | None) -> Outcome:
-        """The rest of an update that went well so far: consent, then tags."""
+    def _finished(self, each: Prepared, outcome: Outcome | None, left: Mapping[str, bool]) -> Outcome:
+        """The rest of an update that went well so far: consent, then the tags that are left."""
         if outcome is not None and outcome.state is not ChangeState.APPLIED:
             return outcome
         found = outcome.external_id if outcome else each.change.external_id
@@ -362,7 +348,7 @@ class MailchimpWriter:
             lowered = self._lower_consent(each, address)
             if lowered is not None:
                 return lowered
-        done = self._with_tags(each, found, address)
+        done = self._with_tags(each, found, address, left=left)
         is_told = outcome is not None and done.state is ChangeState.APPLIED
         return replace(outcome, external_id=done.external_id) if outcome is not None and is_told else done
 
@@ -380,10 +366,12 @@ class MailchimpWriter:
         is_lowered = answered.get("status", UNSUBSCRIBED) != SUBSCRIBED
         return None if is_lowered else failed(each.change, PermanentError(_NOT_LOWERED, code="consent"))
 
-    def _with_tags(self, each: Prepared, made_id: str | None, address: str = "") -> Outcome:
-        if each.tags:
+    def _with_tags(
+        self, each: Prepared, made_id: str | None, address: str = "", *, left: Mapping[str, bool]
+    ) -> Outcome:
+        if left:
             try:
-                self.client.set_tags(address or each.address, each.tags)
+                self.client.set_tags(address or each.address, left)
             except PermanentError as error:
                 return refused(each.change, error)
         return applied(each.change, made_id)
@@ -392,3 +380,8 @@ class MailchimpWriter:
 
     def _delete(self, prepared: list[Prepared]) -> list[Outcome]:
         return [archived(self.client, each) for each in prepared]
+
+
+def _tags(each: Prepared) -> dict[str, list[str]]:
+    """What a batch adds to a member's tags, if anything."""
+    return {"tags": names} if (names := added(each)) else {}

@@ -162,9 +162,14 @@ def _without_email(change: Change) -> Outcome:
     )
 
 
+def _is_kept_deleted(change: Change, seen: Mapping[str, int]) -> bool:
+    """Whether a deleted contact could not be brought back: somebody else has its e-mail by now."""
+    return change.kind is ChangeKind.CREATE and change.contact_id is not None and change.contact_id not in seen
+
+
 def _missed(change: Change, seen: Mapping[str, int]) -> Outcome:
     """A local write that did not happen: the contact moved on, or another one has the e-mail."""
-    if _is_email_taken(change, seen):
+    if _is_email_taken(change, seen) or _is_kept_deleted(change, seen):
         return Outcome(
             change=change,
             state=ChangeState.FAILED,

@@ -26,9 +26,8 @@ DAYS = 24 * 3600
 
 
 class AirtableBench(Bench):
-    max_batch = PROVIDER.capabilities.max_batch
+    capabilities = PROVIDER.capabilities
     page_size = 100
-    can_delete = True
 
     def __init__(self, server: SandboxServer, network: Loopback) -> None:
         self.server = server

@@ -17,10 +17,8 @@ COLUMNS = {**PROVIDER.fixed_mapping, **PROVIDER.default_mapping}
 
 
 class HubSpotBench(Bench):
-    max_batch = PROVIDER.capabilities.max_batch
+    capabilities = PROVIDER.capabilities
     page_size = 100
-    can_delete = True
-    keeps_contact_key = False
     looks_back = True
 
     def __init__(self, server: SandboxServer, network: Loopback, **more: str) -> None:

@@ -21,10 +21,8 @@ MAPPING = [MappedField(name=name, column=column) for name, column in COLUMNS.ite
 
 
 class MailchimpBench(Bench):
-    max_batch = PROVIDER.capabilities.max_batch
+    capabilities = PROVIDER.capabilities
     page_size = 1000
-    can_delete = True
-    keeps_contact_key = False
     looks_back = True
 
     def __init__(self, server: SandboxServer, network: Loopback) -> None:

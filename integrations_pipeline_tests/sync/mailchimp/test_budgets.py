@@ -95,15 +95,53 @@ def test_one_change_costs_a_handful(world: MailchimpWorld) -> None:
     tenant.assert_quiet()
 
 
-def test_tags_cost_one_request_for_each_member_whose_tags_change(world: MailchimpWorld) -> None:
-    tenant = loaded(world, 60, "remote")
-    for contact_id in sorted(tenant.local())[:10]:
-        tenant.edit_local(contact_id, tags=["a", "b", "c"])
-    for contact_id in sorted(tenant.local())[10:20]:
-        tenant.edit_local(contact_id, company="Acme")
+def tag_calls(tenant: Subscribers) -> list[str]:
+    return [call.path.rpartition("/")[2] for call in tenant.calls("POST") if call.path.endswith("/tags")]
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_tags_of_new_members_come_with_them_and_cost_nothing(world: MailchimpWorld, count: int) -> None:
+    slow_clock(world)
+    tenant = world.tenant(**NO_LIMIT)
+    tenant.add_local(*(person(n, tags=["lead", f"group {n % 7}"]) for n in range(count)))
+    assert tenant.sync().status is RunStatus.SUCCESS
+    calls = tenant.calls()
+    assert not [call for call in calls if call.path.endswith("/tags")]
+    assert len(calls) <= min(allowed(count), 30)
+    world.interval = 0.0
+    tenant.assert_quiet()
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_one_tag_changed_on_everybody_costs_its_batches(world: MailchimpWorld, count: int) -> None:
+    """Added with the batch, taken away by tag; what somebody adds there meanwhile stays."""
+    slow_clock(world)
+    tenant = world.tenant(**NO_LIMIT)
+    tenant.add_remote(*(person(n, tags=["old", "kept"]) for n in range(count)))
+    world.clock.advance(3600)
     tenant.sync()
-    assert len([call for call in tenant.calls("POST") if call.path.endswith("/tags")]) == 10
-    assert len(tenant.calls()) <= 10 + allowed(10)
+    tenant.rows("update workspace_contacts set tags = '{kept,new}' returning id")
+    contact_id, record_id = min(tenant.links().items())
+    world.hooks.before_write = lambda: tenant.edit_remote(record_id, tags=["old", "kept", "typed there"])
+    tenant.sync()
+    assert len(tenant.calls()) <= min(allowed(count) + ceil(count / BATCH) + 2, 40)
+    tags = {tuple(sorted(row["tags"].split("\x1f"))) for key, row in tenant.remote().items() if key != record_id}
+    assert tags == {("kept", "new")}
+    for _ in range(2):
+        tenant.sync()
+    assert sorted(tenant.remote()[record_id]["tags"].split("\x1f")) == ["kept", "new", "typed there"]
+    assert sorted(tenant.local()[contact_id]["tags"].split("\x1f")) == ["kept", "new", "typed there"]
+
+
+def test_tags_of_few_members_cost_a_request_each(world: MailchimpWorld) -> None:
+    tenant = loaded(world, 60, "remote")
+    tenant.edit_local(min(tenant.local()), tags=["a", "b", "c"])
+    tenant.sync()
+    assert len(tag_calls(tenant)) == 1
+    for contact_id in sorted(tenant.local())[:2]:
+        tenant.edit_local(contact_id, tags=[])
+    tenant.sync()
+    assert len(tag_calls(tenant)) == 1
     tenant.assert_quiet()
 
 
