@@ -103,7 +103,9 @@ class ContactProperties(MappedColumns):
         found = look_at(columns, self._known, present, rules)
         by_name = {mapped.name: mapped for mapped in found.mapping}
         mapping = [mapped if mapped.name in FIXED else by_name.get(mapped.name) for mapped in self._mapping]
-        return replace(found, mapping=tuple(mapped for mapped in mapping if mapped is not None))
+        # Those of the fixed fields are nobody's to map.
+        free = tuple(each for each in found.present if each.name not in FIXED.values())
+        return replace(found, mapping=tuple(mapped for mapped in mapping if mapped is not None), present=free)
 
     def _in_the_dark(self) -> SchemaLook:
         """Without definitions properties are taken to be there, and to hold texts."""

@@ -186,3 +186,11 @@ def test_an_account_is_named_by_digits_as_text_or_number(given: Any, kept: str) 
 def test_anything_else_is_no_account(given: Any) -> None:
     with pytest.raises(ValueError, match="portal_id"):
         HubSpotSettings.model_validate({"portal_id": given})
+
+
+def test_properties_of_fixed_fields_are_nobodys_to_map(bench: HubSpotBench) -> None:
+    provider = bench.provider()
+    offered = {column.name for column in provider.look().present}
+    provider.close()
+    assert {"company", "lifecyclestage"} <= offered
+    assert not offered & {"email", "hs_email_optout"}
