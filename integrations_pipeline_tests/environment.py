@@ -77,6 +77,7 @@ def environment(
         "INTEGRATIONS_ENCRYPTION_KEYS": generate_key_text(),
         "INTEGRATIONS_AIRTABLE_API_URL": shared_sandbox.airtable_url,
         "INTEGRATIONS_MAILCHIMP_API_URL": shared_sandbox.mailchimp_url,
+        "INTEGRATIONS_HUBSPOT_API_URL": shared_sandbox.hubspot_url,
         "INTEGRATIONS_GMAIL_API_URL": shared_sandbox.gmail_url,
         "INTEGRATIONS_GOOGLE_TOKEN_URL": shared_sandbox.google_token_url,
         "INTEGRATIONS_SANDBOX_RATE_SCALE": "1000",

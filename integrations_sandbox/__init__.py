@@ -12,6 +12,9 @@ from integrations_sandbox.gmail.model import SendAs
 from integrations_sandbox.gmail.options import GmailOptions
 from integrations_sandbox.gmail.state import Gmail
 from integrations_sandbox.gmail.world import Delivery, MailWorld
+from integrations_sandbox.hubspot.options import HubSpotOptions
+from integrations_sandbox.hubspot.state import DEFAULT_TOKEN as DEFAULT_HUBSPOT_TOKEN
+from integrations_sandbox.hubspot.state import HubSpot
 from integrations_sandbox.mailchimp.options import MailchimpOptions
 from integrations_sandbox.mailchimp.state import DEFAULT_KEY as DEFAULT_MAILCHIMP_KEY
 from integrations_sandbox.mailchimp.state import Mailchimp
@@ -22,6 +25,7 @@ from integrations_sandbox.server import SandboxOptions, SandboxServer, serve
 from integrations_sandbox.wire import WireError
 
 __all__ = [
+    "DEFAULT_HUBSPOT_TOKEN",
     "DEFAULT_MAILCHIMP_KEY",
     "DEFAULT_OAUTH_CLIENTS",
     "DEFAULT_TOKEN",
@@ -31,6 +35,8 @@ __all__ = [
     "FaultRule",
     "Gmail",
     "GmailOptions",
+    "HubSpot",
+    "HubSpotOptions",
     "MailWorld",
     "Mailchimp",
     "MailchimpOptions",

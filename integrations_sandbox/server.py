@@ -35,6 +35,9 @@ from integrations_sandbox.faults import FaultRule
 from integrations_sandbox.gmail.emulator import GmailEmulator
 from integrations_sandbox.gmail.options import GmailOptions
 from integrations_sandbox.gmail.state import Gmail
+from integrations_sandbox.hubspot.emulator import HubSpotEmulator
+from integrations_sandbox.hubspot.options import HubSpotOptions
+from integrations_sandbox.hubspot.state import HubSpot
 from integrations_sandbox.mailchimp.emulator import MailchimpEmulator
 from integrations_sandbox.mailchimp.options import MailchimpOptions
 from integrations_sandbox.mailchimp.state import Mailchimp
@@ -56,8 +59,8 @@ class SandboxOptions:
     """`port` 0 takes a free one. `rate_limit_scale` multiplies allowed rates and divides penalties; None
     turns limits off. `clock` gives aware UTC times. `airtable` holds the rest of Airtable's options (its own
     `rate_limit_scale` is not used), `gmail` Gmail's in the same way, `mailchimp` those of Mailchimp (without limits,
-    its connections are not counted), `oauth` those of the authorization servers. The same `seed` gives the same
-    identifiers.
+    its connections are not counted), `hubspot` HubSpot's as Airtable's, `oauth` those of the authorization
+    servers. The same `seed` gives the same identifiers.
     """
 
     port: int = 0
@@ -67,6 +70,7 @@ class SandboxOptions:
     airtable: AirtableOptions = field(default_factory=AirtableOptions)
     gmail: GmailOptions = field(default_factory=GmailOptions)
     mailchimp: MailchimpOptions = field(default_factory=MailchimpOptions)
+    hubspot: HubSpotOptions = field(default_factory=HubSpotOptions)
     oauth: OAuthOptions = field(default_factory=OAuthOptions)
 
 
@@ -81,11 +85,13 @@ class SandboxServer:
         self.gmail = Gmail(self.stage, replace(self.options.gmail, rate_limit_scale=scale))
         connections = None if scale is None else self.options.mailchimp.connection_limit
         self.mailchimp = Mailchimp(self.stage, replace(self.options.mailchimp, connection_limit=connections))
+        self.hubspot = HubSpot(self.stage, replace(self.options.hubspot, rate_limit_scale=scale))
         self.oauth = OAuthServers(self.stage, self.options.oauth)
         emulators: list[Emulator] = [
             AirtableEmulator(self.airtable),
             GmailEmulator(self.gmail),
             MailchimpEmulator(self.mailchimp),
+            HubSpotEmulator(self.hubspot),
             OAuthEmulator(self.oauth),
         ]
         self._switchboard = Switchboard(self.stage, emulators)
@@ -130,6 +136,11 @@ class SandboxServer:
     def mailchimp_oauth_url(self) -> str:
         """What stands for https://login.mailchimp.com/oauth2."""
         return self.url + PATHS["INTEGRATIONS_MAILCHIMP_OAUTH_URL"]
+
+    @property
+    def hubspot_url(self) -> str:
+        """What stands for https://api.hubapi.com."""
+        return self.url + PATHS["INTEGRATIONS_HUBSPOT_API_URL"]
 
     @property
     def google_auth_url(self) -> str:

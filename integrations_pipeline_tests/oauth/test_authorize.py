@@ -92,7 +92,7 @@ def _row(place: Place, workspace_id: UUID, provider: str) -> ConnectionRow:
     return place.connection(workspace_id, provider)
 
 
-@pytest.mark.parametrize("provider", ["airtable", "gmail", "mailchimp"])
+@pytest.mark.parametrize("provider", ["airtable", "gmail", "mailchimp", "hubspot"])
 def test_a_person_connects_a_provider_in_the_browser_and_it_syncs(
     place: Place, tmp_path: Path, settings: Callable[[str], tuple[str, str]], provider: str
 ) -> None:

@@ -42,7 +42,7 @@ def test_the_question_has_all_that_google_needs_for_mail(place: Place) -> None:
     assert consent.verifier not in consent.address
 
 
-@pytest.mark.parametrize("provider", ["google", "airtable", "mailchimp"])
+@pytest.mark.parametrize("provider", ["google", "airtable", "mailchimp", "hubspot"])
 def test_a_person_who_consents_gives_tokens_that_work(place: Place, provider: str) -> None:
     exchange = place.exchange(place.spec(provider))
     consent, answer = _ask(place, exchange)

@@ -47,6 +47,7 @@ DEFAULT_OAUTH_CLIENTS: Mapping[str, OAuthClient] = {
     "google": _default("google", "100000000001-sandbox.apps.googleusercontent.com", "GOCSPX-sandbox"),
     "airtable": _default("airtable", "5a4db0c5-0000-4000-8000-000000000001", "sandbox-airtable-secret"),
     "mailchimp": _default("mailchimp", "100000000001", "sandbox-mailchimp-secret"),
+    "hubspot": _default("hubspot", "00000000-0000-4000-8000-000000000001", "sandbox-hubspot-secret"),
 }
 
 

@@ -23,6 +23,7 @@ ADDRESSES = {
     "google": ("google/auth", "google/token"),
     "airtable": ("airtable/oauth2/v1/authorize", "airtable/oauth2/v1/token"),
     "mailchimp": ("mailchimp/oauth2/authorize", "mailchimp/oauth2/token"),
+    "hubspot": ("hubspot/authorize", "hubspot/token"),
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 Consenting = Literal["ask", "allow", "deny", "partial"]
-PROVIDERS = ("google", "airtable", "mailchimp")
+PROVIDERS = ("google", "airtable", "mailchimp", "hubspot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +48,12 @@ class ProviderOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthOptions:
-    """The settings of the three servers."""
+    """The settings of the servers."""
 
     google: ProviderOptions = field(default_factory=ProviderOptions)
     airtable: ProviderOptions = field(default_factory=ProviderOptions)
     mailchimp: ProviderOptions = field(default_factory=ProviderOptions)
+    hubspot: ProviderOptions = field(default_factory=ProviderOptions)
 
     def __post_init__(self) -> None:
         for provider in PROVIDERS:

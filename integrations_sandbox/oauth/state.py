@@ -12,6 +12,7 @@ from typing import Any, get_args
 from integrations_sandbox.oauth.airtable import AirtableOAuth
 from integrations_sandbox.oauth.clients import DEFAULT_OAUTH_CLIENTS, ClientBook, OAuthClient
 from integrations_sandbox.oauth.google import Google
+from integrations_sandbox.oauth.hubspot import HubSpotOAuth
 from integrations_sandbox.oauth.mailchimp import MailchimpOAuth
 from integrations_sandbox.oauth.options import PROVIDERS, OAuthOptions, ProviderOptions
 from integrations_sandbox.oauth.service import Asked, Code, Earlier, Issuer, Service, Settled
@@ -19,11 +20,16 @@ from integrations_sandbox.oauth.tokens import Authorization, Cause, TokenBook
 from integrations_sandbox.stage import Stage
 from integrations_sandbox.wire import JsonObject
 
-SERVICES: Mapping[str, Service] = {"google": Google(), "airtable": AirtableOAuth(), "mailchimp": MailchimpOAuth()}
+SERVICES: Mapping[str, Service] = {
+    "google": Google(),
+    "airtable": AirtableOAuth(),
+    "mailchimp": MailchimpOAuth(),
+    "hubspot": HubSpotOAuth(),
+}
 
 
 class OAuthServers:
-    """Everything the three authorization servers know. Providers are `google`, `airtable` and `mailchimp`.
+    """Everything the authorization servers know. Providers are `google`, `airtable`, `mailchimp` and `hubspot`.
 
     Valid access tokens lie in `stage.grants`. Methods raise ValueError for a provider, account, client or token
     that does not exist, so that a test cannot do nothing by mistake. All are safe to call from any thread.
@@ -45,7 +51,7 @@ class OAuthServers:
             self._counts: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in PROVIDERS}
 
     def set_options(self, provider: str | None = None, **changes: Any) -> None:
-        """Changes `ProviderOptions` of one running server, or of all three. Raises TypeError for an unknown one."""
+        """Changes `ProviderOptions` of one running server, or of all. Raises TypeError for an unknown one."""
         with self.stage.lock:
             names = PROVIDERS if provider is None else (provider,)
             changed: dict[str, ProviderOptions] = {

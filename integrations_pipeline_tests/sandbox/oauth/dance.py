@@ -20,11 +20,17 @@ CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 GMAIL = "https://www.googleapis.com/auth/gmail."
 READ, SEND = GMAIL + "readonly", GMAIL + "send"
-SCOPES = {"google": f"{READ} {SEND}", "airtable": "data.records:read data.records:write", "mailchimp": ""}
+SCOPES = {
+    "google": f"{READ} {SEND}",
+    "airtable": "data.records:read data.records:write",
+    "mailchimp": "",
+    "hubspot": "oauth crm.objects.contacts.read",
+}
 PATHS = {
     "google": ("/oauth/google/auth", "/oauth/google/token"),
     "airtable": ("/oauth/airtable/oauth2/v1/authorize", "/oauth/airtable/oauth2/v1/token"),
     "mailchimp": ("/oauth/mailchimp/oauth2/authorize", "/oauth/mailchimp/oauth2/token"),
+    "hubspot": ("/oauth/hubspot/authorize", "/oauth/hubspot/token"),
 }
 PROVIDERS = tuple(PATHS)
 

@@ -69,7 +69,7 @@ def test_without_scopes_a_grant_holds_what_a_sync_needs(dance: Dance) -> None:
 @pytest.mark.parametrize(
     "document",
     [
-        {"provider": "hubspot"},
+        {"provider": "salesforce"},
         {"provider": "google", "client_id": "nobody"},
         {"provider": "google", "scopes": ["data.records:read"]},
         {"provider": "google", "scope": READ},
@@ -103,14 +103,14 @@ def test_tokens_can_be_ended_over_http(dance: Dance) -> None:
     [
         ("revoke", {"provider": "google", "account": "nobody"}),
         ("revoke", {"provider": "google", "token": "nonsense"}),
-        ("revoke", {"provider": "hubspot", "account": "owner@gmail.example"}),
+        ("revoke", {"provider": "salesforce", "account": "owner@gmail.example"}),
         ("revoke", {"provider": "google", "account": "owner@gmail.example", "cause": "boredom"}),
         ("revoke", {"provider": "google"}),
         ("change-password", {"provider": "google", "account": "nobody"}),
-        ("change-password", {"provider": "hubspot", "account": "owner@gmail.example"}),
+        ("change-password", {"provider": "salesforce", "account": "owner@gmail.example"}),
         ("expire-access", {"token": "nonsense"}),
         ("expire-refresh", {"token": "nonsense"}),
-        ("clients", {"provider": "hubspot", "client_id": "x"}),
+        ("clients", {"provider": "salesforce", "client_id": "x"}),
         ("clients", {"provider": "google"}),
         ("clients", {"provider": "mailchimp", "client_id": "public"}),
         ("clients", {"provider": "airtable", "client_id": "x", "redirect_uris": ["http://app.example/callback"]}),
@@ -166,7 +166,7 @@ def test_options_can_be_seen_and_changed_for_one_provider_or_all(dance: Dance) -
 @pytest.mark.parametrize(
     "document",
     [
-        {"provider": "hubspot", "auto_consent": "allow"},
+        {"provider": "salesforce", "auto_consent": "allow"},
         {"nonsense": 1},
         {"auto_consent": "maybe"},
         {"auto_consent": "partial"},
@@ -230,7 +230,7 @@ def test_token_requests_are_counted_by_kind_and_result(dance: Dance) -> None:
     assert counted["airtable"] == []
     assert {"grant_type": "refresh_token", "result": "ok", "count": 2} in counted["google"]
     with pytest.raises(ValueError, match="provider must be one of"):
-        dance.oauth.token_requests("hubspot")
+        dance.oauth.token_requests("salesforce")
 
 
 def test_the_request_log_holds_token_requests_as_they_came(dance: Dance) -> None:
