@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 #: Variable → path. They stand for https://api.airtable.com, https://airtable.com/oauth2/v1,
 #: https://us1.api.mailchimp.com, https://login.mailchimp.com/oauth2, https://gmail.googleapis.com,
-#: https://accounts.google.com/o/oauth2/v2/auth and https://oauth2.googleapis.com/token.
+#: https://people.googleapis.com, https://accounts.google.com/o/oauth2/v2/auth and https://oauth2.googleapis.com/token.
 PATHS: Mapping[str, str] = {
     "INTEGRATIONS_AIRTABLE_API_URL": "/airtable",
     "INTEGRATIONS_AIRTABLE_OAUTH_URL": "/oauth/airtable/oauth2/v1",
     "INTEGRATIONS_MAILCHIMP_API_URL": "/mailchimp",
     "INTEGRATIONS_MAILCHIMP_OAUTH_URL": "/oauth/mailchimp/oauth2",
     "INTEGRATIONS_GMAIL_API_URL": "/gmail",
+    "INTEGRATIONS_PEOPLE_API_URL": "/people",
     "INTEGRATIONS_GOOGLE_AUTH_URL": "/oauth/google/auth",
     "INTEGRATIONS_GOOGLE_TOKEN_URL": "/oauth/google/token",
 }

@@ -41,6 +41,7 @@ _ON_WRITES = frozenset(["alter_written", "alter_answer", "leave_out", "reorder"]
 _ON_RECORDS = _ON_WRITES | {"blank_values"}
 _RECORDS = re.compile(r"/v0/app[^/]+/|/lists/[^/]+/members(/[^/]+)?/?$")
 _MANY_MEMBERS = re.compile(r"/lists/[^/]+/?$")
+_CONTACTS = re.compile(r"/people:batch(Create|Update)Contacts$|/people:batchGet$|/connections$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +63,11 @@ class FaultRule:
 
     Wrong answers: `reshape` gives the answer another `shape` of about `size` (see `distortion`), and applies the
     request only if `applies`; `slow` sends it in parts of `size` bytes with `seconds` between them. The others know
-    records: Airtable's, whose values are `fields`, and Mailchimp's members with their `merge_fields`. `blank_values`
-    answers records without values, or without those that `names` has, or without the key of the values
-    (`drops_key`). `alter_written` changes values on their way in, so that they are stored so; `alter_answer` changes
-    the answer alone; `how` says what becomes of the values in `names` (all, if it is empty). `leave_out` keeps the
-    records in `names` (ids or e-mail addresses; empty: the first) out of the answer, `reorder` turns their order
+    records: Airtable's, whose values are `fields`, Mailchimp's members with their `merge_fields`, Google's contacts.
+    `blank_values` answers records without values, or without those that `names` has, or without the key of the
+    values (`drops_key`). `alter_written` changes values on their way in, so that they are stored so; `alter_answer`
+    changes the answer alone; `how` says what becomes of the values in `names` (all, if it is empty). `leave_out` keeps
+    the records in `names` (ids or e-mail addresses; empty: the first) out of the answer, `reorder` turns their order
     round. `deny_delete` deletes nothing and answers 200 and `deleted: false`. `html` is a page in place of `body`.
     """
 
@@ -131,6 +132,8 @@ class FaultRule:
         is_write = request.method in ("POST", "PATCH", "PUT")
         if is_write and _MANY_MEMBERS.search(request.path):
             return True
+        if _CONTACTS.search(request.path):
+            return is_write or self.action == "blank_values"
         return bool(_RECORDS.search(request.path)) and (is_write or self.action == "blank_values")
 
 

@@ -41,6 +41,9 @@ from integrations_sandbox.mailchimp.state import Mailchimp
 from integrations_sandbox.oauth.emulator import OAuthEmulator
 from integrations_sandbox.oauth.options import OAuthOptions
 from integrations_sandbox.oauth.state import OAuthServers
+from integrations_sandbox.people.emulator import PeopleEmulator
+from integrations_sandbox.people.options import PeopleOptions
+from integrations_sandbox.people.state import People
 from integrations_sandbox.stage import Clock, Emulator, Stage, system_time
 from integrations_sandbox.wire import Reply, Request
 
@@ -56,8 +59,8 @@ class SandboxOptions:
     """`port` 0 takes a free one. `rate_limit_scale` multiplies allowed rates and divides penalties; None
     turns limits off. `clock` gives aware UTC times. `airtable` holds the rest of Airtable's options (its own
     `rate_limit_scale` is not used), `gmail` Gmail's in the same way, `mailchimp` those of Mailchimp (without limits,
-    its connections are not counted), `oauth` those of the authorization servers. The same `seed` gives the same
-    identifiers.
+    its connections are not counted), `oauth` those of the authorization servers, `people` those of the
+    People API. The same `seed` gives the same identifiers.
     """
 
     port: int = 0
@@ -68,6 +71,7 @@ class SandboxOptions:
     gmail: GmailOptions = field(default_factory=GmailOptions)
     mailchimp: MailchimpOptions = field(default_factory=MailchimpOptions)
     oauth: OAuthOptions = field(default_factory=OAuthOptions)
+    people: PeopleOptions = field(default_factory=PeopleOptions)
 
 
 class SandboxServer:
@@ -82,11 +86,13 @@ class SandboxServer:
         connections = None if scale is None else self.options.mailchimp.connection_limit
         self.mailchimp = Mailchimp(self.stage, replace(self.options.mailchimp, connection_limit=connections))
         self.oauth = OAuthServers(self.stage, self.options.oauth)
+        self.people = People(self.stage, replace(self.options.people, rate_limit_scale=scale))
         emulators: list[Emulator] = [
             AirtableEmulator(self.airtable),
             GmailEmulator(self.gmail),
             MailchimpEmulator(self.mailchimp),
             OAuthEmulator(self.oauth),
+            PeopleEmulator(self.people),
         ]
         self._switchboard = Switchboard(self.stage, emulators)
         self._running: _Running | None = None
@@ -120,6 +126,11 @@ class SandboxServer:
     def gmail_url(self) -> str:
         """What stands for https://gmail.googleapis.com."""
         return self.url + PATHS["INTEGRATIONS_GMAIL_API_URL"]
+
+    @property
+    def people_url(self) -> str:
+        """What stands for https://people.googleapis.com."""
+        return self.url + PATHS["INTEGRATIONS_PEOPLE_API_URL"]
 
     @property
     def mailchimp_url(self) -> str:
