@@ -59,7 +59,8 @@ def listed(google: Any, **more: Any) -> dict[str, Any]:
     """Everything page by page, with the last page's token."""
     connections = google.people().connections()
     asked = {"resourceName": "people/me", "personFields": FIELDS, "requestSyncToken": True, **more}
-    request, found = connections.list(**asked), {"connections": []}
+    request = connections.list(**asked)
+    found: dict[str, Any] = {"connections": []}
     while request is not None:
         page = request.execute()
         found = {**page, "connections": [*found["connections"], *page.get("connections", [])]}
