@@ -71,6 +71,9 @@ class Page:
     is_certain: bool = False
     #: What a person should know of the answer, a line each, without data: a word that nobody knows, for one.
     notices: tuple[str, ...] = ()
+    #: Former id → present one, of records that got another id by themselves: their links follow. The former one counts
+    #: as a tombstone where no link does.
+    renamed: Mapping[str, str] = field(default_factory=dict)
     #: Of the records asked for, those that have not changed since this run read the provider (`recheck`).
     unchanged: frozenset[str] = frozenset()
 

@@ -92,19 +92,21 @@ class ContactsProvider:
             yield self._told(page.get("connections", []), self._cursor(page, known))
 
     def _told(self, people: Iterable[Person], cursor: Cursor) -> Page:
-        """Tombstones of those who are gone, and of the names that people had before: their links follow the key or the
-        e-mail. A tombstone is what Google says, no absence; a contact may be told as it was before a write of ours."""
+        """Tombstones of those who are gone, and of the names that people had before. A tombstone is what Google says,
+        no absence; a contact may be told as it was before a write of ours."""
         records: list[RemoteRecord] = []
         gone: set[str] = set()
+        renamed: dict[str, str] = {}
         for person in people:
             metadata = person.get("metadata") or {}
-            gone |= set(metadata.get("previousResourceNames") or [])
+            name = str(person["resourceName"])
+            renamed |= dict.fromkeys(metadata.get("previousResourceNames") or [], name)
             if metadata.get("deleted"):
-                gone.add(str(person["resourceName"]))
+                gone.add(name)
             else:
                 records.append(self._reader.record(person))
-        present = {record.external_id for record in records}
-        return Page(records=records, tombstones=frozenset(gone - present), cursor=cursor, is_certain=True)
+        gone = (gone | renamed.keys()) - {record.external_id for record in records}
+        return Page(records=records, tombstones=frozenset(gone), renamed=renamed, cursor=cursor, is_certain=True)
 
     def _load_labels(self) -> dict[str, str]:
         return self._labels.load() if self._reader.has_labels else {}
@@ -118,6 +120,7 @@ class ContactsProvider:
         """One that has another name by now is a tombstone and a record under the new one."""
         people: dict[str, Person] = {}
         gone: set[str] = set()
+        renamed: dict[str, str] = {}
         for answer in self._client.get(list(dict.fromkeys(external_ids))):
             asked, person = str(answer["requestedResourceName"]), answer.get("person")
             if person is None and not _is_gone(answer):
@@ -126,11 +129,12 @@ class ContactsProvider:
                 gone.add(asked)
             if person is not None and not (person.get("metadata") or {}).get("deleted"):
                 people[str(person["resourceName"])] = person
+                renamed |= {asked: person["resourceName"]} if asked != person["resourceName"] else {}
         self._seen |= people
         for name in gone - people.keys():
             self._seen.pop(name, None)
         records = [self._reader.record(person) for person in people.values()]
-        return Page(records=records, tombstones=frozenset(gone - people.keys()))
+        return Page(records=records, tombstones=frozenset(gone - people.keys()), renamed=renamed)
 
     def find_created(self, changes: Sequence[Change], since: datetime) -> Mapping[str, RemoteRecord]:
         """By the key that they carry, in a list of everything: nothing finds it sooner. `RetryableError` where some are

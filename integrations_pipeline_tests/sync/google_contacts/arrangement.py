@@ -162,6 +162,10 @@ class AddressBook(Tenant):
         """Contacts: resource name → mapped fields by workspace name, empty ones left out."""
         return {str(each["resourceName"]): self._fields(each) for each in self.world.people.people(self.account)}
 
+    def by_email(self, email: str) -> str | None:
+        """The contact with that e-mail as its first."""
+        return next((key for key, row in self.remote().items() if row.get("email") == email), None)
+
     def calls(self, method: str | None = None) -> list[Any]:
         found = self.world.people.requests(self.calls_seen)
         return [call for call in found if call.token == self.token and method in (None, call.method)]
