@@ -62,6 +62,7 @@ def variables(sandbox: SandboxServer) -> dict[str, str]:
         "INTEGRATIONS_MAILCHIMP_API_URL": sandbox.mailchimp_url,
         "INTEGRATIONS_MAILCHIMP_OAUTH_URL": sandbox.mailchimp_oauth_url,
         "INTEGRATIONS_GMAIL_API_URL": sandbox.gmail_url,
+        "INTEGRATIONS_PEOPLE_API_URL": sandbox.people_url,
         GOOGLE_TOKEN: sandbox.google_token_url,
         GOOGLE_AUTH: sandbox.google_auth_url,
     }

@@ -56,6 +56,7 @@ class GoogleBench(Bench):
                 known=known,
                 addresses={API_URL: self.server.people_url},
                 transport=self.network,
+                sleep=lambda _: None,
             )
         )
 
