@@ -9,7 +9,7 @@ import integrations_pipeline
 from integrations_pipeline.providers.registry import provider_specs
 
 PACKAGE = Path(integrations_pipeline.__file__).parent
-OURS = ("airtable", "gmail", "hubspot", "mailchimp")
+OURS = ("airtable", "gmail", "google_contacts", "hubspot", "mailchimp")
 #: The demonstration shows ours; each has a folder of its own.
 FREE = (PACKAGE / "demo", *(PACKAGE / "providers" / name for name in OURS))
 #: Columns whose names are fixed.

@@ -21,6 +21,8 @@ from integrations_sandbox.mailchimp.state import Mailchimp
 from integrations_sandbox.oauth.clients import DEFAULT_OAUTH_CLIENTS, OAuthClient
 from integrations_sandbox.oauth.options import OAuthOptions, ProviderOptions
 from integrations_sandbox.oauth.state import OAuthServers
+from integrations_sandbox.people.options import PeopleOptions
+from integrations_sandbox.people.state import People
 from integrations_sandbox.server import SandboxOptions, SandboxServer, serve
 from integrations_sandbox.wire import WireError
 
@@ -43,6 +45,8 @@ __all__ = [
     "OAuthClient",
     "OAuthOptions",
     "OAuthServers",
+    "People",
+    "PeopleOptions",
     "ProviderOptions",
     "ReplyStyle",
     "SandboxOptions",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 #: Variable → path. They stand for https://api.airtable.com, https://airtable.com/oauth2/v1,
 #: https://us1.api.mailchimp.com, https://login.mailchimp.com/oauth2, https://api.hubapi.com,
 #: https://app.hubspot.com/oauth/authorize, https://api.hubapi.com/oauth/2026-09/token, https://gmail.googleapis.com,
-#: https://accounts.google.com/o/oauth2/v2/auth and https://oauth2.googleapis.com/token.
+#: https://people.googleapis.com, https://accounts.google.com/o/oauth2/v2/auth and https://oauth2.googleapis.com/token.
 PATHS: Mapping[str, str] = {
     "INTEGRATIONS_AIRTABLE_API_URL": "/airtable",
     "INTEGRATIONS_AIRTABLE_OAUTH_URL": "/oauth/airtable/oauth2/v1",
@@ -15,6 +15,7 @@ PATHS: Mapping[str, str] = {
     "INTEGRATIONS_HUBSPOT_AUTH_URL": "/oauth/hubspot/authorize",
     "INTEGRATIONS_HUBSPOT_TOKEN_URL": "/oauth/hubspot/token",
     "INTEGRATIONS_GMAIL_API_URL": "/gmail",
+    "INTEGRATIONS_PEOPLE_API_URL": "/people",
     "INTEGRATIONS_GOOGLE_AUTH_URL": "/oauth/google/auth",
     "INTEGRATIONS_GOOGLE_TOKEN_URL": "/oauth/google/token",
 }

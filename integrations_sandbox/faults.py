@@ -41,8 +41,10 @@ _ON_WRITES = frozenset(["alter_written", "alter_answer", "leave_out", "reorder"]
 _ON_RECORDS = _ON_WRITES | {"blank_values"}
 _RECORDS = re.compile(r"/v0/app[^/]+/|/lists/[^/]+/members(/[^/]+)?/?$")
 _MANY_MEMBERS = re.compile(r"/lists/[^/]+/?$")
-#: HubSpot's contacts, and the requests for them that read although they are posted.
-_CONTACTS = re.compile(r"/crm/(v3/objects|objects/[^/]+)/contacts(/|$)")
+#: HubSpot's and Google's contacts, and the requests for HubSpot's that read although they are posted.
+_CONTACTS = re.compile(
+    r"/crm/(v3/objects|objects/[^/]+)/contacts(/|$)|/people:batch(Create|Update)Contacts$|/people:batchGet$|/connections$"
+)
 _POSTED_READS = ("/search", "/batch/read")
 
 
@@ -65,11 +67,11 @@ class FaultRule:
 
     Wrong answers: `reshape` gives the answer another `shape` of about `size` (see `distortion`), and applies the
     request only if `applies`; `slow` sends it in parts of `size` bytes with `seconds` between them. The others know
-    records: Airtable's, whose values are `fields`, Mailchimp's members with their `merge_fields` and HubSpot's contacts
-    with their `properties`. `blank_values` answers records without values, or without those that `names` has, or
-    without the key of the values (`drops_key`). `alter_written` changes values on their way in, so that they are
-    stored so; `alter_answer` changes the answer alone; `how` says what becomes of the values in `names` (all, if it is
-    empty). `leave_out` keeps the records in `names` (ids or e-mail addresses; empty: the first) out of the answer,
+    records: Airtable's, whose values are `fields`, Mailchimp's members with their `merge_fields`, HubSpot's contacts
+    with their `properties` and Google's. `blank_values` answers records without values, or without those that `names`
+    has, or without the key of the values (`drops_key`). `alter_written` changes values on their way in, so that they
+    are stored so; `alter_answer` changes the answer alone; `how` says what becomes of the values in `names` (all, if it
+    is empty). `leave_out` keeps the records in `names` (ids or e-mail addresses; empty: the first) out of the answer,
     `reorder` turns their order round. `deny_delete` deletes nothing and answers 200 and `deleted: false`. `html` is a
     page in place of `body`.
     """

@@ -44,6 +44,9 @@ from integrations_sandbox.mailchimp.state import Mailchimp
 from integrations_sandbox.oauth.emulator import OAuthEmulator
 from integrations_sandbox.oauth.options import OAuthOptions
 from integrations_sandbox.oauth.state import OAuthServers
+from integrations_sandbox.people.emulator import PeopleEmulator
+from integrations_sandbox.people.options import PeopleOptions
+from integrations_sandbox.people.state import People
 from integrations_sandbox.stage import Clock, Emulator, Stage, system_time
 from integrations_sandbox.wire import Reply, Request
 
@@ -60,7 +63,7 @@ class SandboxOptions:
     turns limits off. `clock` gives aware UTC times. `airtable` holds the rest of Airtable's options (its own
     `rate_limit_scale` is not used), `gmail` Gmail's in the same way, `mailchimp` those of Mailchimp (without limits,
     its connections are not counted), `hubspot` HubSpot's as Airtable's, `oauth` those of the authorization
-    servers. The same `seed` gives the same identifiers.
+    servers, `people` those of the People API. The same `seed` gives the same identifiers.
     """
 
     port: int = 0
@@ -72,6 +75,7 @@ class SandboxOptions:
     mailchimp: MailchimpOptions = field(default_factory=MailchimpOptions)
     hubspot: HubSpotOptions = field(default_factory=HubSpotOptions)
     oauth: OAuthOptions = field(default_factory=OAuthOptions)
+    people: PeopleOptions = field(default_factory=PeopleOptions)
 
 
 class SandboxServer:
@@ -87,12 +91,14 @@ class SandboxServer:
         self.mailchimp = Mailchimp(self.stage, replace(self.options.mailchimp, connection_limit=connections))
         self.hubspot = HubSpot(self.stage, replace(self.options.hubspot, rate_limit_scale=scale))
         self.oauth = OAuthServers(self.stage, self.options.oauth)
+        self.people = People(self.stage, replace(self.options.people, rate_limit_scale=scale))
         emulators: list[Emulator] = [
             AirtableEmulator(self.airtable),
             GmailEmulator(self.gmail),
             MailchimpEmulator(self.mailchimp),
             HubSpotEmulator(self.hubspot),
             OAuthEmulator(self.oauth),
+            PeopleEmulator(self.people),
         ]
         self._switchboard = Switchboard(self.stage, emulators)
         self._running: _Running | None = None
@@ -126,6 +132,11 @@ class SandboxServer:
     def gmail_url(self) -> str:
         """What stands for https://gmail.googleapis.com."""
         return self.url + PATHS["INTEGRATIONS_GMAIL_API_URL"]
+
+    @property
+    def people_url(self) -> str:
+        """What stands for https://people.googleapis.com."""
+        return self.url + PATHS["INTEGRATIONS_PEOPLE_API_URL"]
 
     @property
     def mailchimp_url(self) -> str:

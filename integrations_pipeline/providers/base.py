@@ -71,6 +71,9 @@ class Page:
     is_certain: bool = False
     #: What a person should know of the answer, a line each, without data: a word that nobody knows, for one.
     notices: tuple[str, ...] = ()
+    #: Former id → present one, of records that got another id by themselves: their links follow. The former one counts
+    #: as a tombstone where no link does.
+    renamed: Mapping[str, str] = field(default_factory=dict)
     #: Of the records asked for, those that have not changed since this run read the provider (`recheck`).
     unchanged: frozenset[str] = frozenset()
 
@@ -103,6 +106,8 @@ class Capabilities:
     keeps_refusals: bool = False
     #: Its records have room for our contact's id, which a create leaves there (`RemoteRecord.contact_key`).
     keeps_contact_key: bool = True
+    #: An account has columns that somebody may take away; False where all fields are the service's own.
+    has_own_columns: bool = True
     #: It tells how many records a listing has, and the provider holds it to that: none is cut short unnoticed.
     counts_listings: bool = False
     #: Where contacts may go at all; the direction asked for is cut down to it.

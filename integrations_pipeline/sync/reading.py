@@ -15,6 +15,7 @@ from integrations_pipeline.model import Checkpoint, FieldKind
 from integrations_pipeline.providers.base import Page, RemoteRecord
 from integrations_pipeline.store import contacts, links
 from integrations_pipeline.store.database import Connection
+from integrations_pipeline.store.links import LinkWrite
 from integrations_pipeline.sync.runtime import Run
 from integrations_pipeline.sync.sieve import SIFTED_AT_ONCE, Sieve
 
@@ -37,6 +38,8 @@ class RemoteRead:
     notices: dict[str, None] = field(default_factory=dict)
     #: What the records looked like as they came, by id; None for those that do not tell all their fields.
     fingerprints: dict[str, str | None] = field(default_factory=dict)
+    #: Former id → present one, of records that got another id by themselves.
+    renamed: dict[str, str] = field(default_factory=dict)
     #: What was seen of everything, where everything was read.
     sieve: Sieve | None = None
 
@@ -54,6 +57,7 @@ class RemoteRead:
         self.is_complete = page.is_complete or self.is_complete
         self.tells_own_writes = page.tells_own_writes or self.tells_own_writes
         self.notices |= dict.fromkeys(page.notices)
+        self.renamed |= page.renamed
 
 
 def read_remote(run: Run, stored: Checkpoint | None, *, is_full: bool) -> RemoteRead:
@@ -166,6 +170,22 @@ def confirm_missing(run: Run, remote: RemoteRead, sieve: Sieve) -> None:
     remote.tombstones.update(missing)
     if len(missing) <= max(run.settings.delete_limit, run.spec.capabilities.max_read_batch):
         read_again(run, remote, missing)
+    _follow_renames(run, remote)
+
+
+def _follow_renames(run: Run, remote: RemoteRead) -> None:
+    """Point the links of records at the ids that they have now: a record that is known under another name is no other
+    one, whatever its e-mail is by now. A preview leaves links alone; there the e-mail or the key tells."""
+    if run.is_preview or not remote.renamed:
+        return
+    with run.session.begin() as connection:
+        ids = [*remote.renamed, *remote.renamed.values()]
+        linked = links.contacts_by_record(connection, run.connection.id, ids)
+        # Of several that became one, the first keeps its link; the others count as gone.
+        moved = {new: old for old, new in reversed(remote.renamed.items()) if old in linked and new not in linked}
+        writes = [LinkWrite(contact_id=linked[old], external_id=new, agreed={}) for new, old in moved.items()]
+        links.upsert_links(connection, run.connection.id, run.connection.workspace_id, writes)
+    remote.tombstones -= set(moved.values())
 
 
 def complete(run: Run, remote: RemoteRead) -> None:
@@ -176,6 +196,7 @@ def complete(run: Run, remote: RemoteRead) -> None:
         unknown = complete_partials(run, connection, remote, not_on_base=aside.keys())
     # What waits is no memory to act on: the records are asked for again, and one that is there clears its question.
     read_again(run, remote, [*unknown, *sorted(waiting - remote.records.keys())])
+    _follow_renames(run, remote)
     with run.session.begin() as connection:
         _remember(run, connection, remote, aside)
 

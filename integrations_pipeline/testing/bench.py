@@ -38,6 +38,10 @@ KEYED: tuple[str, Declares] = (
     "it has room for our contact's id (keeps_contact_key)",
     lambda told: told.keeps_contact_key,
 )
+COLUMNED: tuple[str, Declares] = (
+    "somebody may take a column away (has_own_columns)",
+    lambda told: told.has_own_columns,
+)
 
 
 class Bench(ABC):

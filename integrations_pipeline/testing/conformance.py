@@ -29,6 +29,7 @@ from integrations_pipeline.errors import (
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, ContactValues, Outcome, Side
 from integrations_pipeline.providers.base import Provider, RemoteRecord
 from integrations_pipeline.testing.bench import (
+    COLUMNED,
     DATED,
     KEYED,
     LISTED,
@@ -283,7 +284,7 @@ class Conformance:
             return
         assert new in read.ids
 
-    @needs(LISTED)
+    @needs(LISTED, COLUMNED)
     def test_a_field_that_is_missing_in_the_answer_changes_nothing(self, bench: Bench, provider: Provider) -> None:
         bench.people_make([contact(1), contact(2)])
         read_all(provider)

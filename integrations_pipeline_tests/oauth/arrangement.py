@@ -65,6 +65,7 @@ def variables(sandbox: SandboxServer) -> dict[str, str]:
         "INTEGRATIONS_HUBSPOT_AUTH_URL": f"{sandbox.url}/oauth/hubspot/authorize",
         "INTEGRATIONS_HUBSPOT_TOKEN_URL": f"{sandbox.url}/oauth/hubspot/token",
         "INTEGRATIONS_GMAIL_API_URL": sandbox.gmail_url,
+        "INTEGRATIONS_PEOPLE_API_URL": sandbox.people_url,
         GOOGLE_TOKEN: sandbox.google_token_url,
         GOOGLE_AUTH: sandbox.google_auth_url,
     }

@@ -1,0 +1,1 @@
+"""Google's People API on loopback: contacts, contact groups, sync tokens, etags."""
