@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -14,6 +14,9 @@ from integrations_pipeline_tests.api.original import OriginalAirtable
 from integrations_pipeline_tests.environment import Environment
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+#: An id that nobody has; the same in every process, for it is part of a test's name.
+STRANGER = UUID("00000000-0000-4000-8000-00000000abcd")
 
 
 @pytest.fixture
@@ -128,7 +131,7 @@ def test_new_credentials_let_a_connection_sync_again_that_waited_for_them(sync: 
         ({"credentials": "k"}, "credentials is no dict"),
         ({"settings": {"base_id": {1, 2}}}, "settings hold something that JSON has no word for"),
         ({"credentials": {"dc": object()}}, "credentials hold something that JSON has no word for"),
-        ({"workspace_id": uuid4()}, "the config is for another workspace"),
+        ({"workspace_id": STRANGER}, "the config is for another workspace"),
         ({"integration_name": "gmail"}, "the config is for 'gmail', this class for 'airtable'"),
         ({"colour": "red"}, "the config has fields that none has: colour"),
     ],

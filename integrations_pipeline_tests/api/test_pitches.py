@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -13,6 +13,9 @@ from integrations_pipeline_tests.environment import Environment
 
 ME = "me@agency.org"
 LATER = datetime(2031, 1, 1, 9, tzinfo=UTC)
+
+#: An id that nobody has; the same in every process, for it is part of a test's name.
+STRANGER = UUID("00000000-0000-4000-8000-00000000abcd")
 
 
 @pytest.fixture
@@ -118,13 +121,13 @@ def test_a_draft_is_read_edited_and_handed_back(gmail: GmailSync, environment: E
         (pitch(scheduled_at=datetime.max.replace(tzinfo=UTC)), "scheduled_at is no ISO time"),
         (pitch(scheduled_at=7), "scheduled_at is an int"),
         (pitch(in_reply_to_pitch_id="x"), "scheduled_at is no ISO time, as 2026-01-31T09:00:00+01:00, or in_reply_to"),
-        (pitch(in_reply_to_pitch_id=uuid4()), "in_reply_to_pitch_id is none of this workspace's pitches"),
+        (pitch(in_reply_to_pitch_id=STRANGER), "in_reply_to_pitch_id is none of this workspace's pitches"),
         (pitch(colour="red"), "unknown field 'colour': use to_email, subject, body, scheduled_at"),
-        (pitch(id=uuid4()), "no pitch of this workspace has this id"),
+        (pitch(id=STRANGER), "no pitch of this workspace has this id"),
         (pitch(id="x"), "id is no UUID"),
         (pitch(status="sent"), "its status says that it is no new pitch"),
-        (pitch(workspace_id=uuid4()), "it belongs to another workspace"),
-        ({"subject": "x", "contact_id": uuid4()}, "it has no to_email"),
+        (pitch(workspace_id=STRANGER), "it belongs to another workspace"),
+        ({"subject": "x", "contact_id": STRANGER}, "it has no to_email"),
         ({"email": "person0@acme.org", "name": "A contact"}, "unknown field 'email'"),
     ],
     ids=lambda value: str(value)[:60],
