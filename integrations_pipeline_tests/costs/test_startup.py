@@ -120,7 +120,7 @@ def test_no_provider_is_imported_whole_for_a_list(environment: Environment) -> N
     environment.connect(environment.add_workspace("acme"))
     whole = tuple(
         f"integrations_pipeline.providers.{name}.{part}"
-        for name in ("airtable", "gmail", "hubspot", "mailchimp")
+        for name in ("airtable", "gmail", "google_contacts", "hubspot", "mailchimp")
         for part in ("provider", "mailbox", "client", "wire", "shapes", "fields")
     )
     assert told("connections", "list", "-w", "acme", of=whole, variables=environment.variables) == []
