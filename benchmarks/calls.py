@@ -16,7 +16,7 @@ from benchmarks.home import PROVIDER, WORKSPACE, add_connection, temporary_progr
 from benchmarks.measure import print_table, timed
 from integrations_pipeline.model import split_set
 from integrations_pipeline.providers.airtable import PROVIDER as AIRTABLE
-from integrations_pipeline.providers.airtable.provider import API_URL
+from integrations_pipeline.providers.airtable.limits import API_URL
 from integrations_pipeline.settings import RATE_SCALE
 from integrations_pipeline.store import contacts, links
 from integrations_pipeline.sync.report import SyncReport

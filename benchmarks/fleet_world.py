@@ -24,7 +24,7 @@ from integrations_pipeline.definitions import build_definitions
 from integrations_pipeline.orchestration.instance import write_instance
 from integrations_pipeline.orchestration.jobs import job_name
 from integrations_pipeline.orchestration.resources import SyncResource
-from integrations_pipeline.providers.airtable.provider import API_URL
+from integrations_pipeline.providers.airtable.limits import API_URL
 from integrations_pipeline.settings import HOME, RATE_SCALE
 from integrations_pipeline.store import connections, contacts, workspaces
 from integrations_pipeline.store.database import Database

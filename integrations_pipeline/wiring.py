@@ -6,7 +6,7 @@ Belongs here: building what entry points hand down. Does not: reading the enviro
 from functools import cached_property
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.providers.oauth import OAuthClient
+from integrations_pipeline.providers.oauth_spec import OAuthClient
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.settings import Settings
 from integrations_pipeline.store.database import Database
@@ -54,10 +54,12 @@ class Wiring:
     @cached_property
     def runtime(self) -> Runtime:
         """What syncs run on. The embedded database is migrated by itself, any other only by `db upgrade`."""
-        if self.settings.is_embedded:
+        if not self.database.is_current():
+            if not self.settings.is_embedded:
+                raise ConfigurationError("the database is not up to date: run `integrations db upgrade`")
             self.upgrade()
-        elif not self.database.is_current():
-            raise ConfigurationError("the database is not up to date: run `integrations db upgrade`")
+        elif self.settings.is_embedded:
+            self._encrypt()
         return Runtime(
             database=self.database,
             cipher=self.cipher,
@@ -73,9 +75,12 @@ class Wiring:
     def upgrade(self) -> tuple[str, ...]:
         """Apply missing migrations and encrypt credentials that an adopted database holds in plain."""
         applied = self.database.upgrade()
+        self._encrypt()
+        return applied
+
+    def _encrypt(self) -> None:
         with self.database.admin() as connection:
             encrypt_plain_credentials(connection, self.cipher)
-        return applied
 
     def close(self) -> None:
         if "database" in self.__dict__:

@@ -61,7 +61,7 @@ VARIABLES = sorted(
     | {name for spec in provider_specs().values() for name in spec.addresses}
 )
 PROVIDER_SETTINGS = [
-    (spec.name, name) for spec in provider_specs().values() for name in spec.settings_model.model_fields
+    (spec.name, name) for spec in provider_specs().values() for name in spec.settings_type.model_fields
 ]
 COMMANDS = sorted(commands(typer.main.get_command(app)))  # type: ignore[arg-type]  # the same
 ASSETS = sorted(key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys())

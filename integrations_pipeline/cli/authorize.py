@@ -24,7 +24,7 @@ from integrations_pipeline.cli.output import (
 )
 from integrations_pipeline.cli.places import SharedOption, require_own_place
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.providers.oauth import Consent, OAuthSpec, Tokens
+from integrations_pipeline.providers.oauth_spec import Consent, OAuthSpec, Tokens
 from integrations_pipeline.store import connections, sync_log
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.sync_log import Activity

@@ -6,7 +6,7 @@ column is given (`proposals`).
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from integrations_pipeline.cli.connection_check import PATIENCE_SECONDS
@@ -25,11 +25,13 @@ from integrations_pipeline.cli.output import (
 from integrations_pipeline.cli.proposals import Proposals, propose
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import MappedField
-from integrations_pipeline.providers.access import Access
 from integrations_pipeline.providers.base import ProviderSpec
 from integrations_pipeline.store import connections
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection, read_field_mappings
 from integrations_pipeline.sync.runtime import Runtime, build_access, effective_mapping, parse_settings
+
+if TYPE_CHECKING:
+    from integrations_pipeline.providers.access import Access
 
 
 def columns(workspace: WorkspaceOption, provider: ProviderOption, as_json: JsonOption = False) -> None:
@@ -83,7 +85,7 @@ def _mapped_by_a_person(
     return [each for each in mapping.values() if each.name not in spec.fixed_mapping]
 
 
-def _proposed(access: Access, spec: ProviderSpec, mapped: Sequence[MappedField]) -> Proposals | None:
+def _proposed(access: "Access", spec: ProviderSpec, mapped: Sequence[MappedField]) -> Proposals | None:
     """None where the provider tells no columns."""
     look = access.contacts.look()
     if look.rules is None:

@@ -4,16 +4,19 @@ Belongs here: gathering what a check compares. Does not: what a provider looks a
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from integrations_pipeline.cli.places import elsewhere
 from integrations_pipeline.errors import IntegrationError
 from integrations_pipeline.model import ContactValues, FieldKind, MappedField
-from integrations_pipeline.providers.access import Access
 from integrations_pipeline.providers.base import CheckReport
 from integrations_pipeline.providers.findings import Findings
 from integrations_pipeline.store.connections import ConnectionRow
 from integrations_pipeline.store.contact_values import read_values
 from integrations_pipeline.sync.runtime import Runtime, build_access, parse_settings, read_mapping
+
+if TYPE_CHECKING:
+    from integrations_pipeline.providers.access import Access
 
 #: A person waits for the answer: a request that meets a fault is not tried again for as long as in a run.
 PATIENCE_SECONDS = 10.0
@@ -41,7 +44,7 @@ def compared(mapping: Sequence[MappedField]) -> list[str]:
     return [each.name for each in mapping if each.rule.to_remote and each.kind is not FieldKind.EMAIL]
 
 
-def _asked(runtime: Runtime, row: ConnectionRow, access: Access, values: ContactValues) -> CheckReport:
+def _asked(runtime: Runtime, row: ConnectionRow, access: "Access", values: ContactValues) -> CheckReport:
     found = Findings()
     with found.until_ended():
         with found.asking("whether another workspace syncs the same place"):

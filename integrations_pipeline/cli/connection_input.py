@@ -6,18 +6,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import MappedField
-from integrations_pipeline.providers.access import Access, open_access
 from integrations_pipeline.providers.base import FixedToken, ProviderContext, ProviderSpec
 from integrations_pipeline.store import connections
 from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline.sync.runtime import Runtime, effective_mapping, parse_settings
+
+if TYPE_CHECKING:
+    from integrations_pipeline.providers.access import Access
 
 FileOption = typer.Option(help="JSON file, or - for stdin.")
 FrequencyOption = Annotated[
@@ -75,9 +77,11 @@ def _require_time(value: object) -> None:
 @contextmanager
 def tried_access(
     runtime: Runtime, workspace_id: UUID, new: NewConnection, mapping: Sequence[MappedField] | None = None
-) -> Iterator[Access]:
+) -> Iterator["Access"]:
     """What the connection would give access to with what is handed in, before that is kept. `mapping`: instead of that
     of the settings."""
+    from integrations_pipeline.providers.access import open_access  # noqa: PLC0415 - lists do without
+
     spec = runtime.spec(new.integration_type)
     if mapping is None:
         mapping = effective_mapping(spec, parse_settings(spec, new.settings), ())
@@ -105,9 +109,9 @@ def tried_access(
 
 
 def valid_settings(spec: ProviderSpec, document: dict[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(document) - set(spec.settings_model.model_fields))
+    unknown = sorted(set(document) - set(spec.settings_type.model_fields))
     if unknown:
-        known = ", ".join(sorted(spec.settings_model.model_fields))
+        known = ", ".join(sorted(spec.settings_type.model_fields))
         raise ConfigurationError(f"--settings: unknown setting {unknown[0]!r}; {spec.name} knows {known}")
     parse_settings(spec, document)
     return document

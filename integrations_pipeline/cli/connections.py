@@ -1,6 +1,6 @@
 """`integrations connections`: a workspace's links to providers."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -30,12 +30,14 @@ from integrations_pipeline.cli.output import (
 )
 from integrations_pipeline.cli.places import SharedOption, require_own_place
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.providers.access import Access
 from integrations_pipeline.store import connections, sync_log
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline.sync.runtime import Runtime, build_access, parse_settings, read_mapping
 from integrations_pipeline.wiring import Wiring
+
+if TYPE_CHECKING:
+    from integrations_pipeline.providers.access import Access
 
 app = typer.Typer(help="Connections: add, look at, check, switch on and off.", no_args_is_help=True)
 
@@ -171,7 +173,7 @@ def check(
         raise typer.Exit(Exit.FAILED)
 
 
-def _access(runtime: Runtime, row: ConnectionRow) -> Access:
+def _access(runtime: Runtime, row: ConnectionRow) -> "Access":
     spec = runtime.spec(row.integration_type)
     with runtime.database.workspace(row.workspace_id) as connection:
         mapping = read_mapping(connection, spec, parse_settings(spec, row.settings), row.id)

@@ -16,7 +16,6 @@ from typing import Any
 from integrations_pipeline.cli import file_headers
 from integrations_pipeline.cli.file_headers import FIRST, TAG_SEPARATOR, TIME, Column, Layout
 from integrations_pipeline.cli.table_files import FileRow, check_unique, open_table
-from integrations_pipeline.mail.addresses import address_problem
 from integrations_pipeline.model import CONSENT_OUT, CUSTOM_PREFIX, clean_text, is_contact_field, join_set, split_set
 from integrations_pipeline.store.rows import NOT_OPTED_OUT_WORDS, OPTED_OUT_WORDS, read_opt_out
 
@@ -118,6 +117,8 @@ def _text(value: Any) -> str:
 
 def _checked(line: int, fields: Mapping[str, str]) -> FileRow:
     """The row, cleaned of what no store can hold; an e-mail is judged as it stood there."""
+    from integrations_pipeline.mail.addresses import address_problem  # noqa: PLC0415 - lists do without
+
     problem = address_problem(fields.get("email", "")) or opt_out_problem(fields.get("email_opt_out", ""))
     if not problem and not any(fields.values()):
         problem = "every field is empty"

@@ -32,7 +32,6 @@ from integrations_pipeline.cli.output import (
 from integrations_pipeline.cli.table_files import FileRow
 from integrations_pipeline.engine.canonical import identity_key
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.mail.addresses import address_problem
 from integrations_pipeline.model import CONTACT_FIELDS, clean_text, is_contact_field, join_set
 from integrations_pipeline.store import contacts, suppressions
 from integrations_pipeline.store.contacts import ContactWrite, UpsertCounts
@@ -227,6 +226,8 @@ def delete(email: EmailArgument, workspace: WorkspaceOption, as_json: JsonOption
 
 def assignment(text: str) -> tuple[str, str]:
     """FIELD=VALUE of `--set` as field and text form; `ConfigurationError` for what no contact takes."""
+    from integrations_pipeline.mail.addresses import address_problem  # noqa: PLC0415 - lists do without
+
     name, separator, value = text.partition("=")
     if not separator or not is_contact_field(name):
         raise ConfigurationError(

@@ -6,13 +6,16 @@ Belongs here: words, and their order on the screen. Does not: finding out (`tell
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from integrations_pipeline.cli.output import print_table, say, say_items
 from integrations_pipeline.layout import seen_from, short_id
 from integrations_pipeline.model import CONSENT_IN_AT, CONSENT_UNASKED, CONSENT_WORDS, Side, split_set
-from integrations_pipeline.store.history import JournalRow, WaitingRow
-from integrations_pipeline.telling.person import ConflictTold, ContactTold, PersonTold, PlaceTold
-from integrations_pipeline.telling.values import FieldThere, FieldTold, Written
+
+if TYPE_CHECKING:
+    from integrations_pipeline.store.history import JournalRow, WaitingRow
+    from integrations_pipeline.telling.person import ConflictTold, ContactTold, PersonTold, PlaceTold
+    from integrations_pipeline.telling.values import FieldThere, FieldTold, Written
 
 #: A longer value ends with “…”; `--json` has it whole.
 LONGEST_VALUE = 200
@@ -54,7 +57,7 @@ _REPLIES = {"reply": "answered", "auto_reply": "a machine answered", "out_of_off
 class Speaker:
     """Whom it is about, and what every sentence needs: providers' titles and the time."""
 
-    told: PersonTold
+    told: "PersonTold"
     titles: Mapping[str, str]
     now: datetime
     workspace: str
@@ -72,7 +75,7 @@ class Speaker:
         return seen_from(at, self.now)
 
 
-def show_person(speaker: Speaker, changes: Mapping[str, Sequence[JournalRow]]) -> None:
+def show_person(speaker: Speaker, changes: Mapping[str, Sequence["JournalRow"]]) -> None:
     """Everything, contact by contact; `changes` are the journal rows to be shown of each, the newest first."""
     for found in speaker.told.contacts:
         _show_contact(speaker, found, changes[found.contact_id])
@@ -94,7 +97,7 @@ def _section(title: str, lines: Sequence[str]) -> None:
         say_items(*lines)
 
 
-def _show_contact(speaker: Speaker, found: ContactTold, changes: Sequence[JournalRow]) -> None:
+def _show_contact(speaker: Speaker, found: "ContactTold", changes: Sequence["JournalRow"]) -> None:
     say(head_line(speaker, found))
     blank = [field.name for field in found.fields if field.is_blank and field.name != _OPT_OUT]
     told = [field for field in found.fields if field.name not in blank]
@@ -110,7 +113,7 @@ def _show_contact(speaker: Speaker, found: ContactTold, changes: Sequence[Journa
         print_table("What runs did", columns, [_change_cells(speaker, row) for row in changes])
 
 
-def head_line(speaker: Speaker, found: ContactTold) -> str:
+def head_line(speaker: Speaker, found: "ContactTold") -> str:
     who = f"contact {short_id(found.contact_id)} of {speaker.workspace}"
     row = found.contact
     if row is None:
@@ -121,7 +124,7 @@ def head_line(speaker: Speaker, found: ContactTold) -> str:
     return f"{named}: {who}, made {speaker.ago(row.created_at)}{gone}"
 
 
-def field_line(speaker: Speaker, field: FieldTold) -> str:
+def field_line(speaker: Speaker, field: "FieldTold") -> str:
     """`name: Ann Lee here and in Notebook; came from Notebook 2 h ago by run 1a2b3c4d, before: Ann`."""
     in_step = [each for each in field.there if each.is_same and field.value is not None]
     others = [each for each in field.there if each not in in_step]
@@ -135,23 +138,23 @@ def field_line(speaker: Speaker, field: FieldTold) -> str:
     return f"{field.name}: {'; '.join(parts)}"
 
 
-def _here(speaker: Speaker, field: FieldTold, in_step: Sequence[FieldThere]) -> str:
+def _here(speaker: Speaker, field: "FieldTold", in_step: Sequence["FieldThere"]) -> str:
     if field.value is None:
         return "gone here"
     places = f" and in {_and([speaker.title(each.connection_id) for each in in_step])}" if in_step else ""
     return f"{shown(field.name, field.value)} here{places}" + ("" if field.there else " only")
 
 
-def _apart(speaker: Speaker, name: str, each: FieldThere) -> str:
+def _apart(speaker: Speaker, name: str, each: "FieldThere") -> str:
     sent = f" (sent {_sent(speaker, each)})" if each.sent_at else ""
     return f"{shown(name, each.agreed)} in {speaker.title(each.connection_id)}{sent}"
 
 
-def _sent(speaker: Speaker, each: FieldThere) -> str:
+def _sent(speaker: Speaker, each: "FieldThere") -> str:
     return (speaker.ago(each.sent_at) if each.sent_at else "") + _by(each.sent_by)
 
 
-def _written(speaker: Speaker, name: str, last: Written) -> str:
+def _written(speaker: Speaker, name: str, last: "Written") -> str:
     at = speaker.ago(last.at)
     if last.side is Side.REMOTE:
         how = f"came from {speaker.title(last.connection_id or '')} {at}{_by(last.run_id)}"
@@ -187,7 +190,7 @@ def _and(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def place_line(speaker: Speaker, place: PlaceTold) -> str:
+def place_line(speaker: Speaker, place: "PlaceTold") -> str:
     parts = []
     if place.external_id:
         linked = f"record {place.external_id}" + (f", linked {speaker.ago(place.since)}" if place.since else "")
@@ -206,11 +209,11 @@ def place_line(speaker: Speaker, place: PlaceTold) -> str:
     return f"{speaker.title(place.connection_id)}: {'; '.join([*parts, *place.reasons])}"
 
 
-def _what(row: JournalRow) -> str:
+def _what(row: "JournalRow") -> str:
     return _WHAT.get((row.kind, row.side), row.kind)
 
 
-def waiting_line(speaker: Speaker, row: WaitingRow) -> str:
+def waiting_line(speaker: Speaker, row: "WaitingRow") -> str:
     what = _KINDS.get(row.kind, row.kind)
     if row.kind == "retry" and row.reason == "settling":
         what, reason = "is being edited, and left alone until that ends", None
@@ -227,7 +230,7 @@ def waiting_line(speaker: Speaker, row: WaitingRow) -> str:
     return f"{short_id(row.id)} {speaker.title(row.connection_id)}: {'; '.join(parts)}"
 
 
-def _waiting_values(row: WaitingRow) -> str:
+def _waiting_values(row: "WaitingRow") -> str:
     if row.kind == "conflict":
         return ", ".join(f"{_raw(row.fields.get(name))} {word}" for name, word in _SIDES.items())
     before, after = row.fields.get("before") or {}, row.fields.get("after") or {}
@@ -243,7 +246,7 @@ def _raw(value: object) -> str:
     return shown("", text)
 
 
-def conflict_line(speaker: Speaker, each: ConflictTold) -> str:
+def conflict_line(speaker: Speaker, each: "ConflictTold") -> str:
     values = ", ".join(f"{shown('', getattr(each, name))} {word}" for name, word in _SIDES.items())
     where = f"{each.field_name} with {speaker.title(each.connection_id)}: {values}"
     if each.is_open:
@@ -253,7 +256,7 @@ def conflict_line(speaker: Speaker, each: ConflictTold) -> str:
     return f"{where}; {how} {speaker.ago(each.since)}{_by(each.run_id)} ({each.policy})"
 
 
-def _change_cells(speaker: Speaker, row: JournalRow) -> list[object]:
+def _change_cells(speaker: Speaker, row: "JournalRow") -> list[object]:
     changed = [
         f"{name}: {shown(name, row.before[name])} → {shown(name, value)}"
         if name in row.before

@@ -26,7 +26,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.providers.oauth import Consent, is_same_secret
+from integrations_pipeline.providers.oauth_spec import Consent, is_same_secret
 
 PATH = "/callback"
 #: Providers compare redirect addresses to the letter, so the port is fixed unless another is registered.

@@ -13,12 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from integrations_pipeline.errors import (
@@ -27,9 +26,12 @@ from integrations_pipeline.errors import (
     IntegrationError,
 )
 from integrations_pipeline.layout import build_table
-from integrations_pipeline.store import workspaces
-from integrations_pipeline.sync.runtime import Runtime
-from integrations_pipeline.wiring import Wiring, read_settings
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from integrations_pipeline.sync.runtime import Runtime
+    from integrations_pipeline.wiring import Wiring
 
 Row = TypeVar("Row")
 
@@ -72,8 +74,10 @@ def exit_code(error: IntegrationError) -> Exit:
 
 
 @contextmanager
-def wired() -> Iterator[Wiring]:
+def wired() -> Iterator["Wiring"]:
     """The program, put together from the environment, and closed afterwards."""
+    from integrations_pipeline.wiring import Wiring, read_settings  # noqa: PLC0415 - `--help` does without
+
     wiring = Wiring(read_settings())
     try:
         yield wiring
@@ -81,8 +85,10 @@ def wired() -> Iterator[Wiring]:
         wiring.close()
 
 
-def find_workspace(runtime: Runtime, slug: str) -> UUID:
+def find_workspace(runtime: "Runtime", slug: str) -> UUID:
     """The workspace's id; `ConfigurationError` with the next step where there is none."""
+    from integrations_pipeline.store import workspaces  # noqa: PLC0415 - the same
+
     with runtime.database.admin() as connection:
         return workspaces.find_workspace(connection, slug).id
 
@@ -164,7 +170,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, tit
 class ProgressLine:
     """Progress of a sync on a terminal; nothing elsewhere. Called as `sync.runtime.Progress`."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: "Progress | None") -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
 
@@ -182,6 +188,8 @@ def progress_line(*, is_quiet: bool) -> Iterator[ProgressLine]:
     if is_quiet or not stderr.is_terminal:
         yield ProgressLine(None)
         return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - the same
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -29,7 +29,6 @@ from integrations_pipeline.model import Direction, clean_text
 from integrations_pipeline.store import connections, pitches
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.ids import IdOf, find_id
-from integrations_pipeline.sync.run import SyncRequest, run_sync
 from integrations_pipeline.sync.runtime import Runtime
 
 app = typer.Typer(help="Pitches: e-mails to contacts, sent through a mailbox at most once.", no_args_is_help=True)
@@ -81,6 +80,8 @@ def send(
     as_json: JsonOption = False,
 ) -> None:
     """Queue these drafts, then send everything that is due, now."""
+    from integrations_pipeline.sync.run import SyncRequest, run_sync  # noqa: PLC0415 - pandas: neighbours do without
+
     with wired() as wiring, progress_line(is_quiet=as_json) as progress:
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:

@@ -5,27 +5,29 @@ Belongs here: words and tables of a preview, and its JSON. Does not: making it (
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from integrations_pipeline.cli.explain_words import shown
 from integrations_pipeline.cli.output import print_table, say
 from integrations_pipeline.layout import short_id
 from integrations_pipeline.model import Change, ChangeKind, Side
-from integrations_pipeline.sync.report import SyncReport
+
+if TYPE_CHECKING:
+    from integrations_pipeline.sync.report import SyncReport
 
 #: Preview rows shown to a person; `--json` and the journal have all.
 SHOWN_CHANGES = 50
 _COLUMNS = ("write to", "what", "contact", "fields", "why")
 
 
-def named_ids(report: SyncReport) -> set[str]:
+def named_ids(report: "SyncReport") -> set[str]:
     """Ids of the contacts that a preview names."""
     plan = report.plan
     every = (*plan.changes, *plan.held, *plan.conflicts, *plan.skipped)
     return {change.contact_id for change in every if change.contact_id}
 
 
-def show_changes(report: SyncReport, emails: Mapping[str, str]) -> None:
+def show_changes(report: "SyncReport", emails: Mapping[str, str]) -> None:
     """The headline, what would be written, what waits for a decision, and why others are left out. `emails`: by contact
     id."""
     plan = report.plan
@@ -35,7 +37,7 @@ def show_changes(report: SyncReport, emails: Mapping[str, str]) -> None:
     _show_skipped(report)
 
 
-def _headline(report: SyncReport) -> str:
+def _headline(report: "SyncReport") -> str:
     plan = report.plan
     counts = {
         "held": len(plan.held),
@@ -47,7 +49,7 @@ def _headline(report: SyncReport) -> str:
     return ", ".join([to_write, *(f"{count} {name}" for name, count in counts.items() if count)])
 
 
-def _show_skipped(report: SyncReport) -> None:
+def _show_skipped(report: "SyncReport") -> None:
     """Why records were left out, by reason."""
     for reason, count in Counter(change.reason for change in report.plan.skipped).most_common():
         say(f"skipped {count}: {reason}")
@@ -85,7 +87,7 @@ def _fields(change: Change) -> Iterable[str]:
         yield f"{name}: {before}{shown(name, value)}"
 
 
-def plan_lists(report: SyncReport, emails: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
+def plan_lists(report: "SyncReport", emails: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
     """The lists of `plan --json`."""
     plan = report.plan
     lists = {

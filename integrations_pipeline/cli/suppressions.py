@@ -16,7 +16,6 @@ from integrations_pipeline.cli.output import (
     wired,
 )
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.mail.addresses import address_problem
 from integrations_pipeline.model import clean_text
 from integrations_pipeline.store import suppressions
 from integrations_pipeline.store.suppressions import KEEPING_OUT, Listing, Reason, Removal
@@ -62,6 +61,8 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Suppress an address: no pitch, no subscription, and a contact with it is opted out (but for bounced)."""
+    from integrations_pipeline.mail.addresses import address_problem  # noqa: PLC0415 - lists do without
+
     address = email.strip()
     if not address or address_problem(address):
         raise ConfigurationError("this is no valid e-mail address: nothing was suppressed")

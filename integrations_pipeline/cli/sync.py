@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -28,9 +28,10 @@ from integrations_pipeline.layout import amount, short_id
 from integrations_pipeline.model import COUNT_NAMES, Direction, RunStatus
 from integrations_pipeline.store import connections, decisions, fleet
 from integrations_pipeline.store.ids import IdOf, find_id
-from integrations_pipeline.sync.report import SyncReport
-from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
-from integrations_pipeline.wiring import Wiring
+
+if TYPE_CHECKING:
+    from integrations_pipeline.sync.report import SyncReport
+    from integrations_pipeline.wiring import Wiring
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +47,8 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Preview a sync: what it would change on each side. Writes nothing; prints a plan id for `sync --plan`."""
+    from integrations_pipeline.sync.run import SyncRequest, plan_only  # noqa: PLC0415 - pandas: neighbours do without
+
     with wired() as wiring, progress_line(is_quiet=as_json) as progress:
         request = SyncRequest(workspace=workspace, provider=provider, is_full=full)
         report = plan_only(wiring.runtime, request, progress)
@@ -72,6 +75,8 @@ def sync(
     as_json: JsonOption = False,
 ) -> None:
     """Sync one connection. Exit code 0 done, 1 failed wholly or for some records, 3 refused by a guard."""
+    from integrations_pipeline.sync.run import SyncRequest, run_sync  # noqa: PLC0415 - pandas: neighbours do without
+
     request = SyncRequest(
         workspace=workspace, provider=provider, direction=_direction(direction), is_full=full, wait_seconds=wait
     )
@@ -89,14 +94,14 @@ def sync(
         raise typer.Exit(code)
 
 
-def report_code(report: SyncReport) -> Exit:
+def report_code(report: "SyncReport") -> Exit:
     """The exit code of a run's report."""
     if report.status is RunStatus.REFUSED:
         return Exit.REFUSED
     return Exit.DONE if report.status is RunStatus.SUCCESS else Exit.FAILED
 
 
-def open_questions(wiring: Wiring, report: SyncReport) -> dict[str, int]:
+def open_questions(wiring: "Wiring", report: "SyncReport") -> dict[str, int]:
     """What of this connection waits for a person, from this run or an earlier one: held, conflicts, failed."""
     database = wiring.runtime.database
     workspace_id = find_workspace(wiring.runtime, report.workspace)
@@ -106,7 +111,7 @@ def open_questions(wiring: Wiring, report: SyncReport) -> dict[str, int]:
     return every.get(str(found.id), dict(decisions.NOTHING_OPEN)) if found else dict(decisions.NOTHING_OPEN)
 
 
-def show_report(report: SyncReport, waiting: Mapping[str, int]) -> None:
+def show_report(report: "SyncReport", waiting: Mapping[str, int]) -> None:
     """A run for a person: counts per direction, then what needs attention."""
     rows = [[result.direction, count_text(result.to_dict())] for result in report.results]
     print_table(f"{report.workspace} · {report.provider} · {report.status.value}", ("direction", "records"), rows)
@@ -128,7 +133,7 @@ def show_report(report: SyncReport, waiting: Mapping[str, int]) -> None:
         warn(f"error: and {len(shown) - 20} more; `integrations logs --json` has them")
 
 
-def _show_notes(report: SyncReport) -> None:
+def _show_notes(report: "SyncReport") -> None:
     """What a person should know although nothing of it failed."""
     for name, reason in report.stopped_fields.items():
         say(f"{name} is left alone: {reason}")
@@ -138,7 +143,7 @@ def _show_notes(report: SyncReport) -> None:
         say(notice)
 
 
-def _summary(report: SyncReport, waiting: Mapping[str, int]) -> str:
+def _summary(report: "SyncReport", waiting: Mapping[str, int]) -> str:
     """What waits, whoever found it, and what it cost."""
     resolved = report.conflicts - waiting["conflicts"]
     parts = [
@@ -150,7 +155,7 @@ def _summary(report: SyncReport, waiting: Mapping[str, int]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _show_plan(report: SyncReport, waiting: Mapping[str, int], emails: Mapping[str, str]) -> None:
+def _show_plan(report: "SyncReport", waiting: Mapping[str, int], emails: Mapping[str, str]) -> None:
     show_changes(report, emails)
     say(_summary(report, waiting))
     _show_notes(report)
@@ -163,7 +168,7 @@ def _show_plan(report: SyncReport, waiting: Mapping[str, int], emails: Mapping[s
         )
 
 
-def _emails(wiring: Wiring, report: SyncReport) -> dict[str, str]:
+def _emails(wiring: "Wiring", report: "SyncReport") -> dict[str, str]:
     """Of the contacts that a preview names: to who asks, on this terminal."""
     with wiring.runtime.database.workspace(find_workspace(wiring.runtime, report.workspace)) as connection:
         return fleet.emails_of(connection, named_ids(report))
@@ -176,7 +181,7 @@ def _direction(text: str) -> Direction:
     return names[text]
 
 
-def _plan_id(wiring: Wiring, workspace: str, given: str) -> UUID:
+def _plan_id(wiring: "Wiring", workspace: str, given: str) -> UUID:
     workspace_id = find_workspace(wiring.runtime, workspace)
     with wiring.runtime.database.workspace(workspace_id) as connection:
         return find_id(connection, IdOf.PLAN, given)

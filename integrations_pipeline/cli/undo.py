@@ -5,7 +5,7 @@ Belongs here: the command and its words. Does not: what is put back (`sync.undo`
 
 import getpass
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +14,11 @@ from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import clean_text
 from integrations_pipeline.store import contacts, undoing
 from integrations_pipeline.store.ids import IdOf, find_id
-from integrations_pipeline.sync.taking_back import LeftOut
-from integrations_pipeline.sync.undo import UndoReport, undo_run
-from integrations_pipeline.wiring import Wiring
+
+if TYPE_CHECKING:
+    from integrations_pipeline.sync.taking_back import LeftOut
+    from integrations_pipeline.sync.undo import UndoReport
+    from integrations_pipeline.wiring import Wiring
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id from `logs`, or its beginning.")]
 WorkspaceCheck = Annotated[
@@ -41,6 +43,8 @@ def undo(
     as_json: JsonOption = False,
 ) -> None:
     """Put back what a run changed, and sync it; what was edited since is listed and left. An undo can be undone."""
+    from integrations_pipeline.sync.undo import undo_run  # noqa: PLC0415 - pandas: the help does without
+
     with wired() as wiring:
         found = _find(wiring, run, workspace)
         chosen = None if only is None else _contacts(wiring, found, only)
@@ -54,7 +58,7 @@ def undo(
         raise typer.Exit(Exit.FAILED)
 
 
-def _find(wiring: Wiring, given: str, workspace: str | None) -> undoing.RunRow:
+def _find(wiring: "Wiring", given: str, workspace: str | None) -> undoing.RunRow:
     with wiring.runtime.database.admin() as connection:
         found = undoing.find_run(connection, find_id(connection, IdOf.RUN, given))
     if found is None:
@@ -66,7 +70,7 @@ def _find(wiring: Wiring, given: str, workspace: str | None) -> undoing.RunRow:
     return found
 
 
-def _contacts(wiring: Wiring, run: undoing.RunRow, emails: Sequence[str]) -> list[str]:
+def _contacts(wiring: "Wiring", run: undoing.RunRow, emails: Sequence[str]) -> list[str]:
     wanted = {email.strip().lower() for email in emails}
     with wiring.runtime.database.workspace(run.workspace_id) as connection:
         ids = contacts.contact_ids_by_email(connection, run.workspace_id, wanted)
@@ -75,7 +79,7 @@ def _contacts(wiring: Wiring, run: undoing.RunRow, emails: Sequence[str]) -> lis
     return ids
 
 
-def _tell(report: UndoReport, *, is_dry: bool) -> None:
+def _tell(report: "UndoReport", *, is_dry: bool) -> None:
     would = "would put back" if is_dry else "put back"
     made = f", {'would hold' if is_dry else 'held'} {report.held} for deletion" if report.held else ""
     back = len(report.plan.restored)
@@ -94,5 +98,5 @@ def _tell(report: UndoReport, *, is_dry: bool) -> None:
         say(f"it is not at the provider yet: {report.sync.error}; the next sync brings it there")
 
 
-def _row(left: LeftOut) -> list[str]:
+def _row(left: "LeftOut") -> list[str]:
     return [(left.contact_id or "")[:8], left.field, left.reason]

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from integrations_pipeline.mail.addresses import valid_recipient
-
 #: Between these lie the times that a pitch can have (migration 0007).
 EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 PITCH_FIELDS = ("to_email", "subject", "body", "scheduled_at", "in_reply_to_pitch_id")
@@ -16,6 +14,8 @@ PITCH_FIELDS = ("to_email", "subject", "body", "scheduled_at", "in_reply_to_pitc
 
 def pitch_problem(fields: dict[str, Any]) -> str:
     """What keeps a row from being a pitch, or ""; normalises its time in place."""
+    from integrations_pipeline.mail.addresses import valid_recipient  # noqa: PLC0415 - lists of pitches do without
+
     unknown = [name for name in fields if name not in PITCH_FIELDS]
     if unknown:
         return f"unknown field {unknown[0]!r}"

@@ -4,11 +4,14 @@ Belongs here: building it from a spec, and what both have in common. Does not: e
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from integrations_pipeline.model import ContactValues
 from integrations_pipeline.providers.base import CheckReport, Provider, ProviderContext, ProviderSpec
-from integrations_pipeline.providers.mailbox import Mailbox
 from integrations_pipeline.providers.people import PeopleMet
+
+if TYPE_CHECKING:
+    from integrations_pipeline.providers.mailbox import Mailbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +19,10 @@ class Access:
     """`contacts`: an address book, or the people met in the mailbox. `mailbox`: None where the provider has none."""
 
     contacts: Provider
-    mailbox: Mailbox | None = None
+    mailbox: "Mailbox | None" = None
 
     @property
-    def _beside(self) -> Mailbox | None:
+    def _beside(self) -> "Mailbox | None":
         """A mailbox that the contacts are not read through."""
         return None if isinstance(self.contacts, PeopleMet) else self.mailbox
 

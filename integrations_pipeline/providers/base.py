@@ -4,29 +4,37 @@ Belongs here: what a provider offers, and the protocol of its contacts with its 
 (`mailbox`), HTTP (`http`), any provider.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Protocol
 
 from integrations_pipeline.errors import RetryableError
 from integrations_pipeline.model import (
     Change,
-    ConflictPolicy,
     ContactValues,
-    DeletePolicy,
     Direction,
     MappedField,
     Outcome,
 )
 from integrations_pipeline.providers.columns import KnownColumn, SchemaLook
-from integrations_pipeline.providers.oauth import OAuthSpec
+from integrations_pipeline.providers.oauth_spec import OAuthSpec
 
 if TYPE_CHECKING:
     from integrations_pipeline.providers.mailbox import Mailbox
+    from integrations_pipeline.providers.settings import ConnectionSettings as ConnectionSettings  # noqa: PLC0414
+    from integrations_pipeline.providers.settings import PathId as PathId  # noqa: PLC0414
+    from integrations_pipeline.providers.settings import PathName as PathName  # noqa: PLC0414
+else:
+    #: Part of the contract, and imported on first use: pydantic is not for commands that list.
+    _OF_SETTINGS = frozenset({"ConnectionSettings", "PathId", "PathName"})
+
+    def __getattr__(name):
+        if name in _OF_SETTINGS:
+            return resolve_name(f"integrations_pipeline.providers.settings:{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 Cursor = Mapping[str, Any]
 
@@ -118,53 +126,6 @@ class Capabilities:
 
 #: Of a provider with a mailbox and no address book: its contacts are the people met in the mailbox.
 PEOPLE_MET = Capabilities(directions=Direction.FROM_EXTERNAL, tells_new_only=True, propagation_seconds=0.0)
-
-#: Control characters, and halves of characters, which cannot be sent.
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def _id_of_address(value: str) -> str:
-    if not (value.isascii() and value.replace("_", "").replace("-", "").isalnum()):
-        raise ValueError("is no id: it holds letters and digits only, as the provider's own address shows it")
-    return value
-
-
-def _part_of_address(value: str) -> str:
-    if value in ("", ".", "..") or _UNFIT.search(value):
-        raise ValueError("is neither an id nor a name")
-    return value
-
-
-#: An id that becomes a part of a request's path: a dot would lead to another path, and quoting leaves it as it is.
-PathId = Annotated[str, AfterValidator(_id_of_address)]
-#: The same where a name may stand, too: quoted, everything but `.` and `..` stays a part.
-PathName = Annotated[str, AfterValidator(_part_of_address)]
-
-
-class ConnectionSettings(BaseModel):
-    """Settings that every connection has; providers add theirs. Times in seconds."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    #: Settings of a provider that say how to write, not where the records are: changing one moves nothing.
-    manners: ClassVar[frozenset[str]] = frozenset()
-
-    conflict_policy: ConflictPolicy | None = None
-    #: What goes before `conflict_policy`, by workspace field.
-    field_policies: dict[str, ConflictPolicy] = Field(default_factory=dict)
-    delete_policy: DeletePolicy = DeletePolicy.HOLD
-    delete_limit: int = Field(25, ge=0, le=1_000_000_000)
-    delete_limit_fraction: float = Field(0.2, ge=0, le=1)
-    #: Values that become empty, per field, and e-mails that change, per side and 24 hours; the share is of the linked.
-    change_limit: int = Field(25, ge=0, le=1_000_000_000)
-    change_limit_fraction: float = Field(0.2, ge=0, le=1_000)
-    #: People made after the first sync, per side and 24 hours, as a share of the linked.
-    create_limit_fraction: float = Field(1.0, ge=0, le=1_000_000)
-    #: A record or contact edited less than this ago waits for the next run: it may be half typed.
-    settle_seconds: int = Field(0, ge=0, le=86_400)
-    #: What a mapped column that is gone or holds something else does: stop that field alone, or the whole connection.
-    on_schema_change: Literal["stop_field", "stop_connection"] = "stop_field"
-    field_mapping: dict[str, str] | None = None
 
 
 class Provider(Protocol):
@@ -323,10 +284,25 @@ class MailboxFactory(Protocol):
     def __call__(self, context: ProviderContext) -> "Mailbox": ...
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A function or class by its place, `package.module:name`: imported when it is called. Every command reads every
+    spec, and few need what a provider is made of."""
+
+    place: str
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        return self.load()(*given, **named)
+
+    def load(self) -> Any:
+        return resolve_name(self.place)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderSpec:
     """A provider as the rest of the program sees it. `addresses`: environment name → default address, that of its API
-    first.
+    first. Its module should import little: `settings_model`, `contacts` and `mailbox` may be told by their place
+    (`Later`).
 
     It offers `contacts`, which a run keeps the same on both sides, a `mailbox`, through which pitches are sent and
     replies read, or both. With a mailbox alone the contacts are the people met in it (`providers.people`), and
@@ -335,7 +311,7 @@ class ProviderSpec:
 
     name: str
     title: str
-    settings_model: type[ConnectionSettings]
+    settings_model: "type[ConnectionSettings] | Later"
     default_mapping: Mapping[str, str]
     addresses: Mapping[str, str]
     credential_keys: Sequence[str]
@@ -351,3 +327,9 @@ class ProviderSpec:
             raise ValueError(f"the provider {self.name} offers neither contacts nor a mailbox")
         if self.capabilities.tells_new_only is not (self.contacts is None):
             raise ValueError(f"the provider {self.name} offers contacts without their capabilities, or the reverse")
+
+    @property
+    def settings_type(self) -> "type[ConnectionSettings]":
+        """The settings' model itself."""
+        model = self.settings_model
+        return model.load() if isinstance(model, Later) else model

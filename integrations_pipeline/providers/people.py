@@ -6,20 +6,22 @@ looks for (`Mailbox.people`), how contacts merge.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from integrations_pipeline.errors import PermanentError
 from integrations_pipeline.model import Change, ContactValues, MappedField, Outcome
 from integrations_pipeline.providers.base import CheckReport, Cursor, Page, RemoteRecord
 from integrations_pipeline.providers.columns import SchemaLook
-from integrations_pipeline.providers.mailbox import Mailbox, People
+
+if TYPE_CHECKING:
+    from integrations_pipeline.providers.mailbox import Mailbox, People
 
 
 class PeopleMet:
     """Whom a mailbox met; implements `providers.base.Provider` on any mailbox. Requests, check and end are the
     mailbox's own."""
 
-    def __init__(self, mailbox: Mailbox, mapping: Sequence[MappedField]) -> None:
+    def __init__(self, mailbox: "Mailbox", mapping: Sequence[MappedField]) -> None:
         self._mailbox = mailbox
         self._mapping = tuple(mapping)
 
@@ -51,7 +53,7 @@ class PeopleMet:
     def read_changes(self, cursor: Cursor) -> Iterator[Page]:
         yield self._page(self._mailbox.people(cursor))
 
-    def _page(self, people: People) -> Page:
+    def _page(self, people: "People") -> Page:
         names = {mapped.name for mapped in self._mapping}
         told = ((address, {"email": address, "name": name}) for address, name in people.names.items())
         records = [

@@ -14,7 +14,6 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, text
 
 from integrations_pipeline.store.database import Database
-from integrations_pipeline.store.tables import INTEGRATION_ALERTS
 
 #: Any fixed number; it only has to differ from other applications' advisory locks in this database.
 _LOCK = 4_702_111_234_474_983_746
@@ -142,6 +141,8 @@ def read_told(connection: Connection) -> dict[tuple[UUID, str], Told]:
 
 def write(connection: Connection, alerts: Sequence[NewAlert], now: datetime) -> None:
     """Write them in this order, which is the order of sending."""
+    from integrations_pipeline.store.tables import INTEGRATION_ALERTS  # noqa: PLC0415 - takes long, and lists do without
+
     rows = [
         {
             "workspace_id": alert.workspace_id,

@@ -7,10 +7,9 @@ the caller's transaction and workspace.
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-import pandas as pd
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
@@ -23,9 +22,11 @@ from integrations_pipeline.store.rows import (
     custom_texts,
     dump,
     read_opt_out,
-    to_frame,
     to_patch,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: SQLSTATE of a value that is too long for an index: that contact's own fault, not the database's.
 _TOO_LONG = ("54000",)
@@ -42,12 +43,14 @@ class ContactWrite:
 
 def read_contacts(
     connection: Connection, workspace_id: UUID, names: Sequence[str], ids: Collection[str] | None = None
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Live contacts as a LOCAL snapshot frame (`model.Snapshot`), ordered by id; `ids` None means all.
 
     Consent reads as opted out also where the address is suppressed by the person or an operator, and
     `opted_out_at` as the latest that is known of both: an opt-in has to be later than all of them.
     """
+    from integrations_pipeline.store.frames import to_frame  # noqa: PLC0415 - pandas is for syncs alone
+
     columns, bound = contact_columns(names, consent=CONSENT)
     has_consent = "email_opt_out" in names
     also = ["opted_out_at"] if has_consent else []

@@ -17,10 +17,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg2
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, TextClause, create_engine, event, make_url, text
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - the rest of the program takes it from here
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -40,6 +36,8 @@ POOL_SIZE, POOL_OVERFLOW = 5, 10
 NOBODY = UUID(int=0)
 #: Any fixed number; it only has to differ from other applications' advisory locks in this database.
 MIGRATION_LOCK = 4_702_111_234_474_983_745
+
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 #: SQLSTATE → what keeps a database that can be reached from working, and what to do.
 TROUBLES = {
@@ -116,19 +114,14 @@ class Database:
         to do. Ends with a trial of the pipeline's role. ConfigurationError when rows of an adopted database
         contradict the new constraints, or when the connecting user may not do what is needed.
         """
-        applied: list[str] = []
-
-        def note(**event: Any) -> None:
-            applied.append(str(event["step"].up_revision_id))
+        from integrations_pipeline.store.migrating import migrate  # noqa: PLC0415 - Alembic, for this alone
 
         with self.admin() as connection:
             connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             connection.execute(text("set local search_path = public"))
-            config = _alembic_config()
-            config.attributes.update(connection=connection, on_version_apply=note)
             try:
                 ensure_roles(connection)
-                command.upgrade(config, "head")
+                applied = migrate(connection)
                 if applied:
                     close_to_web(connection)
             except DBAPIError as error:
@@ -137,13 +130,14 @@ class Database:
                 raise ConfigurationError(f"cannot upgrade the database ({said(error)})") from error
         with self.workspace(NOBODY) as connection:
             connection.execute(text("select from workspaces limit 1"))
-        return tuple(applied)
+        return applied
 
     def is_current(self) -> bool:
-        """Whether every migration has been applied."""
+        """Whether every migration has been applied. Asked before every command, so without Alembic."""
         with self.admin() as connection:
-            found = set(MigrationContext.configure(connection).get_current_heads())
-        return found == set(ScriptDirectory.from_config(_alembic_config()).get_heads())
+            is_made = connection.execute(text("select to_regclass('alembic_version') is not null")).scalar_one()
+            found = connection.execute(text("select version_num from alembic_version")) if is_made else ()
+            return [row.version_num for row in found] == [newest_revision()]
 
     @contextmanager
     def admin(self) -> Iterator[Connection]:
@@ -372,8 +366,6 @@ def _lock_key(connection_id: UUID) -> int:
     return int.from_bytes(digest[:8], signed=True)
 
 
-def _alembic_config() -> Config:
-    config = Config()
-    config.set_main_option("path_separator", "os")
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    return config
+def newest_revision() -> str:
+    """The revision of the last migration: each file's name begins with its own, and they are numbered."""
+    return max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py")).partition("_")[0]

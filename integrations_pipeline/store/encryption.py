@@ -16,9 +16,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from integrations_pipeline.errors import ConfigurationError, CredentialsError
 
 VERSION = 1
@@ -42,7 +39,7 @@ class Cipher:
         for position, key in enumerate(keys, start=1):
             if len(key) != KEY_BYTES:
                 raise ConfigurationError(f"{VARIABLE}: key {position} is not {KEY_BYTES} bytes long")
-        self._keys = {_key_id(key): AESGCM(key) for key in keys}
+        self._keys = {_key_id(key): key for key in keys}
         self._newest = _key_id(keys[0])
 
     def __repr__(self) -> str:
@@ -55,9 +52,11 @@ class Cipher:
 
     def encrypt(self, value: Mapping[str, object], *, connection_id: UUID) -> dict[str, Any]:
         """The envelope of a JSON object; each call gives another one."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - lists do without
+
         nonce = os.urandom(NONCE_BYTES)
         plain = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-        sealed = self._keys[self._newest].encrypt(nonce, plain, connection_id.bytes)
+        sealed = AESGCM(self._keys[self._newest]).encrypt(nonce, plain, connection_id.bytes)
         return {"v": VERSION, "kid": self._newest, "nonce": _encode(nonce), "ct": _encode(sealed)}
 
     def decrypt(self, envelope: Mapping[str, object], *, connection_id: UUID) -> dict[str, Any]:
@@ -67,6 +66,9 @@ class Cipher:
         was changed, or if it was made for another connection or by a later version. What stands beside the parts
         of an envelope is not read.
         """
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - lists do without
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - the same
+
         if not is_encrypted(envelope):
             raise CredentialsError(f"connection {connection_id}: its credentials are not encrypted as expected")
         if envelope.get("v") != VERSION:
@@ -84,7 +86,7 @@ class Cipher:
             )
         try:
             nonce, sealed = (base64.b64decode(str(envelope[part]), validate=True) for part in ("nonce", "ct"))
-            plain = key.decrypt(nonce, sealed, connection_id.bytes)
+            plain = AESGCM(key).decrypt(nonce, sealed, connection_id.bytes)
         except (InvalidTag, ValueError) as error:
             raise CredentialsError(_changed(connection_id)) from error
         value: dict[str, Any] = json.loads(plain)

@@ -5,13 +5,15 @@ Belongs here: statements on `integration_links`. Does not: when the base may adv
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import pandas as pd
 from sqlalchemy import Connection, text
 
-from integrations_pipeline.store.rows import base_columns, dump, to_frame, to_json
+from integrations_pipeline.store.rows import base_columns, dump, to_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _UPSERT = text(
     """
@@ -50,11 +52,13 @@ def read_base(
     names: Sequence[str],
     *,
     only: Mapping[str, Collection[str]] | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """The base as `engine.diff.diff_linked` wants it, ordered by contact id.
 
     `only` narrows to links with one of the `contact_ids`, `external_ids` or identity keys (`emails`).
     """
+    from integrations_pipeline.store.frames import to_frame  # noqa: PLC0415 - pandas is for syncs alone
+
     columns, bound = base_columns(names)
     chosen, values = _narrow(only)
     statement = text(

@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.store.faults import sqlstate
-from integrations_pipeline.store.tables import METADATA
 
 PIPELINE_ROLE = "integrations_pipeline"
 MEMBER_ROLE = "integrations_member"
@@ -29,8 +28,6 @@ GRANT_OPTIONS = 160_000
 #: What a statement says that the role may not run, or whose object is another's.
 INSUFFICIENT_PRIVILEGE = "42501"
 
-TABLES = (*sorted(METADATA.tables), "alembic_version")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Standing:
@@ -42,6 +39,13 @@ class _Standing:
     missing: tuple[str, ...]
     may_create: bool
     owns_database: bool
+
+
+def tables() -> list[str]:
+    """The names of all our tables."""
+    from integrations_pipeline.store.tables import METADATA  # noqa: PLC0415 - takes long, and only upgrades ask
+
+    return [*sorted(METADATA.tables), "alembic_version"]
 
 
 def ensure_roles(connection: Connection) -> None:
@@ -132,7 +136,7 @@ def _let_in(connection: Connection) -> None:
 
 
 def _names(connection: Connection, statement: str) -> list[str]:
-    return [str(name) for name in connection.execute(text(statement), {"names": list(TABLES)}).scalars()]
+    return [str(name) for name in connection.execute(text(statement), {"names": tables()}).scalars()]
 
 
 def _standing(connection: Connection) -> _Standing:

@@ -13,7 +13,6 @@ from integrations_pipeline.store import connections
 from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.sync.contacts.job import ContactsJob
 from integrations_pipeline.sync.job import Job, Tally
-from integrations_pipeline.sync.mailing.job import MailJob
 from integrations_pipeline.sync.opening import SyncRequest, opened, require_plan
 from integrations_pipeline.sync.report import LogBook, SyncReport
 from integrations_pipeline.sync.runtime import Progress, Run, Runtime, no_progress
@@ -55,6 +54,8 @@ def _jobs(run: Run, request: SyncRequest, scope: JournalScope) -> list[Job]:
     """What there is to do, in order. A preview shows contacts alone, so applying it does nothing else."""
     jobs: list[Job] = []
     if run.mailbox is not None and request.plan_id is None:
+        from integrations_pipeline.sync.mailing.job import MailJob  # noqa: PLC0415 - most connections have no mailbox
+
         jobs.append(MailJob(run.mailbox))
     jobs.append(ContactsJob(scope=scope, is_full=request.is_full, plan_id=request.plan_id))
     return jobs

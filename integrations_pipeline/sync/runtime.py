@@ -9,17 +9,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
-
-from pydantic import ValidationError
 
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import Agenda, Checkpoint, FieldKind, FieldRule, MappedField, is_contact_field
-from integrations_pipeline.providers.access import Access, open_access
 from integrations_pipeline.providers.addresses import is_loopback
 from integrations_pipeline.providers.base import (
-    ConnectionSettings,
     FixedToken,
     Pacer,
     Provider,
@@ -28,12 +24,17 @@ from integrations_pipeline.providers.base import (
     TokenSource,
 )
 from integrations_pipeline.providers.columns import KnownColumn
-from integrations_pipeline.providers.mailbox import Mailbox
-from integrations_pipeline.providers.oauth import OAuthClient, OAuthExchange, OAuthSpec
+from integrations_pipeline.providers.oauth_spec import OAuthClient, OAuthSpec
 from integrations_pipeline.store.connections import ConnectionRow, read_field_mappings
 from integrations_pipeline.store.database import Connection, Database, WorkspaceSession
 from integrations_pipeline.store.encryption import Cipher
-from integrations_pipeline.sync.tokens import TokenKeeper, TokenOwner
+
+if TYPE_CHECKING:
+    from integrations_pipeline.providers.access import Access
+    from integrations_pipeline.providers.mailbox import Mailbox
+    from integrations_pipeline.providers.oauth import OAuthExchange
+    from integrations_pipeline.providers.settings import ConnectionSettings
+    from integrations_pipeline.sync.tokens import TokenKeeper
 
 #: (stage, done, total): called as work goes on; total is 0 while it is not known.
 Progress = Callable[[str, int, int], None]
@@ -86,9 +87,9 @@ class Run:
     session: WorkspaceSession
     connection: ConnectionRow
     spec: ProviderSpec
-    settings: ConnectionSettings
+    settings: "ConnectionSettings"
     mapping: Sequence[MappedField]
-    access: Access
+    access: "Access"
     run_id: UUID
     is_preview: bool = False
     progress: Progress = no_progress
@@ -106,7 +107,7 @@ class Run:
         return self.access.contacts
 
     @property
-    def mailbox(self) -> Mailbox | None:
+    def mailbox(self) -> "Mailbox | None":
         return self.access.mailbox
 
     @property
@@ -158,19 +159,18 @@ class Run:
         return [m.name for m in self.mapping if m.name in known and known[m.name][0] != m.column]
 
 
-#: Settings that say how to decide, not what is compared with what.
-_POLICIES = frozenset(ConnectionSettings.model_fields)
-
-
-def place_of(settings: ConnectionSettings) -> str:
+def place_of(settings: "ConnectionSettings") -> str:
     """A hash of the settings that say where at the provider the records are."""
-    manners = _POLICIES | settings.manners
+    from integrations_pipeline.providers.settings import ConnectionSettings  # noqa: PLC0415 - commands that list do without
+
+    # What every connection has says how to decide, not what is compared with what.
+    manners = frozenset(ConnectionSettings.model_fields) | settings.manners
     place = {name: value for name, value in settings.model_dump(mode="json").items() if name not in manners}
     return hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def known_columns(
-    checkpoint: Checkpoint | None, settings: ConnectionSettings, mapping: Sequence[MappedField]
+    checkpoint: Checkpoint | None, settings: "ConnectionSettings", mapping: Sequence[MappedField]
 ) -> dict[str, KnownColumn]:
     """The mapped fields' columns as the last run saw them; none if it read another place."""
     if checkpoint is None or checkpoint.configuration.get("place") != place_of(settings):
@@ -191,17 +191,19 @@ def known_columns(
     }
 
 
-def parse_settings(spec: ProviderSpec, settings: Mapping[str, Any]) -> ConnectionSettings:
+def parse_settings(spec: ProviderSpec, settings: Mapping[str, Any]) -> "ConnectionSettings":
     """A connection's settings; `ConfigurationError` with one line per mistake."""
+    from pydantic import ValidationError  # noqa: PLC0415 - commands that list do without
+
     try:
-        return spec.settings_model.model_validate(dict(settings))
+        return spec.settings_type.model_validate(dict(settings))
     except ValidationError as error:
         mistakes = "; ".join(f"{'.'.join(map(str, found['loc']))}: {found['msg'].lower()}" for found in error.errors())
         raise ConfigurationError(f"the settings of the {spec.name} connection are wrong: {mistakes}") from None
 
 
 def effective_mapping(
-    spec: ProviderSpec, settings: ConnectionSettings, rows: Sequence[MappedField]
+    spec: ProviderSpec, settings: "ConnectionSettings", rows: Sequence[MappedField]
 ) -> tuple[MappedField, ...]:
     """What is synced: `field_mapping` or the provider's default; the mappings table overrides by field."""
     pairs = settings.field_mapping if settings.field_mapping is not None else spec.default_mapping
@@ -240,7 +242,7 @@ def _require_mapped(names: Iterable[str], mapping: Mapping[str, MappedField]) ->
 
 
 def read_mapping(
-    connection: Connection, spec: ProviderSpec, settings: ConnectionSettings, connection_id: UUID
+    connection: Connection, spec: ProviderSpec, settings: "ConnectionSettings", connection_id: UUID
 ) -> tuple[MappedField, ...]:
     return effective_mapping(spec, settings, read_field_mappings(connection, connection_id))
 
@@ -252,9 +254,11 @@ def build_access(
     *,
     is_read_only: bool = False,
     patience_seconds: float | None = None,
-) -> Access:
+) -> "Access":
     """What a connection gives access to, with its decrypted credentials; `is_read_only` for previews, and a patience
     (`ProviderContext`) where a person waits for the answer."""
+    from integrations_pipeline.providers.access import open_access  # noqa: PLC0415 - commands that list do without
+
     spec = runtime.spec(connection.integration_type)
     credentials = connection.decrypted(runtime.cipher)
     if not any(credentials.get(key) for key in spec.credential_keys):
@@ -294,7 +298,9 @@ def token_source(runtime: Runtime, connection: ConnectionRow, credentials: Mappi
 
 def token_keeper(
     runtime: Runtime, connection: ConnectionRow, credentials: Mapping[str, Any], oauth: OAuthSpec
-) -> TokenKeeper:
+) -> "TokenKeeper":
+    from integrations_pipeline.sync.tokens import TokenKeeper, TokenOwner  # noqa: PLC0415 - commands that list do without
+
     owner = TokenOwner(
         connection_id=connection.id,
         workspace_id=connection.workspace_id,
@@ -311,7 +317,9 @@ def token_keeper(
     )
 
 
-def oauth_exchange(runtime: Runtime, oauth: OAuthSpec) -> OAuthExchange:
+def oauth_exchange(runtime: Runtime, oauth: OAuthSpec) -> "OAuthExchange":
+    from integrations_pipeline.providers.oauth import OAuthExchange  # noqa: PLC0415 - commands that list do without
+
     client = runtime.oauth_clients.get(oauth.client, OAuthClient(id=""))
     return OAuthExchange(oauth, client, runtime.addresses, transport=runtime.transport, sleep=runtime.sleep)
 

@@ -16,19 +16,21 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 import tenacity
 
 from integrations_pipeline.errors import DisconnectedError, IntegrationError, UnavailableError
-from integrations_pipeline.providers.oauth import OAuthExchange
 from integrations_pipeline.store import sync_log, tokens
 from integrations_pipeline.store.database import Connection, Database
 from integrations_pipeline.store.encryption import Cipher
 from integrations_pipeline.store.sync_log import Activity
 from integrations_pipeline.store.tokens import StoredTokens
+
+if TYPE_CHECKING:
+    from integrations_pipeline.providers.oauth import OAuthExchange
 
 #: A token is renewed this long before it expires, or after half of its life if that is shorter.
 REFRESH_MARGIN = timedelta(minutes=5)
@@ -89,7 +91,7 @@ class TokenKeeper:
         *,
         database: Database,
         cipher: Cipher,
-        exchange: OAuthExchange | None,
+        exchange: "OAuthExchange | None",
         clock: Callable[[], datetime],
         credentials: Mapping[str, Any],
     ) -> None:

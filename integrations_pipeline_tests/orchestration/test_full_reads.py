@@ -13,8 +13,8 @@ from sqlalchemy import text
 from integrations_pipeline.orchestration.batch import ONLY_DUE
 from integrations_pipeline.orchestration.partitions import follow_connections
 from integrations_pipeline.providers.registry import provider_specs
-from integrations_pipeline.store import database as database_module
 from integrations_pipeline.store.database import Database
+from integrations_pipeline.store.migrating import alembic_config
 from integrations_pipeline.sync.full_reads import is_full_read_due
 from integrations_pipeline_tests.cli.run import run as integrations
 from integrations_pipeline_tests.environment import Environment
@@ -22,7 +22,7 @@ from integrations_pipeline_tests.orchestration.arrangement import PROVIDER, log_
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 #: The migration before the one that brought the column.
-BEFORE = ScriptDirectory.from_config(database_module._alembic_config()).get_revision("0010").down_revision
+BEFORE = ScriptDirectory.from_config(alembic_config()).get_revision("0010").down_revision
 BOOK, MAILBOX = provider_specs()["airtable"], provider_specs()["gmail"]
 
 
@@ -165,7 +165,7 @@ def test_connections_of_before_are_read_whole_within_a_day_of_the_upgrade_and_no
     database = Database(empty_database_url)
     with database.admin() as connection:
         connection.execute(text("set local search_path = public"))
-        config = database_module._alembic_config()
+        config = alembic_config()
         config.attributes.update(connection=connection, on_version_apply=lambda **_: None)
         command.upgrade(config, str(BEFORE))
         connection.execute(text(OLD_ROWS))

@@ -9,9 +9,9 @@ import pytest
 from integrations_pipeline.errors import PermanentError, UnreachableError
 from integrations_pipeline.model import ContactValues, MappedField
 from integrations_pipeline.providers.access import Access, open_access
-from integrations_pipeline.providers.base import PEOPLE_MET, CheckReport, ProviderContext, ProviderSpec
+from integrations_pipeline.providers.base import PEOPLE_MET, CheckReport, Later, ProviderContext, ProviderSpec
 from integrations_pipeline.providers.mailbox import Mailbox, People
-from integrations_pipeline.providers.memory import TOKEN, Book, memory_spec
+from integrations_pipeline.providers.memory import TOKEN, Book, MemorySettings, memory_spec
 from integrations_pipeline.providers.people import PeopleMet
 from integrations_pipeline.testing import provider_context
 
@@ -103,6 +103,22 @@ def test_an_address_book_beside_a_mailbox_is_read_and_the_people_of_the_mailbox_
 def test_a_provider_that_offers_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="offers neither contacts nor a mailbox"):
         replace(memory_spec({}), contacts=None)
+
+
+def shelf(_context: ProviderContext) -> Any:
+    """A provider's factory in a module of its own."""
+    return opened(spec_of(Letters(), book=Book())).contacts
+
+
+def test_what_a_provider_is_made_of_may_be_given_or_told_by_its_place() -> None:
+    given = memory_spec({"default": Book()})
+    told = replace(
+        given,
+        settings_model=Later("integrations_pipeline.providers.memory:MemorySettings"),
+        contacts=Later(f"{__name__}:shelf"),
+    )
+    assert (given.settings_type, told.settings_type) == (MemorySettings, MemorySettings)
+    assert [type(opened(spec).contacts).__name__ for spec in (given, told)] == ["MemoryProvider", "MemoryProvider"]
 
 
 def test_what_contacts_can_is_said_where_contacts_are_offered_and_only_there() -> None:

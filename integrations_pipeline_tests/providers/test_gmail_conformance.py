@@ -11,7 +11,7 @@ from integrations_pipeline.providers.access import open_access
 from integrations_pipeline.providers.base import Provider
 from integrations_pipeline.providers.columns import KnownColumn
 from integrations_pipeline.providers.gmail import PROVIDER
-from integrations_pipeline.providers.gmail.mailbox import API_URL
+from integrations_pipeline.providers.gmail.limits import API_URL
 from integrations_pipeline.testing import Bench, Conformance, Fields, provider_context
 from integrations_pipeline_tests.sync.arrangement import Loopback
 from integrations_sandbox import SandboxOptions, SandboxServer

@@ -16,10 +16,10 @@ from alembic import command
 from sqlalchemy import text
 
 from integrations_pipeline.model import Agenda, AgendaKind, Checkpoint, Decision
-from integrations_pipeline.store import database as database_module
 from integrations_pipeline.store.agenda import read_agenda
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.encryption import Cipher
+from integrations_pipeline.store.migrating import alembic_config
 from integrations_pipeline_tests.store.rows import query
 from integrations_pipeline_tests.sync.arrangement import TABLE, Tenant, World, open_world
 from integrations_sandbox import SandboxOptions, SandboxServer
@@ -36,7 +36,7 @@ def upgraded(empty_database_url: str) -> Iterator[Database]:
     database = Database(empty_database_url)
     with database.admin() as connection:
         connection.execute(text("set local search_path = public"))
-        config = database_module._alembic_config()
+        config = alembic_config()
         config.attributes.update(connection=connection, on_version_apply=lambda **_: None)
         command.upgrade(config, BEFORE)
     with database.admin() as connection:

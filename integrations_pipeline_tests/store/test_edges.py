@@ -7,8 +7,8 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from integrations_pipeline.store import database as database_module
 from integrations_pipeline.store.database import Database
+from integrations_pipeline.store.migrating import alembic_config
 from integrations_pipeline_tests.store.rows import Tenant, add_tenant, execute, insert, query
 
 #: The revision before the bounds.
@@ -20,7 +20,7 @@ def before(empty_database_url: str) -> Iterator[tuple[Database, Tenant, Tenant]]
     with closing(Database(empty_database_url)) as database:
         with database.admin() as connection:
             connection.execute(text("set local search_path = public"))
-            config = database_module._alembic_config()
+            config = alembic_config()
             config.attributes.update(connection=connection, on_version_apply=lambda **_: None)
             command.upgrade(config, BEFORE)
             mine, theirs = add_tenant(connection, "mine"), add_tenant(connection, "theirs")

@@ -8,9 +8,9 @@ from alembic import command
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from integrations_pipeline.store import database as database_module
 from integrations_pipeline.store import pitches
 from integrations_pipeline.store.database import Database
+from integrations_pipeline.store.migrating import alembic_config
 from integrations_pipeline_tests.store.rows import add_connection, execute, insert, query
 
 IMPOSSIBLE = ["-infinity", "infinity", "10000-01-01Z", "0001-06-01Z BC"]
@@ -22,7 +22,7 @@ def before(empty_database_url: str) -> Iterator[Database]:
     database = Database(empty_database_url)
     with database.admin() as connection:
         connection.execute(text("set local search_path = public"))
-        config = database_module._alembic_config()
+        config = alembic_config()
         config.attributes.update(connection=connection, on_version_apply=lambda **_: None)
         command.upgrade(config, "0006")
     yield database

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.store import database as database_module
 from integrations_pipeline.store.database import Database
+from integrations_pipeline.store.migrating import alembic_config
 from integrations_pipeline.store.tables import METADATA
 from integrations_pipeline_tests.store.rows import query
 
@@ -93,7 +94,7 @@ def test_a_database_of_the_last_release_gets_what_it_lacks(blank: Database) -> N
     wanted = "select count(*) from information_schema.tables where table_name = 'integration_agenda'"
     with blank.admin() as connection:
         connection.execute(text("set local search_path = public"))
-        config = database_module._alembic_config()
+        config = alembic_config()
         config.attributes.update(connection=connection, on_version_apply=lambda **_: None)
         command.upgrade(config, max(RELEASED))
     with blank.admin() as connection:

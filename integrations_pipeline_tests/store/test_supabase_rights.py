@@ -10,7 +10,7 @@ import pytest
 from psycopg2 import errors
 
 from integrations_pipeline.store.database import Database
-from integrations_pipeline.store.roles import TABLES
+from integrations_pipeline.store.roles import tables
 from integrations_pipeline_tests import servers
 from integrations_pipeline_tests.servers import Server
 from integrations_pipeline_tests.store.rows import Tenant, add_tenant
@@ -82,7 +82,7 @@ def kept(project: Project, role: str) -> set[tuple[str, str]]:
         "select c.relname, p from pg_class c, unnest(%s) p where relnamespace = 'public'::regnamespace"
         " and relname = any (%s) and has_table_privilege(%s, c.oid, p)",
         list(PRIVILEGES),
-        list(TABLES),
+        list(tables()),
         role,
     )
     columns = project.asked(
@@ -91,7 +91,7 @@ def kept(project: Project, role: str) -> set[tuple[str, str]]:
         " where relnamespace = 'public'::regnamespace and relname = any (%s) and a.attnum > 0 and not a.attisdropped"
         " and has_column_privilege(%s, c.oid, a.attnum, p)",
         list(COLUMN_PRIVILEGES),
-        list(TABLES),
+        list(tables()),
         role,
     )
     return {*whole, *columns}

@@ -1,9 +1,8 @@
 """Airtable, Web API v0 (https://airtable.com/developers/web/api). More: docs/providers/airtable.md."""
 
-from integrations_pipeline.providers.airtable.provider import API_URL, AirtableProvider, AirtableSettings
-from integrations_pipeline.providers.airtable.wire import PAGE_SIZE, WRITE_BATCH
-from integrations_pipeline.providers.base import Capabilities, ProviderSpec
-from integrations_pipeline.providers.oauth import OAuthSpec, Whose
+from integrations_pipeline.providers.airtable.limits import API_URL, PAGE_SIZE, WRITE_BATCH
+from integrations_pipeline.providers.base import Capabilities, Later, ProviderSpec
+from integrations_pipeline.providers.oauth_spec import OAuthSpec, Whose
 
 OAUTH_URL = "INTEGRATIONS_AIRTABLE_OAUTH_URL"
 
@@ -15,7 +14,7 @@ PROVIDER = ProviderSpec(
         max_concurrency=4,
         max_read_batch=PAGE_SIZE,
     ),
-    settings_model=AirtableSettings,
+    settings_model=Later("integrations_pipeline.providers.airtable.provider:AirtableSettings"),
     default_mapping={
         "name": "Name",
         "email": "Email",
@@ -29,7 +28,7 @@ PROVIDER = ProviderSpec(
         OAUTH_URL: "https://airtable.com/oauth2/v1",
     },
     credential_keys=("api_key", "access_token"),
-    contacts=AirtableProvider,
+    contacts=Later("integrations_pipeline.providers.airtable.provider:AirtableProvider"),
     #: https://airtable.com/developers/web/api/oauth-reference; redirects over http go to localhost only.
     oauth=OAuthSpec(
         title="Airtable",

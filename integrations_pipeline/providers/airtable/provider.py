@@ -15,6 +15,7 @@ from integrations_pipeline.model import Change, ContactValues, Outcome
 from integrations_pipeline.providers.airtable import cells, feed, schema, wire
 from integrations_pipeline.providers.airtable.check import AirtableCheck
 from integrations_pipeline.providers.airtable.client import AirtableClient
+from integrations_pipeline.providers.airtable.limits import API_URL
 from integrations_pipeline.providers.airtable.table import TableColumns
 from integrations_pipeline.providers.airtable.writer import AirtableWriter
 from integrations_pipeline.providers.base import (
@@ -30,7 +31,6 @@ from integrations_pipeline.providers.base import (
 from integrations_pipeline.providers.batches import chunks, created
 from integrations_pipeline.providers.columns import SchemaLook
 
-API_URL = "INTEGRATIONS_AIRTABLE_API_URL"
 #: Assumed: LAST_MODIFIED_TIME compares by the minute, so an incremental read looks back further than that.
 OVERLAP = timedelta(seconds=90)
 

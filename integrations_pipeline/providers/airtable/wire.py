@@ -20,6 +20,8 @@ from integrations_pipeline.errors import (
     RetryableError,
     SharedCauseError,
 )
+from integrations_pipeline.providers.airtable.limits import PAGE_SIZE as PAGE_SIZE  # noqa: PLC0414 - and their users
+from integrations_pipeline.providers.airtable.limits import WRITE_BATCH as WRITE_BATCH  # noqa: PLC0414 - ask here
 from integrations_pipeline.providers.batches import passing_error
 
 #: 5 requests per second and base (API reference, "Rate limits"), less 4 % for jitter on the way.
@@ -30,9 +32,6 @@ TOKEN_INTERVAL_SECONDS = 0.0208
 PENALTY_SECONDS = 30.0
 #: Requests longer than this must be sent as POST …/listRecords (API reference, "List records").
 MAX_URL_LENGTH = 16_000
-#: Records per page and per write request.
-PAGE_SIZE = 100
-WRITE_BATCH = 10
 #: Calls over the monthly allowance: waiting does not help before the month turns.
 BILLING_LIMIT = "PUBLIC_API_BILLING_LIMIT_EXCEEDED"
 ITERATOR_EXPIRED = "LIST_RECORDS_ITERATOR_NOT_AVAILABLE"

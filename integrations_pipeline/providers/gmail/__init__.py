@@ -1,9 +1,8 @@
 """Gmail, API v1 (https://developers.google.com/workspace/gmail/api). More: docs/providers/gmail.md."""
 
-from integrations_pipeline.providers.base import ProviderSpec
-from integrations_pipeline.providers.gmail.mailbox import API_URL, open_mailbox
-from integrations_pipeline.providers.gmail.settings import GmailSettings
-from integrations_pipeline.providers.oauth import OAuthSpec, Whose
+from integrations_pipeline.providers.base import Later, ProviderSpec
+from integrations_pipeline.providers.gmail.limits import API_URL
+from integrations_pipeline.providers.oauth_spec import OAuthSpec, Whose
 
 TOKEN_URL = "INTEGRATIONS_GOOGLE_TOKEN_URL"  # noqa: S105 - the name of a variable
 AUTH_URL = "INTEGRATIONS_GOOGLE_AUTH_URL"
@@ -12,7 +11,7 @@ _SCOPES = "https://www.googleapis.com/auth/gmail."
 PROVIDER = ProviderSpec(
     name="gmail",
     title="Gmail",
-    settings_model=GmailSettings,
+    settings_model=Later("integrations_pipeline.providers.gmail.settings:GmailSettings"),
     default_mapping={"email": "address", "name": "name"},
     addresses={
         API_URL: "https://gmail.googleapis.com",
@@ -20,7 +19,7 @@ PROVIDER = ProviderSpec(
         AUTH_URL: "https://accounts.google.com/o/oauth2/v2/auth",
     },
     credential_keys=("access_token", "refresh_token"),
-    mailbox=open_mailbox,
+    mailbox=Later("integrations_pipeline.providers.gmail.mailbox:open_mailbox"),
     #: https://developers.google.com/identity/protocols/oauth2/web-server: without `offline` and `consent` no
     #: refresh token is given. Drafts need compose; replies and the real Message-ID need readonly.
     oauth=OAuthSpec(

@@ -23,11 +23,11 @@ from integrations_pipeline.providers.base import CheckReport, ProviderContext
 from integrations_pipeline.providers.gmail import wire
 from integrations_pipeline.providers.gmail.check import GmailCheck
 from integrations_pipeline.providers.gmail.client import GmailClient, Message, pages
+from integrations_pipeline.providers.gmail.limits import API_URL
 from integrations_pipeline.providers.gmail.people import MOST_MESSAGES, GmailPeople
 from integrations_pipeline.providers.gmail.settings import GmailSettings
 from integrations_pipeline.providers.mailbox import Account, Draft, MailChanges, People, SentMessage, StoredMessage
 
-API_URL = "INTEGRATIONS_GMAIL_API_URL"
 SENT, DRAFT = "SENT", "DRAFT"
 #: Headers that tell a sent message.
 _SENT_HEADERS = ("Message-ID", PITCH_HEADER)

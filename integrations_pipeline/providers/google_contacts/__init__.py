@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from integrations_pipeline.providers.base import Capabilities, ProviderSpec
-from integrations_pipeline.providers.google_contacts.provider import API_URL, ContactsProvider, GoogleContactsSettings
-from integrations_pipeline.providers.google_contacts.wire import BATCH, PROPAGATION_SECONDS
-from integrations_pipeline.providers.oauth import OAuthSpec, Whose
+from integrations_pipeline.providers.base import Capabilities, Later, ProviderSpec
+from integrations_pipeline.providers.google_contacts.limits import API_URL, BATCH, PROPAGATION_SECONDS
+from integrations_pipeline.providers.oauth_spec import OAuthSpec, Whose
 
 TOKEN_URL = "INTEGRATIONS_GOOGLE_TOKEN_URL"  # noqa: S105 - the name of a variable
 AUTH_URL = "INTEGRATIONS_GOOGLE_AUTH_URL"
@@ -29,7 +28,7 @@ PROVIDER = ProviderSpec(
         keeps_refusals=True,
         has_own_columns=False,
     ),
-    settings_model=GoogleContactsSettings,
+    settings_model=Later("integrations_pipeline.providers.google_contacts.provider:GoogleContactsSettings"),
     default_mapping={
         "email": "emailAddresses",
         "name": "names",
@@ -44,7 +43,7 @@ PROVIDER = ProviderSpec(
         AUTH_URL: "https://accounts.google.com/o/oauth2/v2/auth",
     },
     credential_keys=("access_token", "refresh_token"),
-    contacts=ContactsProvider,
+    contacts=Later("integrations_pipeline.providers.google_contacts.provider:ContactsProvider"),
     #: https://developers.google.com/identity/protocols/oauth2/web-server: without `offline` and `consent` no refresh
     #: token is given; `include_granted_scopes` adds this scope to what the account granted us before.
     oauth=OAuthSpec(

@@ -26,10 +26,9 @@ from integrations_pipeline.providers.google_contacts.client import ContactsClien
 from integrations_pipeline.providers.google_contacts.columns import ContactColumns
 from integrations_pipeline.providers.google_contacts.fields import mask_of
 from integrations_pipeline.providers.google_contacts.groups import Labels, is_other
+from integrations_pipeline.providers.google_contacts.limits import API_URL
 from integrations_pipeline.providers.google_contacts.records import Reader
 from integrations_pipeline.providers.google_contacts.writer import ContactsWriter
-
-API_URL = "INTEGRATIONS_PEOPLE_API_URL"
 
 
 class GoogleContactsSettings(ConnectionSettings):

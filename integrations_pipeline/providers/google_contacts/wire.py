@@ -18,16 +18,14 @@ from integrations_pipeline.errors import (
     RetryableError,
 )
 from integrations_pipeline.providers.batches import passing_error
+from integrations_pipeline.providers.google_contacts.limits import BATCH as BATCH  # noqa: PLC0414 - their users ask here
+from integrations_pipeline.providers.google_contacts.limits import PAGE_SIZE as PAGE_SIZE  # noqa: PLC0414 - the same
+from integrations_pipeline.providers.google_contacts.limits import PROPAGATION_SECONDS as PROPAGATION_SECONDS  # noqa: PLC0414 - the same
 from integrations_pipeline.providers.http import retry_after
 
-#: Contacts on a page of `connections.list`, and in one call of `batchCreateContacts`, `batchUpdateContacts`,
-#: `getBatchGet` (200 each); `batchDeleteContacts` would take 500.
-PAGE_SIZE, BATCH = 1000, 200
 #: Quotas are per minute and user, and only the console tells them; 90 reads and updates are reported.
 INTERVAL_SECONDS = 60.0 / 80
 PENALTY_SECONDS = 30.0
-#: "Writes may have a propagation delay of several minutes for sync requests."
-PROPAGATION_SECONDS = 600.0
 #: Contacts of an account, those in the trash among them.
 MOST_CONTACTS = 25_000
 

@@ -1,10 +1,8 @@
 """HubSpot CRM contacts, API of 2026-09 (https://developers.hubspot.com/docs). More: docs/providers/hubspot.md."""
 
-from integrations_pipeline.providers.base import Capabilities, ProviderSpec
-from integrations_pipeline.providers.hubspot.properties import FIXED
-from integrations_pipeline.providers.hubspot.provider import API_URL, HubSpotProvider, HubSpotSettings
-from integrations_pipeline.providers.hubspot.wire import BATCH, VERSION
-from integrations_pipeline.providers.oauth import OAuthSpec, Whose
+from integrations_pipeline.providers.base import Capabilities, Later, ProviderSpec
+from integrations_pipeline.providers.hubspot.limits import API_URL, BATCH, FIXED, VERSION
+from integrations_pipeline.providers.oauth_spec import OAuthSpec, Whose
 
 AUTH_URL = "INTEGRATIONS_HUBSPOT_AUTH_URL"
 TOKEN_URL = "INTEGRATIONS_HUBSPOT_TOKEN_URL"  # noqa: S105 - the name of a variable
@@ -20,7 +18,7 @@ PROVIDER = ProviderSpec(
         keeps_refusals=True,
         keeps_contact_key=False,
     ),
-    settings_model=HubSpotSettings,
+    settings_model=Later("integrations_pipeline.providers.hubspot.provider:HubSpotSettings"),
     default_mapping={
         "name": "firstname+lastname",
         "phone": "phone",
@@ -34,7 +32,7 @@ PROVIDER = ProviderSpec(
         TOKEN_URL: f"https://api.hubapi.com/oauth/{VERSION}/token",
     },
     credential_keys=("api_key", "access_token"),
-    contacts=HubSpotProvider,
+    contacts=Later("integrations_pipeline.providers.hubspot.provider:HubSpotProvider"),
     #: Access tokens last half an hour, and the refresh token stays; redirects over http go to localhost only.
     oauth=OAuthSpec(
         title="HubSpot",

@@ -20,9 +20,8 @@ from integrations_pipeline.providers.columns import (
     look_at,
 )
 from integrations_pipeline.providers.hubspot.client import HubSpotClient
+from integrations_pipeline.providers.hubspot.limits import FIXED as FIXED  # noqa: PLC0414 - its users ask here
 
-#: Fields that HubSpot keeps in a place of its own.
-FIXED = {"email": "email", "email_opt_out": "hs_email_optout"}
 OPT_OUT = FIXED["email_opt_out"]
 MODIFIED, MERGED = "lastmodifieddate", "hs_merged_object_ids"
 TEXT_TYPES = frozenset({"string", "phone_number"})

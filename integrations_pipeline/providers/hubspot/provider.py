@@ -25,12 +25,12 @@ from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.providers.hubspot import values, wire
 from integrations_pipeline.providers.hubspot.check import HubSpotCheck, require_portal
 from integrations_pipeline.providers.hubspot.client import Contact, HubSpotClient
+from integrations_pipeline.providers.hubspot.limits import API_URL
 from integrations_pipeline.providers.hubspot.properties import MODIFIED, ContactProperties, names_of
 from integrations_pipeline.providers.hubspot.values import Shown
 from integrations_pipeline.providers.hubspot.walking import modified_since, read_time
 from integrations_pipeline.providers.hubspot.writer import HubSpotWriter
 
-API_URL = "INTEGRATIONS_HUBSPOT_API_URL"
 #: The search index lags by seconds to minutes, and tells changes out of order: a read looks back so far. What it read
 #: there before, and has not changed since, is not read again.
 OVERLAP = timedelta(minutes=10)

@@ -21,13 +21,12 @@ from integrations_pipeline.errors import (
 )
 from integrations_pipeline.providers.batches import default_error, passing_error
 from integrations_pipeline.providers.http import retry_after
+from integrations_pipeline.providers.hubspot.limits import BATCH as BATCH  # noqa: PLC0414 - their users ask here
+from integrations_pipeline.providers.hubspot.limits import VERSION as VERSION  # noqa: PLC0414 - the same
 
 TITLE = "HubSpot"
-#: The date-based version that everything is asked of; the numbered ones end in 2027.
-VERSION = "2026-09"
-#: Contacts per list page and per batch, and results per page of a search.
+#: Contacts per list page, and results per page of a search.
 LIST_PAGE = 100
-BATCH = 100
 SEARCH_PAGE = 200
 #: 100 requests in ten seconds is the smallest limit (free accounts, and 110 for public apps); five searches a second.
 INTERVAL_SECONDS = 0.1

@@ -3,32 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
-from integrations_pipeline.errors import RetryableError, WrongAnswerError
-from integrations_pipeline.providers.base import Capabilities, ProviderSpec
-from integrations_pipeline.providers.bounds import ExceededError
-from integrations_pipeline.providers.mailchimp.fields import FIXED
-from integrations_pipeline.providers.mailchimp.provider import API_URL, MailchimpProvider, MailchimpSettings
-from integrations_pipeline.providers.mailchimp.shapes import METADATA
-from integrations_pipeline.providers.mailchimp.wire import CONCURRENCY, WRITE_BATCH
-from integrations_pipeline.providers.oauth import OAuthSpec, Whose
+from integrations_pipeline.providers.base import Capabilities, Later, ProviderSpec
+from integrations_pipeline.providers.mailchimp.limits import API_URL, CONCURRENCY, FIXED, WRITE_BATCH
+from integrations_pipeline.providers.oauth_spec import OAuthSpec, Whose
 
 OAUTH_URL = "INTEGRATIONS_MAILCHIMP_OAUTH_URL"
-
-
-def data_centre(http: httpx.Client, address: str, access_token: str) -> Mapping[str, Any]:
-    """The data centre of a token's account: GET …/metadata."""
-    try:
-        answer = http.get(f"{address}/metadata", headers={"Authorization": f"OAuth {access_token}"})
-        centre = answer.raise_for_status().json()
-        if METADATA.fits(centre):
-            return {"dc": centre["dc"]}
-        raise WrongAnswerError("Mailchimp did not tell the account's data centre: run the command again")
-    except ExceededError as error:
-        raise WrongAnswerError(f"{error}: run the command again") from error
-    except (httpx.HTTPError, ValueError) as error:
-        raise RetryableError("Mailchimp did not tell the account's data centre: run the command again") from error
 
 
 def account_name(told: Mapping[str, Any]) -> str:
@@ -48,7 +27,7 @@ PROVIDER = ProviderSpec(
         counts_listings=True,
         keeps_contact_key=False,
     ),
-    settings_model=MailchimpSettings,
+    settings_model=Later("integrations_pipeline.providers.mailchimp.provider:MailchimpSettings"),
     default_mapping={"name": "FNAME+LNAME", "phone": "PHONE", "company": "COMPANY"},
     fixed_mapping=FIXED,
     addresses={
@@ -56,7 +35,7 @@ PROVIDER = ProviderSpec(
         OAUTH_URL: "https://login.mailchimp.com/oauth2",
     },
     credential_keys=("api_key", "access_token"),
-    contacts=MailchimpProvider,
+    contacts=Later("integrations_pipeline.providers.mailchimp.provider:MailchimpProvider"),
     #: Tokens never expire, have no scopes and no PKCE.
     oauth=OAuthSpec(
         title="Mailchimp",
@@ -65,7 +44,7 @@ PROVIDER = ProviderSpec(
         token=(OAUTH_URL, "/token"),
         uses_pkce=False,
         is_refreshable=False,
-        describe=data_centre,
+        describe=Later("integrations_pipeline.providers.mailchimp.centre:data_centre"),
         whose=Whose(place=(OAUTH_URL, "/metadata"), name=account_name),
     ),
 )

@@ -20,9 +20,8 @@ from typing import Any
 from integrations_pipeline.errors import PermanentError
 from integrations_pipeline.model import MappedField, clean_text
 from integrations_pipeline.providers.columns import JOIN, ColumnRules
+from integrations_pipeline.providers.mailchimp.limits import FIXED as FIXED  # noqa: PLC0414 - its users ask here
 
-#: The implicit columns, which `field_mapping` does not name.
-FIXED = {"email": "email_address", "tags": "tags", "email_opt_out": "status"}
 LONGEST_TEXT = 255
 LONGEST_TAG = 100
 _ADDRESS_PARTS = ("addr1", "addr2", "city", "state", "zip", "country")

@@ -28,6 +28,7 @@ from integrations_pipeline.providers.mailchimp.answers import email_key
 from integrations_pipeline.providers.mailchimp.audience import AudienceFields
 from integrations_pipeline.providers.mailchimp.check import MailchimpCheck
 from integrations_pipeline.providers.mailchimp.client import MailchimpClient
+from integrations_pipeline.providers.mailchimp.limits import API_URL
 from integrations_pipeline.providers.mailchimp.members import (
     ARCHIVED,
     Member,
@@ -42,7 +43,6 @@ from integrations_pipeline.providers.mailchimp.members import (
 from integrations_pipeline.providers.mailchimp.moving import put_half_made_aside
 from integrations_pipeline.providers.mailchimp.writer import MailchimpWriter
 
-API_URL = "INTEGRATIONS_MAILCHIMP_API_URL"
 #: Times have whole seconds and come from several machines: an incremental read looks back by this much.
 OVERLAP = timedelta(seconds=3)
 #: A run that wrote more members than a page waits so long before it reads on, so that the next run need not

@@ -24,12 +24,9 @@ from integrations_pipeline.errors import (
 )
 from integrations_pipeline.providers.bounds import Bounds
 from integrations_pipeline.providers.http import bearer, retry_after
+from integrations_pipeline.providers.mailchimp.limits import PAGE_SIZE as PAGE_SIZE  # noqa: PLC0414 - their users ask here
+from integrations_pipeline.providers.mailchimp.limits import WRITE_BATCH as WRITE_BATCH  # noqa: PLC0414 - the same
 
-#: Records per page and per batch (API reference, "Lists" and "Batch subscribe or unsubscribe").
-PAGE_SIZE = 1000
-WRITE_BATCH = 500
-#: An account may have 10 requests open at once (API docs, "Throttling"); several runs share them.
-CONCURRENCY = 2
 #: No rate is documented; this spreads the requests of many runs, and a refused account rests a moment.
 INTERVAL_SECONDS = 0.02
 PENALTY_SECONDS = 2.0

@@ -17,7 +17,8 @@ from integrations_pipeline.errors import (
 )
 from integrations_pipeline.model import ContactValues, MappedField
 from integrations_pipeline.providers.google_contacts import wire
-from integrations_pipeline.providers.google_contacts.provider import API_URL, ContactsProvider
+from integrations_pipeline.providers.google_contacts.limits import API_URL
+from integrations_pipeline.providers.google_contacts.provider import ContactsProvider
 from integrations_pipeline.testing import provider_context
 from integrations_pipeline_tests.providers.google_contacts.test_conformance import MAPPING, OWNER
 from integrations_sandbox import People, SandboxOptions, SandboxServer

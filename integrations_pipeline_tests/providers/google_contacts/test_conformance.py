@@ -11,7 +11,8 @@ import pytest
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.columns import KnownColumn
 from integrations_pipeline.providers.google_contacts import PROVIDER
-from integrations_pipeline.providers.google_contacts.provider import API_URL, ContactsProvider
+from integrations_pipeline.providers.google_contacts.limits import API_URL
+from integrations_pipeline.providers.google_contacts.provider import ContactsProvider
 from integrations_pipeline.testing import Bench, Conformance, Fields, provider_context
 from integrations_pipeline_tests.sync.arrangement import Loopback
 from integrations_sandbox import FaultRule, SandboxOptions, SandboxServer

@@ -8,7 +8,8 @@ from typing import Any
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.columns import KnownColumn
 from integrations_pipeline.providers.hubspot import PROVIDER
-from integrations_pipeline.providers.hubspot.provider import API_URL, HubSpotProvider
+from integrations_pipeline.providers.hubspot.limits import API_URL
+from integrations_pipeline.providers.hubspot.provider import HubSpotProvider
 from integrations_pipeline.testing import Bench, Fields, provider_context
 from integrations_pipeline_tests.sync.arrangement import Loopback
 from integrations_sandbox import FaultRule, SandboxServer

@@ -21,7 +21,8 @@ from sqlalchemy import text
 from integrations_pipeline.mail.compose import PITCH_HEADER
 from integrations_pipeline.providers.base import ProviderContext, ProviderSpec
 from integrations_pipeline.providers.gmail import PROVIDER, TOKEN_URL
-from integrations_pipeline.providers.gmail.mailbox import API_URL, open_mailbox
+from integrations_pipeline.providers.gmail.limits import API_URL
+from integrations_pipeline.providers.gmail.mailbox import open_mailbox
 from integrations_pipeline.providers.gmail.people import MOST_MESSAGES
 from integrations_pipeline.providers.mailbox import Mailbox
 from integrations_pipeline.providers.oauth import OAuthClient

@@ -15,7 +15,8 @@ from uuid import UUID
 from integrations_pipeline.model import split_set
 from integrations_pipeline.providers.base import Provider, ProviderContext, ProviderSpec
 from integrations_pipeline.providers.google_contacts import PROVIDER
-from integrations_pipeline.providers.google_contacts.provider import API_URL, ContactsProvider
+from integrations_pipeline.providers.google_contacts.limits import API_URL
+from integrations_pipeline.providers.google_contacts.provider import ContactsProvider
 from integrations_pipeline.store import connections, workspaces
 from integrations_pipeline.store.connections import NewConnection
 from integrations_pipeline.store.database import Database

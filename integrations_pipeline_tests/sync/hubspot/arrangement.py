@@ -15,7 +15,8 @@ import httpx
 
 from integrations_pipeline.providers.base import Provider, ProviderContext, ProviderSpec
 from integrations_pipeline.providers.hubspot import PROVIDER
-from integrations_pipeline.providers.hubspot.provider import API_URL, HubSpotProvider
+from integrations_pipeline.providers.hubspot.limits import API_URL
+from integrations_pipeline.providers.hubspot.provider import HubSpotProvider
 from integrations_pipeline.store import workspaces
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.sync.report import SyncReport

@@ -15,8 +15,9 @@ from uuid import UUID
 from integrations_pipeline.model import join_set, split_set
 from integrations_pipeline.providers.base import Provider, ProviderContext, ProviderSpec
 from integrations_pipeline.providers.mailchimp import PROVIDER
+from integrations_pipeline.providers.mailchimp.limits import API_URL
 from integrations_pipeline.providers.mailchimp.members import is_mark
-from integrations_pipeline.providers.mailchimp.provider import API_URL, MailchimpProvider
+from integrations_pipeline.providers.mailchimp.provider import MailchimpProvider
 from integrations_pipeline.store import workspaces
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.sync.report import SyncReport
