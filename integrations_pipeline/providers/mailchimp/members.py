@@ -88,14 +88,15 @@ class Reader:
     def of(cls, mapping: Iterable[MappedField]) -> "Reader":
         return cls([(mapped.name, tags_of(mapped), _READ.get(mapped.name)) for mapped in mapping])
 
-    def long_names(self, member: Member) -> dict[str, Any]:
-        """Both merge values of each name of three words and more: where those are split only the member tells."""
+    @property
+    def joined(self) -> list[str]:
+        """The fields that are made of several merge values."""
+        return [name for name, tags, read in self.places if len(tags) > 1 and not read]
+
+    def parts(self, member: Member, names: Iterable[str]) -> dict[str, Any]:
+        """The merge values of these fields."""
         merged = member.get("merge_fields") or {}
-        told: dict[str, Any] = {}
-        for _, tags, _ in self.places:
-            if len(tags) > 1 and any(" " in str(merged.get(tag) or "") for tag in tags):
-                told |= {tag: merged.get(tag) for tag in tags}
-        return told
+        return {tag: merged.get(tag) for name, tags, _ in self.places if name in names for tag in tags}
 
     def record(self, member: Member) -> RemoteRecord:
         """What the answer tells of a member; what it does not tell is absent."""

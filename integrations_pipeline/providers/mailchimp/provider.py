@@ -172,14 +172,16 @@ class MailchimpProvider:
 
     def _records(self, members: Iterable[Member], *, is_page: bool = False) -> list[RemoteRecord]:
         reader, found = Reader.of(self._schema.mapping), []
+        joined, seen = reader.joined, self._seen
         for member in members:
             record = reader.record(member)
+            seen.pop(record.external_id, None)
             if not is_page:
-                self._seen[record.external_id] = member
-            elif names := reader.long_names(member):
-                self._seen[record.external_id] = {"merge_fields": names}
-            else:
-                self._seen.pop(record.external_id, None)
+                seen[record.external_id] = member
+            for name in joined:
+                # Where a name of three words and more is split only the member tells.
+                if is_page and name in record.fields and record.fields[name].count(" ") > 1:
+                    seen[record.external_id] = {"merge_fields": reader.parts(member, joined)}
             if int(member.get("tags_count") or 0) > len(member.get("tags") or []):
                 tags = self._client.all_tags(str(member["email_address"]))
                 record = replace(record, fields={**record.fields, "tags": tags_text(tags)})
