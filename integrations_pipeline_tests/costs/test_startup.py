@@ -12,6 +12,7 @@ import typer
 from integrations_pipeline import cli
 from integrations_pipeline.cli.commands import PLACES
 from integrations_pipeline_tests.environment import Environment
+from integrations_pipeline_tests.patience import patient
 
 #: Each takes from 20 to 2,000 ms to import.
 HEAVY = (
@@ -53,7 +54,7 @@ def told(*arguments: str, of: tuple[str, ...] = (), variables: dict[str, str] | 
         text=True,
         check=False,
         env={**os.environ, **(variables or {})},
-        timeout=120,
+        timeout=patient(120),
     )
     assert done.returncode == 0, done.stderr
     return done.stderr.splitlines()[-1].split()
