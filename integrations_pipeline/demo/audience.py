@@ -13,8 +13,8 @@ from integrations_sandbox import DEFAULT_MAILCHIMP_KEY
 FROM_AIRTABLE, FROM_MAILCHIMP, UNWILLING = 260, 261, 262
 
 
-def tell_of_audience(told: Told) -> None:
-    """Fail if an edit does not arrive, or if the unsubscribe does not stay."""
+def tell_of_audience(told: Told) -> str:
+    """Fail if an edit does not arrive, or if the unsubscribe does not stay. Returns the audience's id."""
     mailchimp = told.sandbox.mailchimp
     show.heading(f"{SLUG} gets a Mailchimp audience, in which three people have subscribed already")
     audience = mailchimp.create_list("Friends of the label", extra_fields=["COMPANY"]).id
@@ -44,6 +44,7 @@ def tell_of_audience(told: Told) -> None:
     if any(len(set(row[2:])) != 1 for row in rows):
         raise IntegrationError("an edit of the demonstration did not arrive everywhere")
     _show_consent(told, audience)
+    return audience
 
 
 def _three(told: Told, audience: str, number: int, field: str, column: str, tag: str) -> list[str]:

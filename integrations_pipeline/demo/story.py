@@ -20,6 +20,7 @@ from integrations_pipeline.definitions import build_definitions
 from integrations_pipeline.demo import show
 from integrations_pipeline.demo.audience import tell_of_audience
 from integrations_pipeline.demo.chapter import email_of
+from integrations_pipeline.demo.crm import tell_of_crm
 from integrations_pipeline.demo.data import make_data
 from integrations_pipeline.demo.mailing import tell_of_mail
 from integrations_pipeline.errors import IntegrationError
@@ -56,8 +57,9 @@ def run_demo(*, is_serving: bool, port: int = 3000) -> None:
         try:
             story = Story(wiring, sandbox, _dagster_home(wiring, home))
             story.tell()
-            tell_of_audience(story)
+            audience = tell_of_audience(story)
             tell_of_mail(story)
+            tell_of_crm(story, audience)
             story.where_next()
             if is_serving:
                 _serve(sandbox, port)
@@ -74,6 +76,8 @@ def _prepare_environment(home: Path, sandbox: SandboxServer) -> None:
     os.environ["INTEGRATIONS_AIRTABLE_API_URL"] = sandbox.airtable_url
     os.environ["INTEGRATIONS_MAILCHIMP_API_URL"] = sandbox.mailchimp_url
     os.environ["INTEGRATIONS_GMAIL_API_URL"] = sandbox.gmail_url
+    os.environ["INTEGRATIONS_HUBSPOT_API_URL"] = sandbox.hubspot_url
+    os.environ["INTEGRATIONS_PEOPLE_API_URL"] = sandbox.people_url
     os.environ["INTEGRATIONS_GOOGLE_TOKEN_URL"] = sandbox.google_token_url
     os.environ["INTEGRATIONS_SANDBOX_RATE_SCALE"] = str(RATE_SCALE)
     if home.exists():
