@@ -65,36 +65,36 @@ class Story:
         deed = self.dice.choice(["type", "add", "edit there", "edit here", "delete there", "delete here"])
         if deed in ("type", "add") or not known:
             self.people[who] = value
-            self._make(who, value, is_there=deed == "type")
+            self.make(who, value, is_there=deed == "type")
         elif deed.startswith("edit"):
             who = self.dice.choice(known)
             self.people[who] = value
-            self._edit(who, value, is_there=deed == "edit there")
+            self.edit(who, value, is_there=deed == "edit there")
         else:
             who = self.dice.choice(known)
             del self.people[who]
-            self._delete(who, is_there=deed == "delete there")
+            self.delete(who, is_there=deed == "delete there")
         self.happened[deed] += 1
         self.touched.add(who)
 
     def add(self, who: str) -> None:
         self.people[who] = "Stays"
-        self._make(who, "Stays", is_there=False)
+        self.make(who, "Stays", is_there=False)
 
-    def _make(self, who: str, value: str, *, is_there: bool) -> None:
+    def make(self, who: str, value: str, *, is_there: bool) -> None:
         if is_there:
             place = self.dice.randint(1, len(self.sheet.rows))
             self.sheet.insert(place, ["", who, f"note of {who}", value])
         else:
             self._upsert(who, value)
 
-    def _edit(self, who: str, value: str, *, is_there: bool) -> None:
+    def edit(self, who: str, value: str, *, is_there: bool) -> None:
         if is_there:
             self.sheet.put(self._row(who), COMPANY, value)
         else:
             self._upsert(who, value)
 
-    def _delete(self, who: str, *, is_there: bool) -> None:
+    def delete(self, who: str, *, is_there: bool) -> None:
         if is_there:
             self.sheet.delete(self._row(who))
             return

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ from sqlalchemy import event
 from integrations_pipeline.store.database import Database
 from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
-from integrations_pipeline_tests.sync.arrangement import Tenant, World, open_world, person
+from integrations_pipeline_tests.sync.arrangement import Loopback, Tenant, World, open_world, person
 from integrations_sandbox import SandboxServer
 
 #: Points of one crashed run, at least: fewer would mean that the scenario no longer reaches them.
@@ -23,6 +23,16 @@ FAST_POINTS = ("first commit", "first write sent", "first write answered", "last
 
 class Crash(BaseException):
     """The process is gone; nothing may catch it."""
+
+
+class Watched(Protocol):
+    """What a run goes through."""
+
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def network(self) -> Loopback: ...
 
 
 @dataclass(slots=True)
@@ -41,7 +51,7 @@ class CrashPoints:
         self.seen.append(kind)
 
     @contextmanager
-    def watching(self, world: World) -> Iterator[None]:
+    def watching(self, world: Watched) -> Iterator[None]:
         engine = world.database._engine
 
         def on_commit(_: Any) -> None:
