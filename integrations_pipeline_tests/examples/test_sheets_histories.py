@@ -15,7 +15,7 @@ from google_sheets_sandbox import SheetsSandbox
 from google_sheets_sandbox.server import DEFAULT_TOKEN
 from google_sheets_sandbox.state import Worksheet
 from integrations_google_sheets import PROVIDER
-from integrations_google_sheets.provider import API_URL
+from integrations_google_sheets.limits import API_URL
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline.store import connections, contacts, workspaces
 from integrations_pipeline.store.connections import NewConnection

@@ -9,7 +9,8 @@ from google_sheets_sandbox.cells import LONGEST_CELL
 from google_sheets_sandbox.server import DEFAULT_TOKEN
 from integrations_google_sheets import PROVIDER
 from integrations_google_sheets.grid import Grid
-from integrations_google_sheets.provider import API_URL, PAGE_SIZE, SheetsProvider
+from integrations_google_sheets.limits import API_URL
+from integrations_google_sheets.provider import PAGE_SIZE, SheetsProvider
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.columns import KnownColumn
 from integrations_pipeline.testing import Bench, Fields, provider_context

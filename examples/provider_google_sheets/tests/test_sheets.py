@@ -10,7 +10,8 @@ from google_sheets_sandbox import Formula, SheetsSandbox
 from google_sheets_sandbox.api import LIMIT
 from google_sheets_sandbox.server import DEFAULT_TOKEN
 from google_sheets_sandbox.state import READ_SCOPE
-from integrations_google_sheets.provider import API_URL, SheetsProvider
+from integrations_google_sheets.limits import API_URL
+from integrations_google_sheets.provider import SheetsProvider
 from integrations_google_sheets.values import FAULTS, to_field
 from integrations_pipeline.errors import ConfigurationError, CredentialsError, InDoubtError, NeedsAttentionError
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, ContactValues, MappedField, Side

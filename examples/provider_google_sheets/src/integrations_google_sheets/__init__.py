@@ -5,9 +5,9 @@ characters per cell. Oddities: rows have no ids and no times, no feed tells chan
 the end of a row, a write names its row by a number that a person may move meanwhile. More: README.md.
 """
 
-from integrations_google_sheets.provider import API_URL, SheetsProvider, SheetsSettings
-from integrations_pipeline.providers.base import Capabilities, ProviderSpec
-from integrations_pipeline.providers.oauth import OAuthSpec
+from integrations_google_sheets.limits import API_URL
+from integrations_pipeline.providers.base import Capabilities, Later, ProviderSpec
+from integrations_pipeline.providers.oauth_spec import OAuthSpec
 
 TOKEN_URL = "INTEGRATIONS_GOOGLE_TOKEN_URL"  # noqa: S105 - the name of a variable
 AUTH_URL = "INTEGRATIONS_GOOGLE_AUTH_URL"
@@ -23,7 +23,7 @@ PROVIDER = ProviderSpec(
         max_read_batch=5_000,
         propagation_seconds=5.0,
     ),
-    settings_model=SheetsSettings,
+    settings_model=Later("integrations_google_sheets.provider:SheetsSettings"),
     default_mapping={
         "name": "Name",
         "email": "Email",
@@ -38,7 +38,7 @@ PROVIDER = ProviderSpec(
         AUTH_URL: "https://accounts.google.com/o/oauth2/v2/auth",
     },
     credential_keys=("access_token", "refresh_token"),
-    contacts=SheetsProvider,
+    contacts=Later("integrations_google_sheets.provider:SheetsProvider"),
     oauth=OAuthSpec(
         title="Google",
         client="GOOGLE",

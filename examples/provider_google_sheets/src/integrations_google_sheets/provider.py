@@ -16,6 +16,7 @@ from integrations_google_sheets.client import SheetClient
 from integrations_google_sheets.columns import SheetColumns
 from integrations_google_sheets.grid import Grid
 from integrations_google_sheets.keys import give_keys
+from integrations_google_sheets.limits import API_URL
 from integrations_google_sheets.writer import SheetWriter
 from integrations_pipeline.model import Change, ContactValues, Outcome, Side
 from integrations_pipeline.providers.base import (
@@ -31,7 +32,6 @@ from integrations_pipeline.providers.batches import chunks, created
 from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.providers.findings import Findings
 
-API_URL = "INTEGRATIONS_GOOGLE_SHEETS_API_URL"
 #: Records told at once; the requests are the same.
 PAGE_SIZE = 500
 #: A key that a create of ours wrote: the contact's id.
