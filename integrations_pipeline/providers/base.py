@@ -116,6 +116,8 @@ class Capabilities:
     keeps_contact_key: bool = True
     #: An account has columns that somebody may take away; False where all fields are the service's own.
     has_own_columns: bool = True
+    #: Its changes tell a deleted record that is there again, so that nobody need ask for those that wait as deleted.
+    tells_returns: bool = False
     #: It tells how many records a listing has, and the provider holds it to that: none is cut short unnoticed.
     counts_listings: bool = False
     #: Where contacts may go at all; the direction asked for is cut down to it.

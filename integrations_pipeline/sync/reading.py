@@ -194,8 +194,11 @@ def complete(run: Run, remote: RemoteRead) -> None:
     waiting = (run.agenda.missing_records | run.agenda.records_to_make_again) - remote.tombstones
     with run.session.begin() as connection:
         unknown = complete_partials(run, connection, remote, not_on_base=aside.keys())
-    # What waits is no memory to act on: the records are asked for again, and one that is there clears its question.
-    read_again(run, remote, [*unknown, *sorted(waiting - remote.records.keys())])
+    waiting -= remote.records.keys()
+    if run.spec.capabilities.tells_returns:
+        remote.tombstones |= waiting
+    # Else what waits is no memory to act on: the records are asked for, and one that is there clears its question.
+    read_again(run, remote, [*unknown, *sorted(waiting - remote.tombstones)])
     _follow_renames(run, remote)
     with run.session.begin() as connection:
         _remember(run, connection, remote, aside)

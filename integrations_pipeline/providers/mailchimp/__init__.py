@@ -26,6 +26,8 @@ PROVIDER = ProviderSpec(
         keeps_refusals=True,
         counts_listings=True,
         keeps_contact_key=False,
+        # Whoever leaves the archive has changed since.
+        tells_returns=True,
     ),
     settings_model=Later("integrations_pipeline.providers.mailchimp.provider:MailchimpSettings"),
     default_mapping={"name": "FNAME+LNAME", "phone": "PHONE", "company": "COMPANY"},

@@ -42,16 +42,7 @@ def test_a_field_that_became_required_blocks_no_update_of_older_members(world: M
     tenant.assert_in_sync()
 
 
-@pytest.mark.parametrize(
-    "side",
-    [
-        "local",
-        pytest.param(
-            "remote",
-            marks=pytest.mark.xfail(strict=True, reason="each record whose delete is held is asked for in every run"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("side", ["local", "remote"])
 def test_held_deletes_cost_a_quiet_run_nothing(world: MailchimpWorld, side: str) -> None:
     tenant = started(world, 30)
     pairs = sorted(tenant.links().items())[:8]
