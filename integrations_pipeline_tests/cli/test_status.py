@@ -106,7 +106,7 @@ def test_one_workspace_or_one_provider_can_be_asked_for(fleet: Environment) -> N
     assert run("status", "--check", "-w", "beta").code == 1
     assert run("status", "--check", "-p", "gmail").code == 0
     assert run("status", "-w", "nobody").code == 2
-    assert "airtable, gmail, mailchimp" in run("status", "-p", "fax").err
+    assert "airtable, gmail, google_contacts, hubspot, mailchimp" in run("status", "-p", "fax").err
 
 
 def test_columns_in_which_nobody_has_anything_are_left_out_and_80_columns_suffice(

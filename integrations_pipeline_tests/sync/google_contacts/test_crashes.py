@@ -121,17 +121,23 @@ def test_a_run_killed_after_a_write_loses_and_doubles_nothing(
     assert not wrong_ends(stage, everything, answers[-2:])
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("scenario", [everything, small], ids=lambda each: each.__name__)
-@pytest.mark.parametrize("lag", [0.0, 300.0], ids=["shown at once", "shown late"])
+@pytest.mark.parametrize(
+    ("scenario", "lag"),
+    [
+        pytest.param(small, 0.0, marks=pytest.mark.slow, id="small, shown at once"),
+        pytest.param(small, 300.0, marks=pytest.mark.slow, id="small, shown late"),
+        pytest.param(everything, 0.0, marks=pytest.mark.exhaustive, id="everything, shown at once"),
+        pytest.param(everything, 300.0, marks=pytest.mark.exhaustive, id="everything, shown late"),
+    ],
+)
 def test_a_run_killed_at_any_point_loses_and_doubles_nothing(
     live_people: SandboxServer, postgres_server: PostgresServer, clock: FakeClock, scenario: Scenario, lag: float
 ) -> None:
     assert not wrong_ends(Stage(live_people, postgres_server, clock, lag), scenario)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
 def test_two_crashes_in_a_row_lose_and_double_nothing(stage: Stage) -> None:
     points, expected = stage.undisturbed(everything)

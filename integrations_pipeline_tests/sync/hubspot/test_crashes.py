@@ -125,15 +125,14 @@ def test_a_run_killed_after_a_write_loses_and_doubles_nothing(stage: Stage) -> N
     assert not wrong_ends(stage, points, expected, numbers[2::3])
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "options",
     [
-        {},
-        {"multi_status": False, "tells_missing": False},
-        {"moves_unchanged": False, "merge_makes_new_id": False},
-        {"index_lag_seconds": 20},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"multi_status": False, "tells_missing": False}, marks=pytest.mark.exhaustive),
+        pytest.param({"moves_unchanged": False, "merge_makes_new_id": False}, marks=pytest.mark.exhaustive),
+        pytest.param({"index_lag_seconds": 20}, marks=pytest.mark.exhaustive),
     ],
     ids=str,
 )
@@ -146,7 +145,7 @@ def test_a_run_killed_at_any_point_loses_and_doubles_nothing(
     assert not wrong_ends(stage, points, expected, numbers)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
 def test_two_crashes_in_a_row_lose_and_double_nothing(stage: Stage) -> None:
     points, expected = stage.undisturbed()

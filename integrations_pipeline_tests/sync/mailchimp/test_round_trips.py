@@ -319,9 +319,11 @@ def test_tags_that_mailchimp_spells_otherwise_come_to_rest(
     assert_at_rest(tenant)
 
 
-def test_a_tag_starts_no_automation(world: MailchimpWorld) -> None:
+def test_a_tag_that_is_set_by_itself_starts_no_automation(world: MailchimpWorld) -> None:
+    """The batch that new members come with has no word for it."""
     tenant = world.tenant()
-    tenant.add_local(person(1, tags=["a"]))
+    contact_id, _ = linked(tenant, tags=["base"])
+    tenant.edit_local(contact_id, tags=["base", "a"])
     tenant.sync()
     (call,) = [call for call in tenant.calls("POST") if call.path.endswith("/tags")]
     assert call.body["is_syncing"] is True
