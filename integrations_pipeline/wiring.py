@@ -46,6 +46,10 @@ class Wiring:
         return Database(self.database_url)
 
     @cached_property
+    def pacer(self) -> DatabasePacer:
+        return DatabasePacer(self.database)
+
+    @cached_property
     def cipher(self) -> Cipher:
         if self.settings.encryption_keys:
             return Cipher.from_text(self.settings.encryption_keys)
@@ -65,7 +69,7 @@ class Wiring:
             cipher=self.cipher,
             specs=provider_specs(),
             addresses=self.settings.addresses,
-            pacer=DatabasePacer(self.database),
+            pacer=self.pacer,
             rate_scale=self.settings.rate_scale,
             oauth_clients={
                 name: OAuthClient(id=found[0], secret=found[1]) for name, found in self.settings.oauth_clients.items()
@@ -83,5 +87,7 @@ class Wiring:
             encrypt_plain_credentials(connection, self.cipher)
 
     def close(self) -> None:
+        if "pacer" in self.__dict__:
+            self.pacer.close()
         if "database" in self.__dict__:
             self.database.close()

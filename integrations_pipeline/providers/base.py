@@ -5,6 +5,7 @@ Belongs here: what a provider offers, and the protocol of its contacts with its 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pkgutil import resolve_name
@@ -217,6 +218,11 @@ class Pacer(Protocol):
 
     def pause(self, key: str, seconds: float) -> None:
         """Nobody may send for this key for so long: the limit was met."""
+        ...
+
+    def place(self, key: str, count: int) -> AbstractContextManager[bool]:
+        """One of so many requests of this key that may be under way at once, as long as the block lasts; False where
+        all are."""
         ...
 
     def sleeping(self, sleep: Callable[[float], object], /) -> "Pacer":

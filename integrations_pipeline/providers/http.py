@@ -11,7 +11,8 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -107,6 +108,14 @@ class PaceRule:
     penalty_seconds: float = 30.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """At most so many requests of `key` under way at once, over all processes."""
+
+    key: str
+    count: int
+
+
 def bearer(token: str) -> str:
     """The header `Authorization` for an access token."""
     return f"Bearer {token}"
@@ -139,6 +148,7 @@ class Endpoint:
     read_error: ErrorReader
     scheme: Callable[[str], str] = bearer
     pace: Sequence[PaceRule] = ()
+    room: Room | None = None
     retry: RetryPolicy = RetryPolicy()
     bounds: Bounds = USUAL
 
@@ -249,9 +259,10 @@ class HttpClient:
 
     def _send_once(self, request: _Request) -> Any:
         self._wait_for_turn()
-        if self._closed.is_set():
-            raise RetryableError("the run was stopped")
-        response = self._exchange(request)
+        with self._place():
+            if self._closed.is_set():
+                raise RetryableError("the run was stopped")
+            response = self._exchange(request)
         if response.is_success:
             return self._parse(response, request)
         error = self._endpoint.read_error(response)
@@ -272,6 +283,24 @@ class HttpClient:
             return
         for key, interval_seconds in rules:
             self._pacer.wait(key, interval_seconds)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Hold one of the places for requests under way, once one is free."""
+        room, waited = self._endpoint.room, 0.0
+        while room is not None and not self._closed.is_set():
+            with self._pacer.place(room.key, room.count) as is_free:
+                if is_free:
+                    yield
+                    return
+            if waited > self._endpoint.bounds.whole_seconds:
+                raise RetryableError(
+                    f"{room.count} requests of this account to {self._host} are under way, and none ends"
+                )
+            pause = random.uniform(*_LOOK_AGAIN)
+            waited += pause
+            self._pause(pause)
+        yield
 
     def _address(self, path: str, params: Params) -> str:
         """The whole address: httpx, given its parts, takes it apart three times, character by character."""
@@ -321,6 +350,8 @@ def _parse_date(text: str | None) -> datetime | None:
     return found if found is not None and found.year in _OUR_DAYS else None
 
 
+#: Seconds between two looks for a free place.
+_LOOK_AGAIN = (0.05, 0.2)
 #: Years that a server's clock may show. Those at the ends of the calendar have no day before or after.
 _OUR_DAYS = range(2000, 2200)
 

@@ -142,13 +142,13 @@ class Database:
     @contextmanager
     def admin(self) -> Iterator[Connection]:
         """One transaction as the connecting role, past row-level security; for what is no one workspace's."""
-        with self._reachable(), self._engine.begin() as connection:
+        with self.reachable(), self._engine.begin() as connection:
             yield connection
 
     def scalars(self, statement: TextClause, values: Mapping[str, object]) -> Sequence[Any]:
         """One statement as the connecting role that is a transaction by itself: without the requests that begin and
         end one. The first column of its rows."""
-        with self._reachable(), self._engine.connect() as connection:
+        with self.reachable(), self._engine.connect() as connection:
             driver: Any = connection.connection.dbapi_connection
             # Not by SQLAlchemy's isolation level, which is two more requests: the driver sets it and takes it back.
             driver.autocommit = True
@@ -172,7 +172,7 @@ class Database:
         At the end everything that it set is taken back before the connection is given to others; one that
         does not allow that is closed.
         """
-        with self._reachable(), self._engine.connect() as connection:
+        with self.reachable(), self._engine.connect() as connection:
             try:
                 _enter(connection, "false", workspace_id)
                 connection.commit()
@@ -184,11 +184,22 @@ class Database:
     def presence(self, name: str) -> Iterator[None]:
         """An idle connection of this name for as long as the block lasts: it ends with the process, and so
         tells others whether that lives."""
-        with self._reachable(), self._engine.connect() as connection:
+        with self.reachable(), self._engine.connect() as connection:
             try:
                 connection.execute(_BE_PRESENT, {"name": _session_name(name)})
                 connection.commit()
                 yield
+            finally:
+                _clean(connection)
+
+    @contextmanager
+    def kept(self) -> Iterator[Connection]:
+        """A connection for session-level locks: each statement is a transaction by itself, and the locks are freed at
+        the end."""
+        with self.reachable(), self._engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                yield connection
             finally:
                 _clean(connection)
 
@@ -212,7 +223,7 @@ class Database:
         return opened
 
     @contextmanager
-    def _reachable(self) -> Iterator[None]:
+    def reachable(self) -> Iterator[None]:
         """Turn a lost or impossible connection into UnavailableError; other errors pass unchanged."""
         try:
             yield
@@ -240,7 +251,7 @@ class WorkspaceSession:
         """
         if self._connection.invalidated:
             raise UnavailableError("the database session was lost, and the connection's lock with it")
-        with self._database._reachable(), self._connection.begin():
+        with self._database.reachable(), self._connection.begin():
             yield self._connection
 
     def try_lock(self, connection_id: UUID, holder: str) -> bool:

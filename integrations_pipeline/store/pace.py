@@ -1,18 +1,20 @@
 """The rate limit, shared by every process and machine that uses the same database.
 
-Belongs here: handing out the moments at which requests may be sent. Does not: which limits there are; each
-provider names its own. A limiter library keeps its buckets in one process or in Redis; two runs of two
-workspaces in one place of a provider need a common one, and the database is what they have in common.
+Belongs here: handing out the moments at which requests may be sent. Does not: how many are under way (`places`), which
+limits there are; each provider names its own. A limiter library keeps its buckets in one process or in Redis; two runs
+of two workspaces in one place of a provider need a common one, and the database is what they have in common.
 """
 
 import copy
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from sqlalchemy import text
 
 from integrations_pipeline.store.database import Database
+from integrations_pipeline.store.places import Places
 
 #: The stored moment, moved along with a clock that was set back since it was reserved.
 _MOMENT = "r.next_free_at - greatest(coalesce(r.reserved_at, clock_timestamp()) - clock_timestamp(), interval '0')"
@@ -51,6 +53,14 @@ class DatabasePacer:
         self._database = database
         self._sleep = sleep
         self._lock = threading.Lock()
+        self._places = Places(database)
+
+    def place(self, key: str, count: int) -> AbstractContextManager[bool]:
+        """One of so many places of `key`; False where all are taken, here or by another process."""
+        return self._places.place(key, count)
+
+    def close(self) -> None:
+        self._places.close()
 
     def sleeping(self, sleep: Callable[[float], object]) -> "DatabasePacer":
         """The same, with waits made by this: one reservation at a time for both."""

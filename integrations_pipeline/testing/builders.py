@@ -1,6 +1,7 @@
 """What a provider is built from, in tests. Belongs here: stand-ins without a clock. Does not: the suite."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,9 @@ class FreePacer:
 
     def pause(self, key: str, seconds: float) -> None:
         self.pauses.append((key, seconds))
+
+    def place(self, _key: str, _count: int) -> AbstractContextManager[bool]:
+        return nullcontext(True)
 
     def sleeping(self, _sleep: Callable[[float], object]) -> "FreePacer":
         return self

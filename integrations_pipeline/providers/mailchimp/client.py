@@ -19,7 +19,7 @@ from integrations_pipeline.errors import (
     WrongAnswerError,
 )
 from integrations_pipeline.providers.base import ProviderContext
-from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy
+from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy, Room
 from integrations_pipeline.providers.mailchimp import shapes, wire
 from integrations_pipeline.providers.mailchimp.members import ARCHIVED, FIELDS, Member, write_time
 from integrations_pipeline.providers.mailchimp.paging import Window, read_pages
@@ -38,8 +38,9 @@ class MailchimpClient:
         address = wire.base_address(api_url, context.credentials)
         self._list = f"lists/{quote(list_id, safe='')}"
         self._list_id = list_id
+        account = f"mailchimp:{httpx.URL(address).netloc.decode()}:{context.account}"
         pace = PaceRule(
-            key=f"mailchimp:{httpx.URL(address).netloc.decode()}:{context.account}",
+            key=account,
             interval_seconds=wire.INTERVAL_SECONDS / context.rate_scale,
             penalty_seconds=wire.PENALTY_SECONDS / context.rate_scale,
         )
@@ -49,6 +50,7 @@ class MailchimpClient:
             scheme=wire.authorization,
             read_error=wire.read_error,
             pace=[pace],
+            room=Room(key=account, count=wire.UNDER_WAY),
             retry=RetryPolicy.within(context.patience_seconds),
             bounds=wire.BOUNDS,
         )

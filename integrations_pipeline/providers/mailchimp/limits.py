@@ -5,7 +5,7 @@ API_URL = "INTEGRATIONS_MAILCHIMP_API_URL"
 #: Records per page and per batch (API reference, "Lists" and "Batch subscribe or unsubscribe").
 PAGE_SIZE = 1000
 WRITE_BATCH = 500
-#: An account may have 10 requests open at once (API docs, "Throttling"); several runs share them.
-CONCURRENCY = 2
+#: Requests of one run at once, of the 10 that an account may have.
+CONCURRENCY = 4
 #: The implicit columns, which `field_mapping` does not name.
 FIXED = {"email": "email_address", "tags": "tags", "email_opt_out": "status"}

@@ -27,6 +27,8 @@ from integrations_pipeline.providers.http import bearer, retry_after
 from integrations_pipeline.providers.mailchimp.limits import PAGE_SIZE as PAGE_SIZE  # noqa: PLC0414 - their users ask here
 from integrations_pipeline.providers.mailchimp.limits import WRITE_BATCH as WRITE_BATCH  # noqa: PLC0414 - the same
 
+#: Requests that an account may have under way at once (API docs, "Throttling"); all runs of it count together.
+UNDER_WAY = 10
 #: No rate is documented; this spreads the requests of many runs, and a refused account rests a moment.
 INTERVAL_SECONDS = 0.02
 PENALTY_SECONDS = 2.0
