@@ -38,8 +38,16 @@ def _root() -> None:
     """The commands are in `commands`; without a callback Typer takes an app without commands for a mistake."""
 
 
+#: New objects before the youngest generation is collected, and how often that is before the older ones are.
+_RARE_COLLECTIONS = (50_000, 20, 20)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 refused by a guard."""
+    if arguments is None:
+        # A process of our own, which ends soon: the usual thresholds look at all that was imported again and again
+        # while records are read, a seventh of a first load.
+        gc.set_threshold(*_RARE_COLLECTIONS)
     given = list(sys.argv[1:] if arguments is None else arguments)
     is_json = "--json" in given
     command = typer.main.get_command(app)

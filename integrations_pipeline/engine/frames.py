@@ -149,8 +149,14 @@ def rows(frame: pd.DataFrame, at: Sequence[int] | Positions, columns: Sequence[s
     present = [column for column in columns if column in frame.columns]
     if not present:
         return [{} for _ in at]
-    values = [texts(frame[column], at) for column in present]
+    values = [_shared(texts(frame[column], at)) for column in present]
     return [dict(zip(present, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _shared(values: list[str]) -> list[str]:
+    """The same texts, each distinct one once in memory: columns of a first load repeat companies, titles and tags."""
+    known: dict[str, str] = {}
+    return [known.setdefault(value, value) for value in values]
 
 
 def told_rows(frame: pd.DataFrame, at: Sequence[int] | Positions, columns: Sequence[str]) -> list[dict[str, str]]:

@@ -60,7 +60,9 @@ def restrain(
 ) -> Restrained:
     """Hold what goes beyond a limit, and what is held already; carry out what was decided."""
     kept = _kept_emails(changes, rules)
-    parts = [part for change in changes for part in _parts(change, rules, kept)]
+    are_creates_counted = policy.creates_allowed is not None or bool(policy.held_changes)
+    counted = changes if are_creates_counted else [each for each in changes if each.kind is not ChangeKind.CREATE]
+    parts = [part for change in counted for part in _parts(change, rules, kept)]
     refusals = {
         group: text for group in dict.fromkeys(p.group for p in parts) if (text := _refusal(group, parts, policy))
     }

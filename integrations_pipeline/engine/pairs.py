@@ -169,19 +169,28 @@ def create_local(
     external_id: str, fields: Fields, rules: Sequence[FieldRule], contact_id: str | None = None
 ) -> Change | None:
     """A create in the workspace from a remote record; with `contact_id` it restores a deleted contact."""
-    names = [rule.name for rule in rules if rule.to_local and rule.name in fields]
-    # A deleted contact comes back with its old row: there a field that was cleared must be cleared too.
-    after = {name: fields[name] for name in names if fields[name].strip() or contact_id}
-    if not any(value.strip() for value in after.values()):
+    agreed = _of_rules(fields, [rule.name for rule in rules if rule.to_local])
+    filled = {name: value for name, value in agreed.items() if value.strip()}
+    if not filled:
         return None
+    # A deleted contact comes back with its old row: there a field that was cleared must be cleared too. Where nothing
+    # is empty one dictionary serves both: of a first load there are as many as records.
+    is_whole = contact_id is not None or len(filled) == len(agreed)
     return Change(
         side=Side.LOCAL,
         kind=ChangeKind.CREATE,
         contact_id=contact_id,
         external_id=external_id,
-        after=after,
-        agreed={name: fields[name] for name in names},
+        after=agreed if is_whole else filled,
+        agreed=agreed,
     )
+
+
+def _of_rules(fields: Fields, names: Sequence[str]) -> Fields:
+    """These fields, as far as they are told; the very same mapping where it holds nothing else."""
+    if len(fields) == len(names) and all(name in fields for name in names):
+        return fields
+    return {name: fields[name] for name in names if name in fields}
 
 
 def plan_gone(pair: Pair, gone: Side, rules: Sequence[FieldRule]) -> Change:

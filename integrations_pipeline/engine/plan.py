@@ -254,8 +254,8 @@ def _plan_unlinked_local(draft: _Draft, reader: PairReader, at: Positions, match
         change = create_remote(contact_id, _spared(contact_id, fields, world), version, world.rules)
         if change is not None and contact_id in copied:
             change = replace(change, is_key_taken=True)
-        empty = Change(side=Side.REMOTE, kind=ChangeKind.CREATE, contact_id=contact_id, external_id=None)
-        _sort_create(draft, change, empty, matches.local_aside.get(contact_id, "") or _lacking(fields, world))
+        reason = matches.local_aside.get(contact_id, "") or _lacking(fields, world)
+        _sort_create(draft, change or _empty(Side.REMOTE, contact_id, None), reason)
 
 
 def _spared(contact_id: str, fields: Mapping[str, str], world: World) -> Mapping[str, str]:
@@ -283,14 +283,18 @@ def _plan_unlinked_remote(draft: _Draft, reader: PairReader, at: Positions, matc
         if external_id in matched or draft.waits(world, None, external_id):
             continue
         change = create_local(external_id, fields, world.rules)
-        empty = Change(side=Side.LOCAL, kind=ChangeKind.CREATE, contact_id=None, external_id=external_id)
         aside = matches.remote_aside.get(external_id, "")
-        _sort_create(draft, change, empty, aside or (NO_IDENTITY if world.is_identity_silent else ""))
+        reason = aside or (NO_IDENTITY if world.is_identity_silent else "")
+        _sort_create(draft, change or _empty(Side.LOCAL, None, external_id), reason)
 
 
-def _sort_create(draft: _Draft, change: Change | None, empty: Change, reason: str) -> None:
-    if change is None:
-        draft.skipped.append(replace(empty, reason="every mapped field is empty"))
+def _empty(side: Side, contact_id: str | None, external_id: str | None) -> Change:
+    return Change(side=side, kind=ChangeKind.CREATE, contact_id=contact_id, external_id=external_id)
+
+
+def _sort_create(draft: _Draft, change: Change, reason: str) -> None:
+    if not change.after:
+        draft.skipped.append(replace(change, reason="every mapped field is empty"))
     elif reason:
         draft.skipped.append(replace(change, reason=reason))
     else:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,6 +28,14 @@ class ChangeState(StrEnum):
     SKIPPED = "skipped"
     SUPERSEDED = "superseded"
     UNDONE = "undone"
+
+
+#: Of a first load there are as many changes as records, and most of their fields are empty: one serves all.
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, str]:
+    return _NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +77,10 @@ class Change:
     kind: ChangeKind
     contact_id: str | None
     external_id: str | None
-    before: Mapping[str, str] = field(default_factory=dict)
-    after: Mapping[str, str] = field(default_factory=dict)
-    base: Mapping[str, str] = field(default_factory=dict)
-    agreed: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, str] = field(default_factory=_nothing)
+    after: Mapping[str, str] = field(default_factory=_nothing)
+    base: Mapping[str, str] = field(default_factory=_nothing)
+    agreed: Mapping[str, str] = field(default_factory=_nothing)
     expected_version: int | None = None
     is_settling: bool = True
     #: The remote record's e-mail as the plan saw it: where a provider addresses records by e-mail.
@@ -109,7 +118,7 @@ class Outcome:
     contact_id: str | None = None
     reason: str = ""
     error_class: str = ""
-    answered: Mapping[str, str] = field(default_factory=dict)
+    answered: Mapping[str, str] = field(default_factory=_nothing)
     lost: frozenset[str] = frozenset()
 
 

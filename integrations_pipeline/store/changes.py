@@ -21,12 +21,12 @@ _INSERT = text(
     """
     insert into integration_changes
         (id, run_id, plan_id, sync_log_id, connection_id, workspace_id, contact_id, external_id, side, kind,
-         before, after, base, conflict, state, reason)
+         before, after, base, conflict, state, reason, error_class)
     select r.id, :run_id, :plan_id, r.sync_log_id, :connection_id, :workspace_id, r.contact_id, r.external_id,
-        r.side, r.kind, r.before, r.after, r.base, r.conflict, r.state, nullif(r.reason, '')
+        r.side, r.kind, r.before, r.after, r.base, r.conflict, r.state, nullif(r.reason, ''), nullif(r.error_class, '')
     from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, sync_log_id uuid, contact_id uuid,
         external_id text, side text, kind text, before jsonb, after jsonb, base jsonb, conflict jsonb,
-        state text, reason text)
+        state text, reason text, error_class text)
     """
 )
 _SET_STATES = text(
@@ -74,7 +74,15 @@ class StateChange:
 
 def record_changes(connection: Connection, scope: JournalScope, changes: Sequence[Change], state: ChangeState) -> None:
     """Insert one row per change, in this state, under the change's own id."""
-    rows = [_row(change, state, scope) for change in changes]
+    _insert(connection, scope, [_row(change, state, scope) for change in changes])
+
+
+def record_ends(connection: Connection, scope: JournalScope, ended: Sequence[tuple[Change, StateChange]]) -> None:
+    """Insert one row per change with what became of it: for changes that the same transaction makes."""
+    _insert(connection, scope, [_row(change, end.state, scope) | _end_of(change, end) for change, end in ended])
+
+
+def _insert(connection: Connection, scope: JournalScope, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         connection.execute(
             _INSERT,
@@ -86,6 +94,13 @@ def record_changes(connection: Connection, scope: JournalScope, changes: Sequenc
                 "workspace_id": scope.workspace_id,
             },
         )
+
+
+def _end_of(change: Change, end: StateChange) -> dict[str, Any]:
+    """What an end adds to a change, as `record_states` would."""
+    told = {"reason": end.reason or change.reason, "error_class": end.error_class}
+    known = {"external_id": end.external_id, "contact_id": end.contact_id}
+    return told | {name: value for name, value in known.items() if value is not None}
 
 
 def _row(change: Change, state: ChangeState, scope: JournalScope) -> dict[str, Any]:

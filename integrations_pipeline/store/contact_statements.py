@@ -54,26 +54,30 @@ UPDATE = text(
     returning c.id::text, c.version, c.email_opt_out
     """  # noqa: S608 - built from constants only
 )
-# One look into the index of suppressions per row, whatever the statistics say.
-INSERT = text(
-    f"""
+#: Contacts of rows `given`. One look into the index of suppressions per row, whatever the statistics say. No conflict
+#: is handled here: that costs every row a fifth of the statement, and who meets one is tried alone (`contacts`).
+NEW = f"""
     insert into workspace_contacts
         (id, workspace_id, email, name, company, job_title, phone, tags, custom_fields, email_opt_out,
          email_opt_out_at)
     select p.id, :workspace_id, nullif(p.patch ->> 'email', ''), nullif(p.patch ->> 'name', ''),
         nullif(p.patch ->> 'company', ''), nullif(p.patch ->> 'job_title', ''),
         nullif(p.patch ->> 'phone', ''),
-        array(select jsonb_array_elements_text(coalesce(p.patch -> 'tags', '[]'))),
-        jsonb_strip_nulls(coalesce(p.patch -> 'custom_fields', '{{}}')),
+        case when p.patch ? 'tags' then array(select jsonb_array_elements_text(p.patch -> 'tags')) else '{{}}' end,
+        case when p.patch ? 'custom_fields' then jsonb_strip_nulls(p.patch -> 'custom_fields') else '{{}}' end,
         coalesce((p.patch ->> 'email_opt_out')::boolean, false) or k.since is not null,
         case when (p.patch ->> 'email_opt_out')::boolean then now() else k.since end
-    from jsonb_to_recordset(cast(:rows as jsonb)) as p(id uuid, patch jsonb)
+    from given p
     left join lateral (
         select max(s.created_at) as since from suppressions s where s.workspace_id = :workspace_id
             and s.identity_key = integrations_identity_key(p.patch ->> 'email') and {_STANDS}
     ) k on true
-    on conflict do nothing
-    returning id::text, version, email_opt_out
+    returning id, version, email_opt_out
+"""  # noqa: S608 - built from constants only
+INSERT = text(
+    f"""
+    with given as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, patch jsonb)), made as ({NEW})
+    select id::text, version, email_opt_out from made
     """  # noqa: S608 - built from constants only
 )
 DELETE = text(

@@ -158,8 +158,8 @@ def insert_contacts(connection: Connection, workspace_id: UUID, writes: Sequence
     One whose address is suppressed by the person or an operator is opted out, whatever its fields say; see
     `update_contacts` for the exception and for the version that it is returned with.
     """
-    found = _insert(connection, workspace_id, writes)
-    return {key: each.version - each.is_kept_out for key, each in found.items()}
+    rows = [{"id": write.contact_id, "patch": to_patch(write.fields)} for write in writes]
+    return insert_rows(connection, INSERT, rows, {"workspace_id": workspace_id})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +189,23 @@ def _update_row(write: ContactWrite) -> dict[str, Any]:
 
 def _insert(connection: Connection, workspace_id: UUID, writes: Sequence[ContactWrite]) -> dict[str, _Written]:
     rows = [{"id": write.contact_id, "patch": to_patch(write.fields)} for write in writes]
-    found = _guarded(connection, INSERT, rows, {"workspace_id": workspace_id})
+    return _inserted(connection, INSERT, rows, {"workspace_id": workspace_id})
+
+
+def _inserted(
+    connection: Connection, statement: Any, rows: Sequence[Mapping[str, Any]], bound: Mapping[str, Any]
+) -> dict[str, _Written]:
+    found = _guarded(connection, statement, rows, bound)
     _lift(connection, [row for row in rows if row["id"] in found])
     return found
+
+
+def insert_rows(
+    connection: Connection, statement: Any, rows: Sequence[Mapping[str, Any]], bound: Mapping[str, Any]
+) -> dict[str, int]:
+    """`insert_contacts` by a statement that writes more than the contacts: `rows` have at least `id` and `patch`."""
+    found = _inserted(connection, statement, rows, bound)
+    return {key: each.version - each.is_kept_out for key, each in found.items()}
 
 
 def _lift(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -139,7 +139,18 @@ def _consent_patch(value: str) -> dict[str, Any]:
 
 def dump(values: Any) -> str:
     """A bound JSON parameter; texts in it are cleaned of what Postgres cannot hold."""
-    return json.dumps(_cleaned(values), ensure_ascii=False, default=str)
+    told = _to_text(values)
+    # JSON escapes a NUL and leaves halves of characters as they are: hardly any text has either.
+    is_clean = "\\u0000" not in told and clean_text(told) == told
+    return told if is_clean else _to_text(_cleaned(values))
+
+
+def _to_text(values: Any) -> str:
+    return json.dumps(values, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def _cleaned(value: Any) -> Any:

@@ -24,6 +24,7 @@ from integrations_pipeline.model import (
 )
 from integrations_pipeline.store import agenda, contacts, links
 from integrations_pipeline.store import changes as journal
+from integrations_pipeline.store.arrivals import Arrival
 from integrations_pipeline.store.changes import JournalScope, StateChange
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.database import Connection
@@ -87,9 +88,16 @@ class Ledger:
         }
         self._applied: set[tuple[str | None, Side]] = set()
 
+    @property
+    def count(self) -> int:
+        """How many changes the plan has."""
+        return len(self._plan.changes)
+
     def record_planned(self, connection: Connection) -> None:
-        """Write every change of the plan down before anything is tried."""
-        journal.record_changes(connection, self.scope, self._plan.changes, ChangeState.PLANNED)
+        """Write down what will be asked of the provider, before anything is tried. A change here is written down by
+        the transaction that makes it, in which it has its end too."""
+        ahead = [change for change in self._plan.changes if change.side is Side.REMOTE]
+        journal.record_changes(connection, self.scope, ahead, ChangeState.PLANNED)
 
     def record_intents(self, connection: Connection, changes: Iterable[Change]) -> None:
         """The write-ahead mark: from here on the provider may have seen the change."""
@@ -108,12 +116,27 @@ class Ledger:
         applied = [outcome for outcome in outcomes if outcome.state is ChangeState.APPLIED]
         self._applied.update((outcome.change.contact_id, outcome.change.side) for outcome in applied)
         self._advance(connection, applied)
-        journal.record_states(connection, [self._state(outcome) for outcome in outcomes])
+        self._record(connection, outcomes)
         lost = [*map(_of_lost, filter(_lacks, outcomes))]
         journal.record_changes(connection, self.scope, lost, ChangeState.FAILED)
         failed = [self._failed(each.change, each) for each in outcomes if each.state is ChangeState.FAILED]
         failed += [self._failed(change) for change in lost]
         agenda.add_items(connection, self.scope, failed)
+        self.outcomes.extend(outcomes)
+
+    def _record(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
+        here = [outcome for outcome in outcomes if outcome.change.side is Side.LOCAL]
+        journal.record_ends(connection, self.scope, [(each.change, self._state(each)) for each in here])
+        there = [self._state(outcome) for outcome in outcomes if outcome.change.side is Side.REMOTE]
+        journal.record_states(connection, there)
+
+    def arrival(self, change: Change, contact_id: str) -> Arrival:
+        """A create here of somebody new, as it is to be made."""
+        outcome = Outcome(change=change, state=ChangeState.APPLIED)
+        return Arrival(contact_id=contact_id, change=change, fingerprint=self._fingerprint(outcome))
+
+    def note_arrived(self, outcomes: Sequence[Outcome]) -> None:
+        """These were made with their links and journal rows, and nothing waits of them."""
         self.outcomes.extend(outcomes)
 
     def untried(self, reason: str) -> list[Outcome]:
@@ -176,8 +199,6 @@ class Ledger:
         change = outcome.change
         contact_id = change.contact_id or outcome.contact_id or ""
         is_settled = self._open[change.contact_id] <= 0 and change.contact_id not in self._blocked
-        if change.contact_id is None:
-            is_settled = True
         return LinkWrite(
             contact_id=contact_id,
             external_id=outcome.external_id or change.external_id or "",

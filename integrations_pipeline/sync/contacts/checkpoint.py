@@ -27,7 +27,6 @@ from integrations_pipeline.store.changes import JournalScope, StateChange
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.sync.contacts.extract import Extracted
 from integrations_pipeline.sync.contacts.questions import Settled, settle_questions, settle_retries, settle_stopped
-from integrations_pipeline.sync.contacts.settled import settled
 from integrations_pipeline.sync.reading import MAX_RETRY, complete_partials, gather
 from integrations_pipeline.sync.runtime import Run
 
@@ -51,7 +50,7 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
             _write(connection, run, each, scope)
         journal.supersede_failed(connection, scope, sides)
         agenda.remove_failed(connection, scope, sides)
-        links.note_fingerprints(connection, run.connection.id, _noted(extracted, plan, outcomes))
+        links.note_fingerprints(connection, run.connection.id, _noted(extracted, outcomes))
         if direction is not Direction.TO_EXTERNAL:
             read_whole_at = run.runtime.clock() if extracted.is_complete else None
             connections.save_cursor(connection, run.connection.id, stored.to_json(), read_whole_at)
@@ -60,11 +59,10 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
         connections.record_success(connection, run.connection.id, is_due_again=is_due_again)
 
 
-def _noted(extracted: Extracted, plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, str]:
+def _noted(extracted: Extracted, outcomes: Sequence[Outcome]) -> dict[str, str]:
     """Fingerprints of records that are as agreed; those of which something was taken here have theirs from then."""
     taken = {outcome.change.external_id for outcome in outcomes}
-    found = settled(extracted.world, plan, extracted.fingerprints)
-    return {key: fingerprint for key, fingerprint in found.items() if key not in taken}
+    return {key: fingerprint for key, fingerprint in extracted.fingerprints.items() if key not in taken}
 
 
 def _write(connection: Connection, run: Run, change: Settled, scope: JournalScope) -> None:

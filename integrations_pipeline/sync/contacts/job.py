@@ -69,11 +69,12 @@ class ContactsJob:
         self.read_calls = run.call_count - before
         self.plan, self.left_out = _chosen(run, found, self.plan_id)
         local_names = {rule.name for rule in run.rules if rule.to_local and self.ways.allows(Side.LOCAL)}
+        self.extracted = _settling(self.extracted, self.plan)
         known = Known(
             recent=self.extracted.recent,
             local_names=frozenset(local_names),
             waiting=run.agenda,
-            fingerprints=settled(self.extracted.world, self.plan, self.extracted.fingerprints),
+            fingerprints=self.extracted.fingerprints,
         )
         self.ledger = Ledger(self.scope, self.plan, known)
         load(run, self.plan, self.ledger)
@@ -156,6 +157,11 @@ class ContactsJob:
             journal.close_plan(connection, self.plan_id)
             # What the preview did not show waits for a run of its own: the cursor stays before it.
             connections.record_success(connection, run.connection.id, is_due_again=True)
+
+
+def _settling(extracted: Extracted, plan: Plan) -> Extracted:
+    """Of the fingerprints only those of records that will be as agreed."""
+    return replace(extracted, fingerprints=settled(extracted.world, plan, extracted.fingerprints))
 
 
 def _ways(spec: ProviderSpec, wanted: Direction) -> Direction | None:

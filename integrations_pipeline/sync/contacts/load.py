@@ -1,8 +1,8 @@
 """Stage 3: apply a plan. Intents before writes, the base only on acknowledgement, record by record.
 
-    journal: all changes planned
+    journal: all changes at the provider planned
       → unlinks, links, agreements   one transaction
-      → local writes                 one transaction per batch, guarded by the contact's version
+      → local writes                 one transaction per batch with its journal rows, guarded by the contact's version
       → remote writes                `deliver`: re-read, intent, request, acknowledgement
 
 Belongs here: the order, and the local side. Does not: deciding. Killed anywhere, the journal tells what was
@@ -12,9 +12,11 @@ in flight, the base holds only what both sides acknowledged, and the next run pl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
+from uuid import UUID
 
 from integrations_pipeline.model import Agreement, Change, ChangeKind, ChangeState, Outcome, Plan, Side
 from integrations_pipeline.store import contacts, handover, links
+from integrations_pipeline.store.arrivals import make_contacts
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.links import LinkWrite
@@ -24,6 +26,9 @@ from integrations_pipeline.sync.runtime import Run
 
 #: Contacts written per local transaction: long enough to be fast, short enough not to block editors.
 LOCAL_BATCH = 500
+
+#: The same for people who are new: nobody edits them yet.
+NEWCOMERS = 2_000
 
 #: The same for contacts that get another e-mail: a line of them is written in one transaction.
 MOVERS = 5_000
@@ -43,12 +48,32 @@ def load(run: Run, plan: Plan, ledger: Ledger) -> None:
         ledger.record_planned(connection)
         _book_keeping(run, plan, ledger, connection)
     local = [change for change in plan.changes if change.side is Side.LOCAL]
-    for kind in (ChangeKind.DELETE, ChangeKind.UPDATE, ChangeKind.CREATE):
+    for kind in (ChangeKind.DELETE, ChangeKind.UPDATE):
         for batch in _batches([change for change in local if change.kind is kind]):
-            with run.session.begin() as connection:
-                ledger.acknowledge(connection, _write_local(run, kind, batch, ledger, connection))
-            run.progress("write local", len(ledger.outcomes), len(plan.changes))
+            _write_batch(run, kind, batch, ledger)
+    created = [change for change in local if change.kind is ChangeKind.CREATE]
+    for batch in chunks([change for change in created if change.contact_id is None], NEWCOMERS):
+        _welcome(run, batch, ledger)
+    for batch in chunks([change for change in created if change.contact_id is not None], LOCAL_BATCH):
+        _write_batch(run, ChangeKind.CREATE, batch, ledger)
     deliver(run, [change for change in plan.changes if change.side is Side.REMOTE], ledger)
+
+
+def _write_batch(run: Run, kind: ChangeKind, batch: Sequence[Change], ledger: Ledger) -> None:
+    with run.session.begin() as connection:
+        ledger.acknowledge(connection, _write_local(kind, batch, ledger, connection, run.connection.workspace_id))
+    run.progress("write local", len(ledger.outcomes), ledger.count)
+
+
+def _welcome(run: Run, batch: Sequence[Change], ledger: Ledger) -> None:
+    """Make contacts of people who never were in the workspace."""
+    ids = [str(run.runtime.new_id()) for _ in batch]
+    with run.session.begin() as connection:
+        arrivals = [ledger.arrival(change, key) for change, key in zip(batch, ids, strict=True)]
+        made = make_contacts(connection, ledger.scope, arrivals)
+        ledger.note_arrived([_applied(each.change, each.contact_id) for each in arrivals if each.contact_id in made])
+        ledger.acknowledge(connection, [_missed(each.change, {}) for each in arrivals if each.contact_id not in made])
+    run.progress("write local", len(ledger.outcomes), ledger.count)
 
 
 def _batches(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
@@ -82,9 +107,9 @@ def _agreed(agreement: Agreement) -> LinkWrite:
 
 
 def _write_local(
-    run: Run, kind: ChangeKind, batch: Sequence[Change], ledger: Ledger, connection: Connection
+    kind: ChangeKind, batch: Sequence[Change], ledger: Ledger, connection: Connection, workspace_id: UUID
 ) -> list[Outcome]:
-    ids = {change.id: change.contact_id or str(run.runtime.new_id()) for change in batch}
+    ids = {change.id: change.contact_id or "" for change in batch}
     writes = [
         ContactWrite(contact_id=ids[change.id], fields=change.after, version=change.expected_version)
         for change in batch
@@ -96,7 +121,7 @@ def _write_local(
         missed = [write for write in writes if EMAIL in write.fields and write.contact_id not in written]
         written |= handover.hand_over(connection, missed) if len(missed) > 1 else {}
     else:
-        written = _create_local(run, batch, writes, connection)
+        written = contacts.restore_contacts(connection, workspace_id, writes)
     for contact_id, version in written.items():
         ledger.note_version(contact_id, version)
     seen = contacts.read_versions(connection, [key for key in ids.values() if key not in written])
@@ -133,17 +158,6 @@ def _write_rest(connection: Connection, changes: Sequence[Change]) -> dict[str, 
         if fields
     ]
     return contacts.update_contacts(connection, writes) if writes else {}
-
-
-def _create_local(
-    run: Run, batch: Sequence[Change], writes: Sequence[ContactWrite], connection: Connection
-) -> dict[str, int]:
-    """New contacts in one statement; contacts that a delete is undone for come back under their old id."""
-    workspace_id = run.connection.workspace_id
-    new = [write for change, write in zip(batch, writes, strict=True) if change.contact_id is None]
-    old = [write for change, write in zip(batch, writes, strict=True) if change.contact_id is not None]
-    made = contacts.insert_contacts(connection, workspace_id, new)
-    return made | contacts.restore_contacts(connection, workspace_id, old)
 
 
 def _applied(change: Change, contact_id: str | None = None) -> Outcome:

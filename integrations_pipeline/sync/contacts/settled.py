@@ -13,6 +13,9 @@ from integrations_pipeline.engine.frames import Mask, changed_rows, positions, t
 from integrations_pipeline.engine.reader import World
 from integrations_pipeline.model import ChangeKind, Direction, Plan, Side
 
+#: Records that are looked at in Python at once: their fields are copied for it.
+AT_ONCE = 5_000
+
 
 def settled(world: World, plan: Plan, fingerprints: Mapping[str, str]) -> dict[str, str]:
     """Fingerprints, by record, of those whose every field both sides will agree on: nothing is written there, nothing
@@ -21,16 +24,17 @@ def settled(world: World, plan: Plan, fingerprints: Mapping[str, str]) -> dict[s
         return {}
     remote = world.remote.frame
     at = positions(remote.index, world.base["external_id"])
-    is_candidate = remote.index.isin(list(set(fingerprints) - _loud(plan))) & _is_own(world, at)
+    loud = _loud(plan)
+    is_quiet = [key in fingerprints and key not in loud for key in texts(remote.index)]
+    is_candidate = np.array(is_quiet, dtype=bool) & _is_own(world, at)
     is_same = np.zeros(len(remote), dtype=bool)
     is_same[at >= 0] = ~changed_rows(
         world.base, remote, positions(world.base["external_id"], remote.index), world.rules
     )[at[at >= 0]]
-    agreed = _agreed(plan)
-    chosen = texts(remote.index, np.flatnonzero(is_candidate & is_same))
+    chosen = set(texts(remote.index, np.flatnonzero(is_candidate & is_same)))
     rest = np.flatnonzero(is_candidate & ~is_same)
-    chosen += _reconciled(world, rest, at[rest], agreed)
-    return {key: fingerprints[key] for key in chosen}
+    chosen.update(_reconciled(world, rest, at[rest], _agreed(plan)))
+    return {key: found for key, found in fingerprints.items() if key in chosen}
 
 
 def _loud(plan: Plan) -> set[str | None]:
@@ -47,22 +51,25 @@ def _is_own(world: World, at: "np.typing.NDArray[np.int64]") -> Mask:
     remote = world.remote.frame
     if "contact_key" not in remote.columns or not len(remote):
         return np.ones(len(remote), dtype=bool)
-    owners = np.array(texts(world.base.index), dtype=object)
     keys = np.array(texts(remote["contact_key"]), dtype=object)
+    if not any(keys):
+        return np.ones(len(remote), dtype=bool)
+    owners = np.array(texts(world.base.index), dtype=object)
     own = np.where(at >= 0, owners[at] if len(owners) else "", "")
     result: Mask = (keys == "") | (keys == own)
     return result
 
 
-def _agreed(plan: Plan) -> dict[str, dict[str, str]]:
+def _agreed(plan: Plan) -> dict[str, Mapping[str, str]]:
     """What the base of a record gets, by its id."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, Mapping[str, str]] = {}
     taken: Iterable[tuple[str | None, Mapping[str, str]]] = (
         *((change.external_id, change.agreed) for change in plan.changes if change.side is Side.LOCAL),
         *((each.external_id, each.agreed) for each in plan.agreements),
     )
     for external_id, values in taken:
-        found.setdefault(external_id or "", {}).update(values)
+        key = external_id or ""
+        found[key] = {**found[key], **values} if key in found else values
     return found
 
 
@@ -72,14 +79,20 @@ def _reconciled(
     at: "np.typing.NDArray[np.int64]",
     agreed: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
-    ids = texts(world.remote.frame.index, rest)
-    rows = told_rows(world.remote.frame, rest, world.columns)
-    bases = _bases(world.base, at, world.columns)
     return [
         key
-        for key, row, base in zip(ids, rows, bases, strict=True)
-        if key in agreed and not differing(row, {**base, **agreed[key]}, world.rules)
+        for start in range(0, len(rest), AT_ONCE)
+        for key, row, base in _rows(world, rest[start : start + AT_ONCE], at[start : start + AT_ONCE])
+        if key in agreed and (row == agreed[key] or not differing(row, {**base, **agreed[key]}, world.rules))
     ]
+
+
+def _rows(
+    world: World, rest: "np.typing.NDArray[np.int64]", at: "np.typing.NDArray[np.int64]"
+) -> Iterable[tuple[str, dict[str, str], dict[str, str]]]:
+    frame = world.remote.frame
+    rows = told_rows(frame, rest, world.columns)
+    return zip(texts(frame.index, rest), rows, _bases(world.base, at, world.columns), strict=True)
 
 
 def _bases(base: pd.DataFrame, at: "np.typing.NDArray[np.int64]", columns: list[str]) -> list[dict[str, str]]:
