@@ -17,6 +17,16 @@ from integrations_pipeline.store.rows import dump
 MAX_ERRORS = 100
 #: Of a column `integer`.
 MOST_INTEGER = 2_147_483_647
+_OPEN = text(
+    """
+    insert into integration_sync_logs
+        (workspace_id, connection_id, direction, run_id, dagster_run_id, status, metadata, started_at)
+    select :workspace_id, :connection_id, direction, :run_id, :dagster_run_id, 'running', cast(:metadata as jsonb),
+        clock_timestamp()
+    from unnest(cast(:directions as text[])) as direction
+    returning direction, id
+    """
+)
 _CLOSE = text(
     f"""
     update integration_sync_logs set
@@ -53,24 +63,23 @@ class LogStart:
 
 def open_log(connection: Connection, start: LogStart) -> UUID:
     """Open the row of one direction of a run; it says `running` until it is closed."""
-    statement = text(
-        "insert into integration_sync_logs "
-        "(workspace_id, connection_id, direction, run_id, dagster_run_id, status, metadata, started_at) values "
-        "(:workspace_id, :connection_id, :direction, :run_id, :dagster_run_id, 'running', "
-        "cast(:metadata as jsonb), clock_timestamp()) returning id"
-    )
+    return open_logs(connection, start, [start.direction])[start.direction]
+
+
+def open_logs(connection: Connection, start: LogStart, directions: Sequence[Direction]) -> dict[Direction, UUID]:
+    """`open_log` for each of these directions, in one statement; the one that `start` tells does not count."""
     # Dagster's pages have this path below whatever address its UI has.
     link = {"dagster_run": f"/runs/{start.dagster_run_id}"} if start.dagster_run_id else {}
     bound = {
         "workspace_id": start.workspace_id,
         "connection_id": start.connection_id,
-        "direction": start.direction.value,
         "run_id": start.run_id,
         "dagster_run_id": start.dagster_run_id,
         "metadata": dump(link),
+        "directions": [direction.value for direction in directions],
     }
-    found: UUID = connection.execute(statement, bound).scalar_one()
-    return found
+    found = {row.direction: row.id for row in connection.execute(_OPEN, bound)}
+    return {direction: found[direction.value] for direction in directions}
 
 
 def close_log(connection: Connection, log_id: UUID, end: LogEnd) -> None:

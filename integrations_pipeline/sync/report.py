@@ -109,20 +109,17 @@ class LogBook:
     @classmethod
     def open(cls, run: Run, direction: Direction, dagster_run_id: str | None) -> "LogBook":
         with run.session.begin() as connection:
-            log_ids = {
-                wanted: sync_log.open_log(
-                    connection,
-                    LogStart(
-                        workspace_id=run.connection.workspace_id,
-                        connection_id=run.connection.id,
-                        direction=wanted,
-                        run_id=run.run_id,
-                        dagster_run_id=dagster_run_id,
-                    ),
-                )
-                for side, wanted in DIRECTION_OF.items()
-                if direction.allows(side)
-            }
+            log_ids = sync_log.open_logs(
+                connection,
+                LogStart(
+                    workspace_id=run.connection.workspace_id,
+                    connection_id=run.connection.id,
+                    direction=direction,
+                    run_id=run.run_id,
+                    dagster_run_id=dagster_run_id,
+                ),
+                [wanted for side, wanted in DIRECTION_OF.items() if direction.allows(side)],
+            )
         return cls(log_ids, run.runtime.clock())
 
     @property
