@@ -62,7 +62,7 @@ class FailureBoard:
         if shown is not None:
             blank = {label: dg.MetadataValue.null() for label in shown.metadata if label not in metadata}
             self.observe(key, slug, {**metadata, **blank})
-        elif planned := self._planned.get((key, slug)):
+        elif planned := self._planned_of(key, slug):
             first = dg.AssetMaterialization(asset_key=key, partition=slug, metadata=metadata)
             self._instance.report_runless_asset_event(first)
             self._instance.report_dagster_event(planned, self._run_id)
@@ -71,6 +71,20 @@ class FailureBoard:
         """As `show`, without asking what is there: cheaper, for many at once. Labels of others stay visible."""
         observed = dg.AssetObservation(asset_key=key, partition=slug, metadata=metadata)
         self._instance.report_runless_asset_event(observed)
+        if (key, slug) not in self._planned and (planned := self._planned_of(key, slug)):
+            self._instance.report_dagster_event(planned, self._run_id)
+
+    def has_planned(self, slug: str) -> bool:
+        """Whether the run planned this partition by itself: without an event it counts as failed."""
+        return any(partition == slug for _, partition in self._planned)
+
+    def _planned_of(self, key: dg.AssetKey, slug: str) -> dg.DagsterEvent | None:
+        """By which event the run planned this partition; a run of those that are due planned the asset (`storage`)."""
+        known = self._planned.get((key, slug))
+        whole = self._planned.get((key, None))
+        if known or whole is None:
+            return known
+        return whole._replace(event_specific_data=whole.asset_materialization_planned_data._replace(partition=slug))
 
     @cached_property
     def _planned(self) -> Mapping[tuple[dg.AssetKey | None, str | None], dg.DagsterEvent]:

@@ -20,6 +20,8 @@ SMALLEST_SHARD, LARGEST_SHARD, SHARDS = 100, 250, 4
 MAX_DELETES_PER_TICK = 300
 #: States of a backfill that is not over, and how many are looked at.
 _BACKFILLING, NEWEST_BACKFILLS = ("REQUESTED", "CANCELING", "FAILING"), 20
+#: Run tag: take only those that are due. Such a run is the fleet's own, and no person's.
+ONLY_DUE = "integrations/only_due"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 SINGLE = "dagster/partition"
@@ -54,7 +56,8 @@ def run_partitions(context: dg.AssetExecutionContext) -> list[str]:
     """The workspaces that this run was made for, also if some were deleted while it waited.
 
     Dagster resolves a range when the run executes, and refuses it whole if its first or last partition is
-    gone by then. What it planned when the run was made is on record, so the rest need not suffer.
+    gone by then. What it planned when the run was made is on record, so the rest need not suffer; except for a run of
+    those that are due (`storage`): there it is nobody, and the next tick asks for them anew.
     """
     try:
         return list(context.partition_keys)

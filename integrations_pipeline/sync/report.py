@@ -94,6 +94,24 @@ class SyncReport:
         }
 
 
+def is_quiet(report: SyncReport) -> bool:
+    """Whether a sync found nothing to do and leaves nobody a question. One that read everything is not quiet: once a
+    day there is something to show."""
+    has_questions = report.held or report.conflicts or report.settling or report.stopped_fields or report.notices
+    return (
+        report.status is RunStatus.SUCCESS
+        and not has_questions
+        and not any(_is_telling(result) for result in report.results)
+    )
+
+
+def _is_telling(result: SyncResult) -> bool:
+    counted = any(getattr(result, name) for name in COUNT_NAMES if name != "records_unchanged")
+    read = result.metadata.get("read", "incremental")
+    more = any(value for name, value in result.metadata.items() if name != "read")
+    return counted or read != "incremental" or more or bool(result.errors)
+
+
 class LogBook:
     """The log rows of one run: one per direction, opened before the work and closed after it."""
 
