@@ -29,12 +29,15 @@ _OPEN = text(
 )
 _CLOSE = text(
     f"""
-    update integration_sync_logs set
-        {", ".join(f"{name} = :{name}" for name in COUNT_NAMES)},
-        errors = cast(:errors as jsonb), status = :status, api_calls = :api_calls,
-        metadata = metadata || cast(:metadata as jsonb), completed_at = clock_timestamp(),
-        duration_ms = least(2147483647, extract(epoch from clock_timestamp() - started_at) * 1000)::integer
-    where id = :id
+    update integration_sync_logs l set
+        {", ".join(f"{name} = told.{name}" for name in COUNT_NAMES)},
+        errors = told.errors, status = told.status, api_calls = told.api_calls,
+        metadata = l.metadata || told.metadata, completed_at = clock_timestamp(),
+        duration_ms = least(2147483647, extract(epoch from clock_timestamp() - l.started_at) * 1000)::integer
+    from jsonb_to_recordset(cast(:ends as jsonb)) as told (
+        id uuid, {", ".join(f"{name} integer" for name in COUNT_NAMES)},
+        errors jsonb, status text, api_calls integer, metadata jsonb)
+    where l.id = told.id
     """  # noqa: S608 - built from constants only
 )
 
@@ -83,17 +86,23 @@ def open_logs(connection: Connection, start: LogStart, directions: Sequence[Dire
 
 
 def close_log(connection: Connection, log_id: UUID, end: LogEnd) -> None:
-    connection.execute(
-        _CLOSE,
+    close_logs(connection, {log_id: end})
+
+
+def close_logs(connection: Connection, ends: Mapping[UUID, LogEnd]) -> None:
+    """Close these rows, in one statement."""
+    rows = [
         {
-            "id": log_id,
+            "id": str(log_id),
             "status": end.status.value,
-            "errors": dump(_shortened(end.errors)),
+            "errors": _shortened(end.errors),
             "api_calls": end.api_calls,
-            "metadata": dump(dict(end.metadata)),
+            "metadata": dict(end.metadata),
             **{name: end.counts.get(name, 0) for name in COUNT_NAMES},
-        },
-    )
+        }
+        for log_id, end in ends.items()
+    ]
+    connection.execute(_CLOSE, {"ends": dump(rows)})
 
 
 def record_result(connection: Connection, workspace_id: UUID, connection_id: UUID, result: SyncResult) -> None:

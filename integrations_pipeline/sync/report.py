@@ -188,21 +188,28 @@ class LogBook:
         now = run.runtime.clock()
         with run.session.begin() as connection:
             _record_stops(run, connection, tallies)
-            for direction, log_id in self._log_ids.items():
-                counts = _sum(tallies, direction)
-                found = [line for told in tallies for line in told.errors.get(direction, ())]
-                errors = [self._error, *found] if self._error else found
-                result = _result(direction, counts, self._started_at, now, metadata)
-                is_success = status is not RunStatus.FAILED
-                self._results.append(replace(result, success=is_success, errors=tuple(errors)))
-                end = LogEnd(
-                    status=status,
-                    counts=counts,
-                    errors=errors,
-                    api_calls=self._calls_of(direction),
-                    metadata=metadata,
-                )
-                sync_log.close_log(connection, log_id, end)
+            ends = {
+                log_id: self._end_of(direction, tallies, now, metadata) for direction, log_id in self._log_ids.items()
+            }
+            sync_log.close_logs(connection, ends)
+
+    def _end_of(
+        self, direction: Direction, tallies: Sequence[Tally], now: datetime, metadata: Mapping[str, Any]
+    ) -> LogEnd:
+        """How the direction ended; its result is kept for the report."""
+        counts = _sum(tallies, direction)
+        found = [line for told in tallies for line in told.errors.get(direction, ())]
+        errors = [self._error, *found] if self._error else found
+        result = _result(direction, counts, self._started_at, now, metadata)
+        is_success = self._status is not RunStatus.FAILED
+        self._results.append(replace(result, success=is_success, errors=tuple(errors)))
+        return LogEnd(
+            status=self._status,
+            counts=counts,
+            errors=errors,
+            api_calls=self._calls_of(direction),
+            metadata=metadata,
+        )
 
     def _calls_of(self, direction: Direction) -> int:
         if len(self._log_ids) == 1:
