@@ -84,7 +84,8 @@ class FailureBoard:
         whole = self._planned.get((key, None))
         if known or whole is None:
             return known
-        return whole._replace(event_specific_data=whole.asset_materialization_planned_data._replace(partition=slug))
+        own = whole.asset_materialization_planned_data._replace(partition=slug, partitions_subset=None)
+        return whole._replace(event_specific_data=own)
 
     @cached_property
     def _planned(self) -> Mapping[tuple[dg.AssetKey | None, str | None], dg.DagsterEvent]:

@@ -56,8 +56,7 @@ def run_partitions(context: dg.AssetExecutionContext) -> list[str]:
     """The workspaces that this run was made for, also if some were deleted while it waited.
 
     Dagster resolves a range when the run executes, and refuses it whole if its first or last partition is
-    gone by then. What it planned when the run was made is on record, so the rest need not suffer; except for a run of
-    those that are due (`storage`): there it is nobody, and the next tick asks for them anew.
+    gone by then. What it planned when the run was made is on record, so the rest need not suffer.
     """
     try:
         return list(context.partition_keys)
@@ -66,7 +65,14 @@ def run_partitions(context: dg.AssetExecutionContext) -> list[str]:
             context.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
         )
         events = (record.event_log_entry.get_dagster_event() for record in planned.records)
-        return list(dict.fromkeys(event.partition for event in events if event.partition))
+        return list(dict.fromkeys(key for event in events for key in _planned(event)))
+
+
+def _planned(event: dg.DagsterEvent) -> Sequence[str]:
+    """The partitions of a planned event: its own, or those that it has in one (`storage`)."""
+    subset = event.asset_materialization_planned_data.partitions_subset
+    known = list(subset.get_partition_keys()) if subset else [event.partition]
+    return [key for key in known if key]
 
 
 def follow_connections(instance: dg.DagsterInstance, wanted: Mapping[str, Sequence[str]]) -> tuple[int, int]:

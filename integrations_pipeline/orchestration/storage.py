@@ -62,9 +62,18 @@ class BatchingEventLog(PostgresEventLogStorage):
         self._timer: threading.Timer | None = None
         super().__init__(*args, **kwargs)
 
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """Dagster hands over an asset's planned partitions in one event; `_store_planned` makes one of each."""
+        return True
+
     def store_event(self, event: dg.EventLogEntry) -> None:
         with self._lock:
-            if _type_of(event) is _MATERIALIZATION and event.get_dagster_event().partition:
+            kind = _type_of(event)
+            if kind is _PLANNED:
+                self.flush()
+                self._store_planned([event])
+            elif kind is _MATERIALIZATION and event.get_dagster_event().partition:
                 self._hold(event)
             else:
                 self.flush()
@@ -135,9 +144,9 @@ class BatchingEventLog(PostgresEventLogStorage):
 
     def _store_planned(self, events: Sequence[dg.EventLogEntry]) -> None:
         """The rows of an asset at once; the asset's own row says what the last of them says."""
-        is_automatic = self._tags_of(events[0].run_id).get(ONLY_DUE) == "true"
-        for found in _by_asset(events):
-            batch = [_of_all_partitions(found[0])] if is_automatic else found
+        if any(map(_subset, events)) and self._tags_of(events[0].run_id).get(ONLY_DUE) != "true":
+            events = [each for event in events for each in _of_each_partition(event)]
+        for batch in _by_asset(events):
             statement = self.prepare_insert_event_batch(batch)
             with self.run_connection() as connection:
                 ids = connection.execute(statement.returning(statement.table.c.id)).scalars().all()
@@ -155,11 +164,21 @@ def _by_asset(events: Sequence[dg.EventLogEntry]) -> list[list[dg.EventLogEntry]
     return list(groups.values())
 
 
-def _of_all_partitions(event: dg.EventLogEntry) -> dg.EventLogEntry:
-    """The same planned event without its partition, as Dagster stores those of assets that have none."""
+def _subset(event: dg.EventLogEntry) -> Any:
+    """The partitions of a planned event that has several."""
+    return event.get_dagster_event().asset_materialization_planned_data.partitions_subset
+
+
+def _of_each_partition(event: dg.EventLogEntry) -> Iterator[dg.EventLogEntry]:
+    """The planned event of several partitions as one of each; any other as it is."""
+    subset = _subset(event)
+    if subset is None:
+        yield event
+        return
     planned = event.get_dagster_event()
-    data = planned.asset_materialization_planned_data._replace(partition=None)
-    return event._replace(dagster_event=planned._replace(event_specific_data=data))
+    for key in subset.get_partition_keys():
+        own = planned.asset_materialization_planned_data._replace(partition=key, partitions_subset=None)
+        yield event._replace(dagster_event=planned._replace(event_specific_data=own))
 
 
 class PooledPostgresStorage(DagsterPostgresStorage):
