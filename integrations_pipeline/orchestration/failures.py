@@ -6,7 +6,8 @@ Dagster shows a partition's newest materialization, and in its place what was ob
 failure is an observation, with every label of that materialization: a materialization would count as done, for
 backfills and for whatever is automated on it. Where nothing was ever materialised, Dagster shows no observation
 either. There a materialization outside of any run carries the error, and what the run planned is told once more after
-it: the partition goes on counting as failed, and is not missing any more than it was.
+it: the partition goes on counting as failed, and is not missing any more than it was. A run of those that are due
+planned its assets and no partition (`storage`); there each partition that failed is planned here.
 """
 
 from collections.abc import Mapping

@@ -9,11 +9,13 @@ import pytest
 from integrations_pipeline.orchestration.checks import connections_key
 from integrations_pipeline.orchestration.instance import write_instance
 from integrations_pipeline.orchestration.partitions import ONLY_DUE, follow_connections
+from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.orchestration.storage import BATCH_VARIABLE
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.sync.run import SyncRequest, run_sync
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.orchestration.arrangement import ASSETS, PROVIDER, run, states, tick
+from integrations_pipeline_tests.orchestration.test_batches import DeletingSync
 from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_sandbox import FaultRule
 
@@ -42,11 +44,14 @@ def fleet(environment: Environment, instance: dg.DagsterInstance, slugs: Sequenc
 
 
 def due(
-    environment: Environment, instance: dg.DagsterInstance, slugs: Sequence[str] = SLUGS
+    environment: Environment,
+    instance: dg.DagsterInstance,
+    slugs: Sequence[str] = SLUGS,
+    sync: SyncResource | None = None,
 ) -> dg.ExecuteInProcessResult:
     """A run as the due sensor asks for it, with all of them due."""
     environment.rows("update integration_connections set next_sync_at = now() returning id")
-    return run(instance, slugs, tags={ONLY_DUE: "true"})
+    return run(instance, slugs, tags={ONLY_DUE: "true"}, sync=sync)
 
 
 def told(result: dg.ExecuteInProcessResult) -> set[str | None]:
@@ -224,3 +229,17 @@ def test_what_a_quiet_run_stores_does_not_grow_with_the_workspaces(
     stored = [len(instance.all_logs(due(environment, instance, some).run_id)) for some in (slugs[:2], slugs)]
 
     assert stored[0] == stored[1] <= 20
+
+
+def test_a_range_that_lost_an_end_while_it_waited_takes_the_others(
+    environment: Environment, instance: dg.DagsterInstance
+) -> None:
+    fleet(environment, instance)
+    environment.rows("delete from workspaces where slug = 'alpha' returning id")
+    edit(environment, "gamma")
+
+    result = due(environment, instance, sync=DeletingSync(slugs=["alpha"]))
+
+    assert result.success
+    assert told(result) == {"gamma"}
+    assert observed(instance) == {"synced": 2, "nothing_to_do": 1, "failed": 0, "skipped": 1}
