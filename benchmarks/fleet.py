@@ -17,9 +17,10 @@ from integrations_pipeline.store.health import read_health
 WORKSPACES = 1_000
 #: The ticks are measured with more: nothing is synced, so that costs little.
 TICKED = 10_000
-IDLE_PASSES = 2
-#: CPU milliseconds that a workspace with nothing to do may cost, all included.
-BUDGET_MS = 50
+#: The quiet sync after one that did something is shown once more; from the next on nothing is written to Dagster.
+QUIET_PASSES = ("quiet after it", "idle 1", "idle 2")
+#: CPU milliseconds that a workspace may cost, all included: with nothing to do, and where 1 % have an edit.
+BUDGET_MS, CHANGED_BUDGET_MS = 30, 80
 _HEADS = ("pass", "runs", "wall s", "run ms", "postgres ms", "start ms", "sum ms", "events", "log rows", "KB grown")
 
 
@@ -30,13 +31,17 @@ def run(count: int = WORKSPACES) -> None:
         follow_connections(world.instance, {PROVIDER: world.slugs})
         with most_connections(world) as most:
             rows = [_row("first sync", *_pass(world), count, start)]
-            for i in range(IDLE_PASSES):
+            for name in QUIET_PASSES:
                 world.make_all_due()
-                rows.append(_row(f"idle {i + 1}", *_pass(world), count, start))
-        print_table(f"fleet: {count:,} workspaces, CPU ms, events, log rows and KB per workspace", _HEADS, rows)
+                rows.append(_row(name, *_pass(world), count, start))
+            world.edit(max(1, count // 100))
+            world.make_all_due()
+            rows.append(_row("1 % changed", *_pass(world), count, start))
+        print_table(f"fleet: {count:,} workspaces, CPU ms, events, log rows and KB each", _HEADS, rows)
         told = ", ".join(f"{name} {n}" for name, n in sorted(most.items()))
         print(
-            f"\n  starting a run's process: {start:.1f} s CPU; budget {BUDGET_MS} ms; most connections at once: {told}"
+            f"\n  starting a run's process: {start:.1f} s CPU; budget {BUDGET_MS} ms idle, "
+            f"{CHANGED_BUDGET_MS} ms with 1 % changed; most connections at once: {told}"
         )
         _one_failure(world)
     _ticks(TICKED)

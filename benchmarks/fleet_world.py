@@ -93,6 +93,18 @@ class Fleet:
         with self.dagster.admin() as connection:
             return connection.execute(text(statement)).all()
 
+    def edit(self, count: int) -> None:
+        """Change a contact of each of the first so many workspaces."""
+        with self.program.database.admin() as connection:
+            connection.execute(
+                text(
+                    "update workspace_contacts set company = 'Elsewhere' where id in (select min(c.id::text)::uuid "
+                    "from workspace_contacts c join workspaces w on w.id = c.workspace_id "
+                    "where w.slug = any(:slugs) group by w.id)"
+                ),
+                {"slugs": list(self.slugs[:count])},
+            )
+
     def make_all_due(self) -> None:
         with self.program.database.admin() as connection:
             connection.execute(text("update integration_connections set next_sync_at = now() - interval '1 hour'"))

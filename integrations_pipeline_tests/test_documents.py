@@ -17,7 +17,8 @@ from integrations_pipeline.cli import app
 from integrations_pipeline.cli.output import Exit
 from integrations_pipeline.definitions import defs
 from integrations_pipeline.model import ChangeState, RunStatus
-from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE
+from integrations_pipeline.orchestration.batch import FULL
+from integrations_pipeline.orchestration.partitions import ONLY_DUE
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.store.tables import METADATA
 

@@ -12,9 +12,10 @@ from contextlib import closing
 import dagster as dg
 
 from integrations_pipeline.model import Direction
-from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE, Batch, BatchRequest, WorkspaceOutcome
+from integrations_pipeline.orchestration.batch import FULL, Batch, BatchRequest, WorkspaceOutcome
 from integrations_pipeline.orchestration.failures import FailureBoard, failure_metadata
-from integrations_pipeline.orchestration.partitions import run_partitions, workspace_partitions
+from integrations_pipeline.orchestration.partitions import ONLY_DUE, run_partitions, workspace_partitions
+from integrations_pipeline.orchestration.quiet import observe_connections, shown_as_done
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.orchestration.shapes import REGISTRY_KEY, dependencies, direction_of, key_of, shapes
 from integrations_pipeline.providers.base import ProviderSpec
@@ -56,13 +57,15 @@ def build_provider_assets(spec: ProviderSpec) -> dg.AssetsDefinition:
         request = _batch_request(context, spec)
         with sync.runtime() as runtime, runtime.database.presence(RUN_PREFIX + request.dagster_run_id):
             outcomes: list[WorkspaceOutcome] = []
+            shown = shown_as_done(context, spec, request.slugs) if request.is_only_due else set()
             with closing(Batch(runtime, request).outcomes()) as found:
                 for outcome in found:
                     outcomes.append(outcome)
-                    if outcome.is_done:
+                    if outcome.is_done and not (outcome.is_quiet and outcome.slug in shown):
                         yield from materializations(spec, outcome, context.selected_asset_keys)
         outcomes.sort(key=lambda outcome: request.slugs.index(outcome.slug))
         observe_registry(context.op_execution_context, outcomes)
+        observe_connections(context.op_execution_context, spec, outcomes)
         yield from _end(context, spec, outcomes)
 
     return provider_sync
@@ -123,15 +126,15 @@ def _end(
 ) -> Iterator[dg.AssetMaterialization]:
     """One line about those skipped; then failure, if any failed, naming them.
 
-    In a run that fails, Dagster shows every partition without an event as failed. So there the skipped ones
-    get one, except those in trouble: they shall go on being shown, and be among the failed to launch again.
+    In a run that fails, Dagster shows every partition that it planned and that has no event as failed. So there the
+    skipped ones get one, except those in trouble: they shall go on being shown, and be among those to launch again.
     """
     if any(outcome.failed for outcome in outcomes):
         board = FailureBoard(context.instance, context.run.run_id)
         for outcome in outcomes:
             if outcome.failed or outcome.trouble:
                 _show_failure(context, spec, board, outcome)
-            elif outcome.skipped:
+            elif outcome.skipped and board.has_planned(outcome.slug):
                 yield from _skipped(context, outcome)
     raise_failed(context.op_execution_context, outcomes)
 

@@ -22,14 +22,13 @@ from integrations_pipeline.store import connections, fleet
 from integrations_pipeline.store.faults import words_of
 from integrations_pipeline.store.fleet import Candidate
 from integrations_pipeline.sync.full_reads import is_full_read_due
-from integrations_pipeline.sync.report import SyncReport
+from integrations_pipeline.sync.report import SyncReport, is_quiet
 from integrations_pipeline.sync.run import SyncRequest, plan_only, run_sync
 from integrations_pipeline.sync.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-#: Run tags: take only those that are due; read everything instead of what changed.
-ONLY_DUE = "integrations/only_due"
+#: Run tag: read everything instead of what changed.
 FULL = "integrations/full"
 #: Workspaces that one step syncs at the same time, and how many more may have begun and wait for their provider; each
 #: of both holds one database connection.
@@ -59,8 +58,9 @@ class WorkspaceOutcome:
 
     `told`: the report of a sync that came so far, done or failed. `trouble`: why it should have been synced although
     it was skipped: its last sync failed, or the run did not come to it. Whatever shows that must go on doing so.
-    `is_busy`: it was skipped because somebody else syncs it. `waited_seconds`: for so long the provider made it wait,
-    and others were synced in its place.
+    `is_busy`: it was skipped because somebody else syncs it. `is_quiet`: it was due, nothing was found to do, and its
+    run before told the same. `waited_seconds`: for so long the provider made it wait, and others were synced in its
+    place.
     """
 
     slug: str
@@ -69,6 +69,7 @@ class WorkspaceOutcome:
     failed: str = ""
     trouble: str = ""
     is_busy: bool = False
+    is_quiet: bool = False
     waited_seconds: float = 0.0
 
     @property
@@ -167,7 +168,8 @@ class Batch:
         if told.report.status is RunStatus.FAILED:
             return self._failed(slug, told.report.error, told)
         self._breaker.note(has_failed=False)
-        return WorkspaceOutcome(slug=slug, told=told)
+        is_same = self._request.is_only_due and candidate.was_quiet
+        return WorkspaceOutcome(slug=slug, told=told, is_quiet=is_same and is_quiet(told.report))
 
     def _told(self, candidate: Candidate, report: SyncReport) -> Told:
         """The report with the e-mails of those it names; it is done either way, also if they cannot be read now."""

@@ -6,7 +6,8 @@ Dagster shows a partition's newest materialization, and in its place what was ob
 failure is an observation, with every label of that materialization: a materialization would count as done, for
 backfills and for whatever is automated on it. Where nothing was ever materialised, Dagster shows no observation
 either. There a materialization outside of any run carries the error, and what the run planned is told once more after
-it: the partition goes on counting as failed, and is not missing any more than it was.
+it: the partition goes on counting as failed, and is not missing any more than it was. A run of those that are due
+planned its assets and no partition (`storage`); there each partition that failed is planned here.
 """
 
 from collections.abc import Mapping
@@ -62,7 +63,7 @@ class FailureBoard:
         if shown is not None:
             blank = {label: dg.MetadataValue.null() for label in shown.metadata if label not in metadata}
             self.observe(key, slug, {**metadata, **blank})
-        elif planned := self._planned.get((key, slug)):
+        elif planned := self._planned_of(key, slug):
             first = dg.AssetMaterialization(asset_key=key, partition=slug, metadata=metadata)
             self._instance.report_runless_asset_event(first)
             self._instance.report_dagster_event(planned, self._run_id)
@@ -71,6 +72,21 @@ class FailureBoard:
         """As `show`, without asking what is there: cheaper, for many at once. Labels of others stay visible."""
         observed = dg.AssetObservation(asset_key=key, partition=slug, metadata=metadata)
         self._instance.report_runless_asset_event(observed)
+        if (key, slug) not in self._planned and (planned := self._planned_of(key, slug)):
+            self._instance.report_dagster_event(planned, self._run_id)
+
+    def has_planned(self, slug: str) -> bool:
+        """Whether the run planned this partition by itself: without an event it counts as failed."""
+        return any(partition == slug for _, partition in self._planned)
+
+    def _planned_of(self, key: dg.AssetKey, slug: str) -> dg.DagsterEvent | None:
+        """By which event the run planned this partition; a run of those that are due planned the asset (`storage`)."""
+        known = self._planned.get((key, slug))
+        whole = self._planned.get((key, None))
+        if known or whole is None:
+            return known
+        own = whole.asset_materialization_planned_data._replace(partition=slug, partitions_subset=None)
+        return whole._replace(event_specific_data=own)
 
     @cached_property
     def _planned(self) -> Mapping[tuple[dg.AssetKey | None, str | None], dg.DagsterEvent]:

@@ -20,6 +20,8 @@ SMALLEST_SHARD, LARGEST_SHARD, SHARDS = 100, 250, 4
 MAX_DELETES_PER_TICK = 300
 #: States of a backfill that is not over, and how many are looked at.
 _BACKFILLING, NEWEST_BACKFILLS = ("REQUESTED", "CANCELING", "FAILING"), 20
+#: Run tag: take only those that are due. Such a run is the fleet's own, and no person's.
+ONLY_DUE = "integrations/only_due"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 SINGLE = "dagster/partition"
@@ -63,7 +65,14 @@ def run_partitions(context: dg.AssetExecutionContext) -> list[str]:
             context.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
         )
         events = (record.event_log_entry.get_dagster_event() for record in planned.records)
-        return list(dict.fromkeys(event.partition for event in events if event.partition))
+        return list(dict.fromkeys(key for event in events for key in _planned(event)))
+
+
+def _planned(event: dg.DagsterEvent) -> Sequence[str]:
+    """The partitions of a planned event: its own, or those that it has in one (`storage`)."""
+    subset = event.asset_materialization_planned_data.partitions_subset
+    known = list(subset.get_partition_keys()) if subset else [event.partition]
+    return [key for key in known if key]
 
 
 def follow_connections(instance: dg.DagsterInstance, wanted: Mapping[str, Sequence[str]]) -> tuple[int, int]:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from integrations_pipeline.orchestration.batch import ONLY_DUE
 from integrations_pipeline.orchestration.due import LAUNCHES_SINCE, FailedLaunch, PendingRun, due_ranges
 from integrations_pipeline.orchestration.jobs import AUTOMATIC, job_name
 from integrations_pipeline.orchestration.partitions import (
+    ONLY_DUE,
     RANGE_END,
     RANGE_START,
     SINGLE,

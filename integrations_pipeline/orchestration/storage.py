@@ -12,7 +12,7 @@ they are not what it knows, and a test compares what both classes store.
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import groupby
@@ -22,6 +22,8 @@ import dagster as dg
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+
+from integrations_pipeline.orchestration.partitions import ONLY_DUE
 
 _log = logging.getLogger(__name__)
 
@@ -44,21 +46,34 @@ _MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
 class BatchingEventLog(PostgresEventLogStorage):
     """Stores planned events in one statement per asset, and materializations of partitions some at a time.
 
+    Of a run of those that are due, made every few minutes for the whole fleet, an asset is planned once and not once
+    per partition: most have nothing to do, and whoever fails is planned by itself then (`failures`).
+
     Materializations that wait are stored before any other event is, before anything is read through this
     object, and after `LONGEST_WAIT_SECONDS`. A process that is killed loses those of its last seconds: their
     workspaces then look as if the run had not come to them, while the sync log tells that it had.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, tags_of: Callable[[str], Mapping[str, str]] | None = None, **kwargs: Any) -> None:
+        self._tags_of = tags_of or (lambda _run_id: {})
         self._held: list[dg.EventLogEntry] = []
         self._lock = threading.RLock()
         self._is_flushing = False
         self._timer: threading.Timer | None = None
         super().__init__(*args, **kwargs)
 
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """Dagster hands over an asset's planned partitions in one event; `_store_planned` makes one of each."""
+        return True
+
     def store_event(self, event: dg.EventLogEntry) -> None:
         with self._lock:
-            if _type_of(event) is _MATERIALIZATION and event.get_dagster_event().partition:
+            kind = _type_of(event)
+            if kind is _PLANNED:
+                self.flush()
+                self._store_planned([event])
+            elif kind is _MATERIALIZATION and event.get_dagster_event().partition:
                 self._hold(event)
             else:
                 self.flush()
@@ -129,6 +144,8 @@ class BatchingEventLog(PostgresEventLogStorage):
 
     def _store_planned(self, events: Sequence[dg.EventLogEntry]) -> None:
         """The rows of an asset at once; the asset's own row says what the last of them says."""
+        if any(map(_subset, events)) and self._tags_of(events[0].run_id).get(ONLY_DUE) != "true":
+            events = [each for event in events for each in _of_each_partition(event)]
         for batch in _by_asset(events):
             statement = self.prepare_insert_event_batch(batch)
             with self.run_connection() as connection:
@@ -147,6 +164,23 @@ def _by_asset(events: Sequence[dg.EventLogEntry]) -> list[list[dg.EventLogEntry]
     return list(groups.values())
 
 
+def _subset(event: dg.EventLogEntry) -> Any:
+    """The partitions of a planned event that has several."""
+    return event.get_dagster_event().asset_materialization_planned_data.partitions_subset
+
+
+def _of_each_partition(event: dg.EventLogEntry) -> Iterator[dg.EventLogEntry]:
+    """The planned event of several partitions as one of each; any other as it is."""
+    subset = _subset(event)
+    if subset is None:
+        yield event
+        return
+    planned = event.get_dagster_event()
+    for key in subset.get_partition_keys():
+        own = planned.asset_materialization_planned_data._replace(partition=key, partitions_subset=None)
+        yield event._replace(dagster_event=planned._replace(event_specific_data=own))
+
+
 class PooledPostgresStorage(DagsterPostgresStorage):
     """Configured like Dagster's own, as `storage: custom:` in `dagster.yaml`."""
 
@@ -156,10 +190,14 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         os.environ.setdefault(BATCH_VARIABLE, str(BATCH_SIZE))
         provider = kwargs.get("token_provider")
         self._event_log_storage = BatchingEventLog(
-            self.postgres_url, self.should_autocreate_tables, token_provider=provider
+            self.postgres_url, self.should_autocreate_tables, token_provider=provider, tags_of=self._tags_of
         )
         for name in _PARTS:
             getattr(self, name)._engine = _engine(self.postgres_url, provider)
+
+    def _tags_of(self, run_id: str) -> Mapping[str, str]:
+        found = self._run_storage.get_runs(dg.RunsFilter(run_ids=[run_id]))
+        return found[0].tags if found else {}
 
     def _require_known_parts(self) -> None:
         unknown = [name for name in _PARTS if not hasattr(getattr(self, name, None), "_engine")]

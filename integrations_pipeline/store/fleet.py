@@ -12,12 +12,29 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from integrations_pipeline.model import COUNT_NAMES
 from integrations_pipeline.store import changes, connections, sync_log
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.sync_log import Activity
 
 #: How a session that works for a run is named in Postgres, followed by the run's id (`sync.run`).
 RUN_PREFIX = "run "
+
+
+_DONE = " + ".join(f"l.{name}" for name in COUNT_NAMES if name != "records_unchanged")
+_CANDIDATE = text(
+    f"""
+    select w.id as workspace_id, c.id as connection_id, c.status, c.sync_enabled, c.error_count, c.next_sync_at,
+        c.error_message, c.last_full_at, integrations_spread(c.id) as share, coalesce((
+            select count(*) = 2 and count(distinct l.run_id) = 1 and bool_and(
+                l.status = 'success' and l.dagster_run_id is not null and l.errors = '[]' and {_DONE} = 0)
+            from (
+                select * from integration_sync_logs where connection_id = c.id order by started_at desc limit 2) l
+        ), false) as was_quiet
+    from workspaces w left join integration_connections c on c.workspace_id = w.id and c.integration_type = :type
+    where w.slug = :slug
+    """  # noqa: S608 - built from constants only
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +86,8 @@ def connected_workspaces(connection: Connection) -> dict[str, list[str]]:
 class Candidate:
     """A workspace that is to be synced, and its connection as it is now; without one the rest is None.
 
-    `share`: the connection's own number in [0, 1), always the same (`integrations_spread`).
+    `share`: the connection's own number in [0, 1), always the same (`integrations_spread`). `was_quiet`: its last run
+    was one of Dagster's, went both ways, and found nothing to do.
     """
 
     workspace_id: UUID
@@ -81,17 +99,12 @@ class Candidate:
     error_message: str | None = None
     last_full_at: datetime | None = None
     share: float | None = None
+    was_quiet: bool = False
 
 
 def read_candidate(connection: Connection, slug: str, integration_type: str) -> Candidate | None:
     """The workspace with this slug, or None if there is none (any more)."""
-    statement = text(
-        "select w.id as workspace_id, c.id as connection_id, c.status, c.sync_enabled, c.error_count, c.next_sync_at, "
-        "c.error_message, c.last_full_at, integrations_spread(c.id) as share "
-        "from workspaces w left join integration_connections c "
-        "on c.workspace_id = w.id and c.integration_type = :type where w.slug = :slug"
-    )
-    row = connection.execute(statement, {"slug": slug, "type": integration_type}).one_or_none()
+    row = connection.execute(_CANDIDATE, {"slug": slug, "type": integration_type}).one_or_none()
     return Candidate(**row._mapping) if row else None
 
 

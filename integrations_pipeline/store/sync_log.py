@@ -17,14 +17,27 @@ from integrations_pipeline.store.rows import dump
 MAX_ERRORS = 100
 #: Of a column `integer`.
 MOST_INTEGER = 2_147_483_647
+_OPEN = text(
+    """
+    insert into integration_sync_logs
+        (workspace_id, connection_id, direction, run_id, dagster_run_id, status, metadata, started_at)
+    select :workspace_id, :connection_id, direction, :run_id, :dagster_run_id, 'running', cast(:metadata as jsonb),
+        clock_timestamp()
+    from unnest(cast(:directions as text[])) as direction
+    returning direction, id
+    """
+)
 _CLOSE = text(
     f"""
-    update integration_sync_logs set
-        {", ".join(f"{name} = :{name}" for name in COUNT_NAMES)},
-        errors = cast(:errors as jsonb), status = :status, api_calls = :api_calls,
-        metadata = metadata || cast(:metadata as jsonb), completed_at = clock_timestamp(),
-        duration_ms = least(2147483647, extract(epoch from clock_timestamp() - started_at) * 1000)::integer
-    where id = :id
+    update integration_sync_logs l set
+        {", ".join(f"{name} = told.{name}" for name in COUNT_NAMES)},
+        errors = told.errors, status = told.status, api_calls = told.api_calls,
+        metadata = l.metadata || told.metadata, completed_at = clock_timestamp(),
+        duration_ms = least(2147483647, extract(epoch from clock_timestamp() - l.started_at) * 1000)::integer
+    from jsonb_to_recordset(cast(:ends as jsonb)) as told (
+        id uuid, {", ".join(f"{name} integer" for name in COUNT_NAMES)},
+        errors jsonb, status text, api_calls integer, metadata jsonb)
+    where l.id = told.id
     """  # noqa: S608 - built from constants only
 )
 
@@ -53,38 +66,43 @@ class LogStart:
 
 def open_log(connection: Connection, start: LogStart) -> UUID:
     """Open the row of one direction of a run; it says `running` until it is closed."""
-    statement = text(
-        "insert into integration_sync_logs "
-        "(workspace_id, connection_id, direction, run_id, dagster_run_id, status, metadata, started_at) values "
-        "(:workspace_id, :connection_id, :direction, :run_id, :dagster_run_id, 'running', "
-        "cast(:metadata as jsonb), clock_timestamp()) returning id"
-    )
+    return open_logs(connection, start, [start.direction])[start.direction]
+
+
+def open_logs(connection: Connection, start: LogStart, directions: Sequence[Direction]) -> dict[Direction, UUID]:
+    """`open_log` for each of these directions, in one statement; the one that `start` tells does not count."""
     # Dagster's pages have this path below whatever address its UI has.
     link = {"dagster_run": f"/runs/{start.dagster_run_id}"} if start.dagster_run_id else {}
     bound = {
         "workspace_id": start.workspace_id,
         "connection_id": start.connection_id,
-        "direction": start.direction.value,
         "run_id": start.run_id,
         "dagster_run_id": start.dagster_run_id,
         "metadata": dump(link),
+        "directions": [direction.value for direction in directions],
     }
-    found: UUID = connection.execute(statement, bound).scalar_one()
-    return found
+    found = {row.direction: row.id for row in connection.execute(_OPEN, bound)}
+    return {direction: found[direction.value] for direction in directions}
 
 
 def close_log(connection: Connection, log_id: UUID, end: LogEnd) -> None:
-    connection.execute(
-        _CLOSE,
+    close_logs(connection, {log_id: end})
+
+
+def close_logs(connection: Connection, ends: Mapping[UUID, LogEnd]) -> None:
+    """Close these rows, in one statement."""
+    rows = [
         {
-            "id": log_id,
+            "id": str(log_id),
             "status": end.status.value,
-            "errors": dump(_shortened(end.errors)),
+            "errors": _shortened(end.errors),
             "api_calls": end.api_calls,
-            "metadata": dump(dict(end.metadata)),
+            "metadata": dict(end.metadata),
             **{name: end.counts.get(name, 0) for name in COUNT_NAMES},
-        },
-    )
+        }
+        for log_id, end in ends.items()
+    ]
+    connection.execute(_CLOSE, {"ends": dump(rows)})
 
 
 def record_result(connection: Connection, workspace_id: UUID, connection_id: UUID, result: SyncResult) -> None:

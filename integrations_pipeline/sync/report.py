@@ -94,6 +94,24 @@ class SyncReport:
         }
 
 
+def is_quiet(report: SyncReport) -> bool:
+    """Whether a sync found nothing to do and leaves nobody a question. One that read everything is not quiet: once a
+    day there is something to show."""
+    has_questions = report.held or report.conflicts or report.settling or report.stopped_fields or report.notices
+    return (
+        report.status is RunStatus.SUCCESS
+        and not has_questions
+        and not any(_is_telling(result) for result in report.results)
+    )
+
+
+def _is_telling(result: SyncResult) -> bool:
+    counted = any(getattr(result, name) for name in COUNT_NAMES if name != "records_unchanged")
+    read = result.metadata.get("read", "incremental")
+    more = any(value for name, value in result.metadata.items() if name != "read")
+    return counted or read != "incremental" or more or bool(result.errors)
+
+
 class LogBook:
     """The log rows of one run: one per direction, opened before the work and closed after it."""
 
@@ -109,20 +127,17 @@ class LogBook:
     @classmethod
     def open(cls, run: Run, direction: Direction, dagster_run_id: str | None) -> "LogBook":
         with run.session.begin() as connection:
-            log_ids = {
-                wanted: sync_log.open_log(
-                    connection,
-                    LogStart(
-                        workspace_id=run.connection.workspace_id,
-                        connection_id=run.connection.id,
-                        direction=wanted,
-                        run_id=run.run_id,
-                        dagster_run_id=dagster_run_id,
-                    ),
-                )
-                for side, wanted in DIRECTION_OF.items()
-                if direction.allows(side)
-            }
+            log_ids = sync_log.open_logs(
+                connection,
+                LogStart(
+                    workspace_id=run.connection.workspace_id,
+                    connection_id=run.connection.id,
+                    direction=direction,
+                    run_id=run.run_id,
+                    dagster_run_id=dagster_run_id,
+                ),
+                [wanted for side, wanted in DIRECTION_OF.items() if direction.allows(side)],
+            )
         return cls(log_ids, run.runtime.clock())
 
     @property
@@ -173,21 +188,28 @@ class LogBook:
         now = run.runtime.clock()
         with run.session.begin() as connection:
             _record_stops(run, connection, tallies)
-            for direction, log_id in self._log_ids.items():
-                counts = _sum(tallies, direction)
-                found = [line for told in tallies for line in told.errors.get(direction, ())]
-                errors = [self._error, *found] if self._error else found
-                result = _result(direction, counts, self._started_at, now, metadata)
-                is_success = status is not RunStatus.FAILED
-                self._results.append(replace(result, success=is_success, errors=tuple(errors)))
-                end = LogEnd(
-                    status=status,
-                    counts=counts,
-                    errors=errors,
-                    api_calls=self._calls_of(direction),
-                    metadata=metadata,
-                )
-                sync_log.close_log(connection, log_id, end)
+            ends = {
+                log_id: self._end_of(direction, tallies, now, metadata) for direction, log_id in self._log_ids.items()
+            }
+            sync_log.close_logs(connection, ends)
+
+    def _end_of(
+        self, direction: Direction, tallies: Sequence[Tally], now: datetime, metadata: Mapping[str, Any]
+    ) -> LogEnd:
+        """How the direction ended; its result is kept for the report."""
+        counts = _sum(tallies, direction)
+        found = [line for told in tallies for line in told.errors.get(direction, ())]
+        errors = [self._error, *found] if self._error else found
+        result = _result(direction, counts, self._started_at, now, metadata)
+        is_success = self._status is not RunStatus.FAILED
+        self._results.append(replace(result, success=is_success, errors=tuple(errors)))
+        return LogEnd(
+            status=self._status,
+            counts=counts,
+            errors=errors,
+            api_calls=self._calls_of(direction),
+            metadata=metadata,
+        )
 
     def _calls_of(self, direction: Direction) -> int:
         if len(self._log_ids) == 1:

@@ -73,10 +73,10 @@ class DagsterServer:
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
-    def wait_until_ready(self) -> None:
-        """Code loaded and daemons alive. Then nothing runs but what the browser starts."""
+    def wait_until_ready(self, *, are_sensors_on: bool = False) -> None:
+        """Code loaded and daemons alive. Then nothing runs but what the browser starts, or the sensors do."""
         location = wait_for(self._loaded_location, "dagster dev", START_SECONDS)
-        for repository in location["repositories"]:
+        for repository in () if are_sensors_on else location["repositories"]:
             for sensor in repository["sensors"]:
                 self.ask(_STOP_SENSOR, id=sensor["sensorState"]["id"])
             for schedule in repository["schedules"]:
@@ -139,7 +139,7 @@ class DagsterServer:
 
 
 @contextmanager
-def dagster_dev(home: Path, log: Path) -> Iterator[DagsterServer]:
+def dagster_dev(home: Path, log: Path, *, are_sensors_on: bool = False) -> Iterator[DagsterServer]:
     """`dagster dev` on this DAGSTER_HOME and a free port of loopback; at the end it and its children are gone."""
     port = free_port()
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
@@ -156,7 +156,7 @@ def dagster_dev(home: Path, log: Path) -> Iterator[DagsterServer]:
         )
         server = DagsterServer(f"http://127.0.0.1:{port}", process)
         try:
-            server.wait_until_ready()
+            server.wait_until_ready(are_sensors_on=are_sensors_on)
             yield server
         finally:
             server.close()

@@ -15,13 +15,12 @@ from integrations_pipeline.model import Direction
 from integrations_pipeline.orchestration.batch import (
     BREAKER_FAILURES,
     FULL,
-    ONLY_DUE,
     WORKERS,
     BatchRequest,
     Breaker,
     reason_to_skip,
 )
-from integrations_pipeline.orchestration.partitions import follow_connections, set_name
+from integrations_pipeline.orchestration.partitions import ONLY_DUE, follow_connections, set_name
 from integrations_pipeline.orchestration.resources import SyncResource
 from integrations_pipeline.store.fleet import Candidate
 from integrations_pipeline_tests.environment import Environment

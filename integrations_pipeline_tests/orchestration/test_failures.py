@@ -8,9 +8,9 @@ from uuid import UUID
 import dagster as dg
 import pytest
 
-from integrations_pipeline.orchestration.batch import BREAKER_FAILURES, ONLY_DUE
+from integrations_pipeline.orchestration.batch import BREAKER_FAILURES
 from integrations_pipeline.orchestration.metadata import masked
-from integrations_pipeline.orchestration.partitions import follow_connections
+from integrations_pipeline.orchestration.partitions import ONLY_DUE, follow_connections
 from integrations_pipeline.store import contacts
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline_tests.environment import Environment

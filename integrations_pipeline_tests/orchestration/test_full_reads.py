@@ -10,8 +10,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from integrations_pipeline.orchestration.batch import ONLY_DUE
-from integrations_pipeline.orchestration.partitions import follow_connections
+from integrations_pipeline.orchestration.partitions import ONLY_DUE, follow_connections
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.migrating import alembic_config

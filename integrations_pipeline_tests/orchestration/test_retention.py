@@ -226,3 +226,15 @@ def test_the_daily_job_trims_our_tables_and_says_how_much(environment: Environme
     assert environment.rows("select count(*) from integration_changes") == [(0,)]
     (output,) = (event for event in result.all_events if event.is_successful_output)
     assert output.step_output_data.metadata["changes"].value == 1
+
+
+def test_dagsters_rows_stop_growing_with_time(instance: dg.DagsterInstance) -> None:
+    counts = []
+    for _ in range(5):
+        execute(instance, SLUGS[:4], SLUGS[:2])
+        trim_dagster(instance, datetime.now(UTC))
+        counts.append(sql(instance, "select (select count(*) from event_logs), (select count(*) from runs)")[0])
+        sql(instance, "update event_logs set timestamp = timestamp - interval '20 days'")
+        sql(instance, "update runs set update_timestamp = update_timestamp - interval '20 days'")
+
+    assert counts[-1] == counts[-2] == counts[-3]

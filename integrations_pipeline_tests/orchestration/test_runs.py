@@ -8,9 +8,9 @@ import pytest
 
 from integrations_pipeline.definitions import build_definitions
 from integrations_pipeline.orchestration.assets import grouped
-from integrations_pipeline.orchestration.batch import FULL, ONLY_DUE
+from integrations_pipeline.orchestration.batch import FULL
 from integrations_pipeline.orchestration.jobs import job_name
-from integrations_pipeline.orchestration.partitions import RANGE_START, follow_connections
+from integrations_pipeline.orchestration.partitions import ONLY_DUE, RANGE_START, follow_connections
 from integrations_pipeline.orchestration.shapes import REGISTRY_KEY
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.orchestration.arrangement import (

@@ -197,3 +197,31 @@ def test_what_runs_still_need_cannot_be_trimmed_by_mistake(database: Database, w
     until = days_ago(1) if what != "nonsense" else days_ago(100)
     with pytest.raises(DBAPIError, match=r"too recent|what is"), database.admin() as connection:
         query(connection, "select integrations_trim(:what, :until, 1)", what=what, until=until)
+
+
+def live_quietly(connection: Connection, ids: Mapping[str, UUID], since: datetime, days: int) -> None:
+    """Two rows every two hours of so many days, of runs that found nothing to do."""
+    statement = (
+        "insert into integration_sync_logs (workspace_id, connection_id, direction, run_id, status, started_at) "
+        "select :workspace_id, :connection_id, direction, gen_random_uuid(), 'success', at "
+        "from generate_series(cast(:since as timestamptz), cast(:until as timestamptz), interval '2 hours') as at, "
+        "unnest(array['to_external', 'from_external']) as direction"
+    )
+    execute(connection, statement, **ids, since=since, until=since + timedelta(days=days, seconds=-1))
+
+
+def test_the_log_of_quiet_runs_stops_growing_after_the_days_that_it_is_kept(
+    database: Database, ids: dict[str, UUID]
+) -> None:
+    first = days_ago(3)
+    with database.admin() as connection:
+        live_quietly(connection, ids, first - timedelta(days=30), 30)
+    counts = []
+    for day in range(3):
+        now = first + timedelta(days=day)
+        retention.trim(database, now)
+        with database.admin() as connection:
+            counts.append(len(left(connection, "integration_sync_logs")))
+            live_quietly(connection, ids, now, 1)
+
+    assert counts == [KEEP["quiet_logs"] * 12 * 2] * 3

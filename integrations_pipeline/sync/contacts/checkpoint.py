@@ -11,6 +11,7 @@ from typing import Any
 from integrations_pipeline.engine.canonical import differing
 from integrations_pipeline.errors import CursorExpiredError, PermanentError, RetryableError
 from integrations_pipeline.model import (
+    AgendaKind,
     ChangeKind,
     ChangeState,
     Checkpoint,
@@ -49,11 +50,14 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
         for each in changes:
             _write(connection, run, each, scope)
         journal.supersede_failed(connection, scope, sides)
-        agenda.remove_failed(connection, scope, sides)
+        if run.agenda.of(AgendaKind.FAILED, AgendaKind.REFUSED):
+            agenda.remove_failed(connection, scope, sides)
         links.note_fingerprints(connection, run.connection.id, _noted(extracted, outcomes))
         if direction is not Direction.TO_EXTERNAL:
             read_whole_at = run.runtime.clock() if extracted.is_complete else None
-            connections.save_cursor(connection, run.connection.id, stored.to_json(), read_whole_at)
+            cursor = stored.to_json()
+            if read_whole_at or cursor != run.connection.cursor:
+                connections.save_cursor(connection, run.connection.id, cursor, read_whole_at)
         is_due_again = any(outcome.state is ChangeState.SUPERSEDED for outcome in outcomes)
         is_due_again = is_due_again or bool(extracted.world.waiting)
         connections.record_success(connection, run.connection.id, is_due_again=is_due_again)

@@ -94,8 +94,7 @@ class _Doubts:
 def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
     """Read both sides. A read that fails raises; it is never taken for an empty side."""
     stored = run.checkpoint
-    before = stored.configuration if stored else {}
-    is_changed = stored is not None and before != run.configuration
+    is_changed = stored is not None and stored.configuration != run.configuration
     # A field that is synced again, or has another column now, has missed what no feed tells.
     is_whole = is_full or _is_resumed(run, stored) or _is_renewed(run)
     remote = read_remote(run, None if is_changed else stored, is_full=is_whole)
@@ -107,6 +106,16 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
     else:
         complete(run, remote)
         remote.fingerprints = fingerprints_of(run, remote.records)
+    if stored is not None and not is_changed and _is_quiet(run, remote, news):
+        return _nothing(run, stored, remote, direction)
+    return _whole(run, remote, news, direction)
+
+
+def _whole(run: Run, remote: RemoteRead, news: _News, direction: Direction) -> Extracted:
+    """With the contacts and links that are affected on either side."""
+    stored = run.checkpoint
+    before = stored.configuration if stored else {}
+    is_changed = stored is not None and before != run.configuration
     with run.session.begin() as connection:
         local, base = _read_local(run, connection, remote, news)
         doubts = _doubts(run, connection, remote, base)
@@ -114,7 +123,8 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         if is_changed or moved:
             _forget_base(run, connection, before, base, remote, moved)
         frame = _to_frame(remote.records.values(), run.names)
-        policy = _policy(run, connection, direction, before if is_changed or moved else None)
+        linked_count = links.count_links(connection, run.connection.id)
+        policy = _policy(run, linked_count, direction, before if is_changed or moved else None)
         spare_resumed(run, base, frame)
         waiting = _waiting(run, connection, (local, frame, base), remote)
         bounced = _bounced(run, connection, local)
@@ -146,6 +156,35 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         silent=look.silent if look is not None else silent,
         newly_stopped=frozenset(look.stopped.keys() - silent.keys()) if look else frozenset(),
         has_absent=any(bool(frame[name].isna().any()) for name in run.names),
+        notices=tuple(remote.notices),
+    )
+
+
+def _is_quiet(run: Run, remote: RemoteRead, news: _News) -> bool:
+    """Whether nothing was told of either side, by a read of changes; a read of everything has counts to tell."""
+    is_told = remote.records or remote.tombstones or news.changed or news.gone
+    return not is_told and remote.sieve is None and run.provider.looked is None
+
+
+def _nothing(run: Run, stored: Checkpoint, remote: RemoteRead, direction: Direction) -> Extracted:
+    """Most runs of most workspaces: nobody is looked at, so nobody is read. Only the cursor moves on."""
+    nobody = pd.DataFrame()
+    world = World(
+        local=Snapshot(side=Side.LOCAL, frame=nobody),
+        remote=Snapshot(side=Side.REMOTE, frame=nobody),
+        base=nobody,
+        rules=run.rules,
+        policy=_policy(run, 0, direction, None),
+        is_identity_silent=run.is_identity_silent,
+    )
+    return Extracted(
+        world=world,
+        checkpoint=_checkpoint(run, stored, remote),
+        is_complete=False,
+        tells_own_writes=remote.tells_own_writes,
+        recent=frozenset(),
+        again=frozenset(),
+        silent=stored.silent,
         notices=tuple(remote.notices),
     )
 
@@ -303,11 +342,9 @@ def _forget_base(
             links.forget_fields(connection, run.connection.id, run.names, ids)
 
 
-def _policy(run: Run, connection: Connection, direction: Direction, changed_from: Mapping[str, Any] | None) -> Policy:
+def _policy(run: Run, linked_count: int, direction: Direction, changed_from: Mapping[str, Any] | None) -> Policy:
     settings = run.settings
     default = ConflictPolicy.NEWEST_WINS if run.spec.capabilities.tells_modified_at else ConflictPolicy.LOCAL_WINS
-    connection_id = run.connection.id
-    linked_count = links.count_links(connection, connection_id)
     return Policy(
         conflict_policy=settings.conflict_policy or default,
         delete_policy=settings.delete_policy,
