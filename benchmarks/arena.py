@@ -5,7 +5,6 @@ Belongs here: making these, with what a contender begins with. Does not: what is
 
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from uuid import UUID, uuid5
 
 import psycopg2
 
-from benchmarks.generated import BASE_ID, LIST_ID, TABLE_ID
-from benchmarks.generated_records import FIELDS, person
+from benchmarks.generated import BASE_ID, TABLE_ID
+from benchmarks.generated_records import FIELDS, LIST_ID, person
 from benchmarks.home import WORKSPACE, temporary_program
+from benchmarks.processes import inherited
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.settings import DATABASE_URL, ENCRYPTION_KEYS, RATE_SCALE, Settings
 from integrations_pipeline.store import connections, workspaces
@@ -70,7 +70,7 @@ class Arena:
         if contacts:
             _execute(url, f"create table contacts (id uuid, {', '.join(f'{name} text' for name in FIELDS)})")
             _copy_contacts(url, "contacts", {}, contacts)
-        return Place(database=url, folder=self._folder(), environment=_environment())
+        return Place(database=url, folder=self._folder(), environment=inherited())
 
     def ours(self, provider: str, address: str, contacts: int = 0) -> Place:
         """A migrated database with a workspace, its connection, and so many contacts."""
@@ -87,16 +87,11 @@ class Arena:
         program.close()
         if contacts:
             _copy_contacts(url, "workspace_contacts", {"workspace_id": str(workspace.id)}, contacts)
-        return Place(database=url, folder=self._folder(), environment={**_environment(), **addresses, **environment})
+        return Place(database=url, folder=self._folder(), environment={**inherited(), **addresses, **environment})
 
     def drop(self, place: Place) -> None:
         name = quote(place.database.partition("@/")[2].partition("?")[0])
         _execute(self._embedded.url("postgres"), f"drop database {name} with (force)")
-
-
-def _environment() -> dict[str, str]:
-    """Ours, but modules are compiled once, as installed ones are, whatever this process was told."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @contextmanager

@@ -6,7 +6,6 @@ not: reads after a cursor (`calls`). Memory must not grow with the table: a mill
 
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +16,7 @@ import psycopg2
 from benchmarks.generated_records import airtable_record, mailchimp_member
 from benchmarks.home import WORKSPACE, temporary_program
 from benchmarks.measure import print_table
-from benchmarks.processes import cost_of, generated, telling
+from benchmarks.processes import cost_of, generated, inherited, telling
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.base import ProviderSpec, RemoteRecord
 from integrations_pipeline.providers.registry import provider_specs
@@ -58,7 +57,7 @@ def measure(provider: str, size: int) -> list[tuple[object, ...]]:
         addresses = {name: address for name in spec.addresses}
         with temporary_program(addresses, {RATE_SCALE: "1000000"}) as program:
             prepare(program, spec, size)
-            environment = {**os.environ, **addresses, RATE_SCALE: "1000000", HOME: str(program.settings.home)}
+            environment = {**inherited(), **addresses, RATE_SCALE: "1000000", HOME: str(program.settings.home)}
             database = program.database_url
             sync = telling("integrations_pipeline.cli", "sync", "--full", "--json")
             sync += ["--workspace", WORKSPACE, "--provider", provider]

@@ -17,13 +17,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from benchmarks.generated_records import (
     BEGAN,
     IN_A_SECOND,
+    LIST_ID,
     MERGE_FIELDS,
     Written,
     airtable_record,
     mailchimp_member,
 )
 
-BASE_ID, TABLE_ID, LIST_ID = "appGenerated", "tblGenerated00000", "generated"
+BASE_ID, TABLE_ID = "appGenerated", "tblGenerated00000"
 _COLUMNS = ("Contact ID", "Name", "Email", "Phone", "Company", "Job Title")
 _SCHEMA = {
     "tables": [

@@ -14,6 +14,7 @@ from typing import Any
 FIELDS = ("email", "name", "phone", "company", "job_title")
 COLUMNS = {"email": "Email", "name": "Name", "phone": "Phone", "company": "Company", "job_title": "Job Title"}
 MERGE_FIELDS = ("FNAME", "LNAME", "PHONE", "COMPANY")
+LIST_ID = "generated"
 #: Members were last changed one after the other, so many in a second.
 BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
 IN_A_SECOND = 10
@@ -128,6 +129,7 @@ def _member(n: int, address: str, merged: dict[str, str], changed: datetime, sta
     return {
         "id": member_hash(address),
         "contact_id": f"{n:032x}",
+        "list_id": LIST_ID,
         "email_address": address,
         "status": status,
         "merge_fields": merged,

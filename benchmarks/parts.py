@@ -5,7 +5,6 @@ belongs to which part. Does not: how often it was met.
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.full_read import prepare
 from benchmarks.home import WORKSPACE, temporary_program
 from benchmarks.measure import print_table
-from benchmarks.processes import cost_of, generated, telling
+from benchmarks.processes import cost_of, generated, inherited, telling
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.settings import HOME, RATE_SCALE
 
@@ -84,12 +83,11 @@ def measure(provider: str, size: int) -> list[tuple[object, ...]]:
         with temporary_program(addresses, limits) as program:
             prepare(program, spec, size)
             database = program.database_url
-            environment = {**os.environ, **addresses, **limits, HOME: str(program.settings.home)}
+            environment = {**inherited(), **addresses, **limits, HOME: str(program.settings.home)}
             sync = ["integrations_pipeline.cli", "sync", "--full", "--json"]
             sync += ["--workspace", WORKSPACE, "--provider", provider]
             hand = ["benchmarks.by_hand", "again", provider, address, database]
             cost_of(telling("benchmarks.by_hand", "first", *hand[2:]), environment, database)
-            cost_of(telling(*sync), environment, database)
             ours, floor = (_sampled(each, environment, database, Path(folder)) for each in (sync, hand))
     return _rows(ours, floor)
 

@@ -52,6 +52,11 @@ def telling(module: str, *arguments: str, python: str = sys.executable) -> list[
     return [python, "-c", _TELLING, module, *arguments]
 
 
+def inherited() -> dict[str, str]:
+    """This process's environment, but modules are compiled once, as installed ones are, whatever it was told."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 @contextmanager
 def generated(size: int) -> Iterator[str]:
     """The server, with so many records, in a process of its own; its address."""

@@ -1,6 +1,7 @@
-"""Writes what was measured into docs/performance.md, between its markers, and draws the picture beside it.
+"""Keeps what was measured, writes it into docs/performance.md, between its markers, and draws the picture beside it.
 
-Belongs here: the machine, the versions, the files. Does not: measuring.
+`python -m benchmarks.record` does the latter again with what the last run kept. Belongs here: the machine, the
+versions, the files. Does not: measuring.
 """
 
 import json
@@ -17,20 +18,29 @@ from benchmarks.read import CONNECTORS, PEERS
 
 PAGE = Path("docs/performance.md")
 PICTURE = Path("docs/performance.svg")
+KEPT = Path(".artifacts/benchmarks.json")
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _OURS = ("pyairtable", "mailchimp-marketing", "pandas", "polars", "duckdb", "httpx")
 _PEERS = ("dlt", "airbyte")
 _CONNECTORS = ("airbyte-source-airtable", "airbyte-source-mailchimp")
 
 
-def write(rows: Sequence[results.Row], parts: Sequence[str], root: Path = Path()) -> None:
+def keep(rows: Sequence[results.Row], parts: Sequence[str]) -> None:
+    """For `main`: what was measured so far, where and when."""
+    KEPT.parent.mkdir(exist_ok=True)
+    told = {"machine": machine(), "rows": [row.to_dict() for row in rows], "parts": list(parts)}
+    KEPT.write_text(json.dumps(told, indent=1))
+
+
+def main() -> None:
     """Both files anew. Without the peers' environment there is no picture, and the old one stays."""
-    page = root / PAGE
-    page.write_text(replaced(page.read_text(), _measured(rows, parts)))
+    kept = json.loads(KEPT.read_text())
+    rows = [results.Row(**row) for row in kept["rows"]]
+    tables = [results.markdown(subject, rows) for subject in results.subjects(rows)]
+    PAGE.write_text(replaced(PAGE.read_text(), "\n\n".join([kept["machine"], *tables, *kept["parts"]])))
     if PEERS.exists():
-        told = json.dumps([row.to_dict() for row in rows])
-        command = [str(PEERS), "-m", "benchmarks.picture", str(root / PICTURE)]
-        subprocess.run(command, input=told, text=True, check=True)  # noqa: S603 - our own module
+        command = [str(PEERS), "-m", "benchmarks.picture", str(PICTURE)]
+        subprocess.run(command, input=json.dumps(kept["rows"]), text=True, check=True)  # noqa: S603 - our own module
 
 
 def replaced(page: str, measured: str) -> str:
@@ -40,11 +50,6 @@ def replaced(page: str, measured: str) -> str:
     if not end:
         raise ValueError(f"{PAGE} has no {_BEGIN} with {_END} after it")
     return f"{before}{_BEGIN}\n\n{measured}\n\n{_END}{after}"
-
-
-def _measured(rows: Sequence[results.Row], parts: Sequence[str]) -> str:
-    tables = [results.markdown(subject, rows) for subject in results.subjects(rows)]
-    return "\n\n".join([machine(), *tables, *parts])
 
 
 def machine() -> str:
@@ -75,3 +80,7 @@ def _versions(python: Path, names: Sequence[str]) -> list[str]:
     code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]), sep='\\n')"
     told = subprocess.run([str(python), "-c", code, *names], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
     return [f"{name} {found}" for name, found in zip(names, told.stdout.split(), strict=True)]
+
+
+if __name__ == "__main__":
+    main()

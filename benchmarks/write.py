@@ -51,13 +51,12 @@ WRITERS = (
 )
 
 
-def rows(arena: Arena, sizes: Sequence[int] = SIZES, writers: Sequence[Writer] = WRITERS) -> Iterator[Row]:
-    for provider in PROVIDERS:
-        with generated(0) as address:
-            for size in sizes:
-                for writer in writers:
-                    if provider in writer.providers:
-                        yield _row_of(arena, writer, provider, size, address)
+def rows(arena: Arena, sizes: Sequence[int], provider: str, writers: Sequence[Writer] = WRITERS) -> Iterator[Row]:
+    with generated(0) as address:
+        for size in sizes:
+            for writer in writers:
+                if provider in writer.providers:
+                    yield _row_of(arena, writer, provider, size, address)
 
 
 def _row_of(arena: Arena, writer: Writer, provider: str, size: int, address: str) -> Row:
