@@ -22,7 +22,7 @@ from integrations_pipeline.engine.plan import plan_sync
 
 ROWS = 1_000_000
 SIZES = (10_000, 100_000, 1_000_000)
-TITLE = f"compare in memory: which linked contacts changed, {len(data.FIELDS)} fields, 1 % on each side, one core"
+TITLE = f"compare: which linked contacts changed ({len(data.FIELDS)} fields, 1 % on each side, one core)"
 CHANGED_FRACTION = 0.01
 INCREMENTS = (100, 1_000, 10_000)
 _ONE_THREAD = {

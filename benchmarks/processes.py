@@ -27,7 +27,7 @@ finally:
         print(*(line.split()[1] for line in status if line.startswith("VmHWM")))
 """
 #: Postgres counts what a session did when it has ended.
-_SETTLING_SECONDS = 0.5
+_SETTLING_SECONDS = 0.3
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 

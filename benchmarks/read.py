@@ -20,6 +20,7 @@ PEERS = Path(".artifacts/peers/peers/bin/python")
 CONNECTORS = Path(".artifacts/peers/connectors/bin/python")
 #: Repeats of small work, of which starting is the most; one is enough of what works for long, and of slow starters.
 _REPEATS = {1_000: 2}
+OVER = "not run: the ten minutes were over"
 NOT_INSTALLED = "not run: not installed, `make bench` does that"
 
 _FROM_JSON = ", ".join(f"fields->>'{name}'" for name in ("email", "name", "phone", "company", "job_title"))
@@ -34,6 +35,13 @@ _AIRBYTE = {
     "mailchimp": "select email_address, (merge_fields->>'FNAME') || ' ' || (merge_fields->>'LNAME'), "
     "merge_fields->>'PHONE', merge_fields->>'COMPANY', '' from airbyte.list_members",
 }
+
+#: Whether no peer should begin any more.
+IsOver = Callable[[], bool]
+
+
+def never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +126,7 @@ READERS = (
         actions=("cursor", "cursor"),
         python=PEERS,
         providers=("mailchimp",),
+        sizes=SIZES[:2],
     ),
 )
 _TITLES = {
@@ -127,22 +136,26 @@ _TITLES = {
 }
 
 
-def rows(arena: Arena, sizes: Sequence[int], provider: str, readers: Sequence[Reader] = READERS) -> Iterator[Row]:
-    for size in sizes:
-        with generated(size) as address:
-            for reader in readers:
-                if provider in reader.providers:
-                    yield from _rows_of(arena, reader, provider, size, address)
+def rows(
+    arena: Arena, size: int, provider: str, readers: Sequence[Reader] = READERS, is_over: IsOver = never
+) -> Iterator[Row]:
+    """Every reader's rows. One that does not run has rows that say why."""
+    with generated(size) as address:
+        for reader in readers:
+            if provider not in reader.providers:
+                continue
+            actions = [*reader.actions, *(["cursor"] if provider in reader.cursor_at else [])]
+            reason = why_not(size, reader.sizes, reader.python) or (reader.name != OURS and is_over() and OVER)
+            if not reason:
+                yield from _rows_of(arena, reader, (provider, actions), size, address)
+                continue
+            for action in dict.fromkeys(actions):
+                title = f"{provider}: {_TITLES[action]}"
+                yield Row(subject=title, contender=reader.name, records=size, note=reason)
 
 
-def _rows_of(arena: Arena, reader: Reader, provider: str, size: int, address: str) -> Iterator[Row]:
-    actions = [*reader.actions, *(["cursor"] if provider in reader.cursor_at else [])]
-    titles = {action: f"{provider}: {_TITLES[action]}" for action in actions}
-    reason = why_not(size, reader.sizes, reader.python)
-    if reason:
-        for title in titles.values():
-            yield Row(subject=title, contender=reader.name, records=size, note=reason)
-        return
+def _rows_of(arena: Arena, reader: Reader, what: tuple[str, Sequence[str]], size: int, address: str) -> Iterator[Row]:
+    provider, actions = what
     place = arena.ours(provider, address) if reader.name == OURS else arena.empty()
     for number, action in enumerate(actions):
         repeats = 1 if number == 0 or reader.python else _REPEATS.get(size, 1)
@@ -152,7 +165,7 @@ def _rows_of(arena: Arena, reader: Reader, provider: str, size: int, address: st
         if number == 0 and action == "cursor":
             continue
         cost, calls = min(measured, key=lambda each: each[0].cpu)
-        yield row_of(titles[action], reader.name, size, cost, calls)
+        yield row_of(f"{provider}: {_TITLES[action]}", reader.name, size, cost, calls)
     arena.drop(place)
 
 
