@@ -19,7 +19,9 @@ from integrations_pipeline.settings import HOME, RATE_SCALE
 
 ROWS = 100_000
 PROVIDERS = ("airtable", "mailchimp")
-_IMPORTS, _REST = "imports", "everything else"
+_REST = "everything else"
+#: What counts whole, whoever it calls.
+_WHOLE = {"importlib._bootstrap": "imports", "integrations_pipeline.store.pace": "taking turns for the rate limit"}
 #: Which modules make up which part. The innermost frame that one of them names decides.
 _PARTS: Sequence[tuple[str, Sequence[str]]] = (
     ("parsing JSON", ("json.", "json:", "integrations_pipeline.providers.bounds:parse_json")),
@@ -57,8 +59,9 @@ Seconds = Mapping[str, float]
 
 def part_of(stack: Sequence[str]) -> str:
     """The part to which a stack belongs, its frames innermost first."""
-    if any(frame.startswith("importlib._bootstrap") for frame in stack):
-        return _IMPORTS
+    for beginning, whole in _WHOLE.items():
+        if any(frame.startswith(beginning) for frame in stack):
+            return whole
     for frame in stack:
         for part, beginnings in _PARTS:
             if frame.startswith(tuple(beginnings)):

@@ -70,6 +70,10 @@ def test_a_contender_is_left_out_only_at_sizes_that_were_declared() -> None:
         ),
         (["sqlalchemy.engine:execute", "integrations_pipeline.store.links:known"], "database, this side"),
         (["httpx._models:f", "importlib._bootstrap:_load", "integrations_pipeline.cli:main"], "imports"),
+        (
+            ["sqlalchemy.engine:execute", "integrations_pipeline.store.pace:wait_all"],
+            "taking turns for the rate limit",
+        ),
         (["integrations_pipeline.sync.run:run_sync"], "everything else"),
     ],
 )
