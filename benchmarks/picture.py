@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 #: Okabe and Ito's colours, which people who see few colours can tell apart; and a mark each, for print.
 _STYLES: Mapping[str, tuple[str, str]] = {
@@ -28,6 +29,8 @@ _STYLES: Mapping[str, tuple[str, str]] = {
     "duckdb": ("#009E73", "X"),
 }
 _COLUMNS = 2
+#: So much the axis goes on above the highest value: there the legend stands.
+_HEADROOM = 8
 _INCHES = (9.0, 3.1)
 
 
@@ -48,10 +51,13 @@ def _panel(axes: Any, subject: str, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.grid(visible=True, which="major", linewidth=0.4, color="#cccccc")
     sizes = sorted({row["records"] for row in rows})
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    seconds = [row["client"] + row["server"] for row in rows]
+    axes.set_ylim(min(seconds) / 2, max(*seconds, 5 * min(seconds)) * _HEADROOM)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axes.minorticks_off()
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} s")
     axes.tick_params(labelsize=8)
-    axes.legend(fontsize=7, frameon=False)
+    axes.legend(fontsize=7, frameon=False, loc="upper left", ncols=2)
 
 
 def draw(rows: Sequence[Mapping[str, Any]], target: str) -> None:
