@@ -46,7 +46,7 @@ def _panel(axes: Any, subject: str, rows: Sequence[Mapping[str, Any]]) -> None:
         colour, mark = _style(contender)
         width = 2.2 if contender == "ours" else 1.2
         axes.plot(*zip(*points, strict=True), color=colour, marker=mark, linewidth=width, markersize=5, label=contender)
-    axes.set(xscale="log", yscale="log", title=subject)
+    axes.set(xscale="log", yscale="log", title=subject.partition(" (")[0])
     axes.title.set_fontsize(10)
     axes.grid(visible=True, which="major", linewidth=0.4, color="#cccccc")
     sizes = sorted({row["records"] for row in rows})
