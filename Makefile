@@ -51,13 +51,22 @@ mutations: setup
 hostile: setup
 	$(BIN)/python -m integrations_pipeline_tests.hostile
 
-bench: setup
-	$(BIN)/python -m benchmarks
+# Ours beside the peers, which get environments of their own: their pins are not ours. WRITE=1 refreshes docs/performance.md.
+PEERS := .artifacts/peers
+bench: setup $(PEERS)/peers/.installed $(PEERS)/connectors/.installed
+	$(BIN)/python -m benchmarks $(if $(WRITE),--write)
+
+$(PEERS)/%/.installed: benchmarks/%.lock | $(STAMP)
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(@D)
+	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(@D)/bin/python -r $<
+	touch $@
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra celery pyproject.toml deploy/requirements.in -o deploy/requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url benchmarks/peers.in -o benchmarks/peers.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url benchmarks/connectors.in -o benchmarks/connectors.lock
 
 clean:
 	rm -rf $(VENV) .integrations .artifacts build *.egg-info

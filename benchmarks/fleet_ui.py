@@ -83,9 +83,15 @@ def _served(count: int, *, are_sensors_on: bool) -> Iterator[tuple[Fleet, Dagste
 
 def _remember(world: Fleet) -> None:
     """What Dagster knows of a fleet that has run for a while: a materialization of each partition, and runs."""
-    shown = {"status": "success", "api_calls": 1, "seconds": 0.1, "sync_run_id": "", "records_created": 0}
+    shown: dict[str, str | int | float] = {
+        "status": "success",
+        "api_calls": 1,
+        "seconds": 0.1,
+        "sync_run_id": "",
+        "records_created": 0,
+    }
     for name in _ASSETS:
-        first = dg.AssetMaterialization(asset_key=[PROVIDER, name], partition=world.slugs[0], metadata=shown)
+        first = dg.AssetMaterialization(asset_key=[PROVIDER, name], partition=world.slugs[0], metadata={**shown})
         world.instance.report_runless_asset_event(first)
     world.instance.event_log_storage.dispose()
     world.dagster_rows(_COPY.format(first=world.slugs[0], count=len(world.slugs)))

@@ -6,24 +6,17 @@ not: reads after a cursor (`calls`). Memory must not grow with the table: a mill
 
 import io
 import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid5
 
 import psycopg2
 
-from benchmarks.generated import airtable_record, mailchimp_member
+from benchmarks.generated_records import airtable_record, mailchimp_member
 from benchmarks.home import WORKSPACE, temporary_program
 from benchmarks.measure import print_table
+from benchmarks.processes import cost_of, generated, inherited, telling
 from integrations_pipeline.model import MappedField
 from integrations_pipeline.providers.base import ProviderSpec, RemoteRecord
 from integrations_pipeline.providers.registry import provider_specs
@@ -39,19 +32,6 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "airtable": {"base_id": "appGenerated", "table_id": "tblGenerated00000", "settle_seconds": 0},
     "mailchimp": {"list_id": "generated"},
 }
-#: Runs a module's `main` and tells, at the end of stdout, the process's highest memory; the one that its parent is told
-#: counts what the parent held.
-_TELLING = """
-import importlib, sys
-try:
-    importlib.import_module(sys.argv.pop(1)).main()
-finally:
-    with open("/proc/self/status") as status:
-        print(*(line.split()[1] for line in status if line.startswith("VmHWM")))
-"""
-#: Postgres counts what a session did when it has ended.
-_SETTLING_SECONDS = 0.5
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def run(sizes: Sequence[int] = SIZES) -> None:
@@ -70,18 +50,6 @@ def run(sizes: Sequence[int] = SIZES) -> None:
     print_table("full_read: CPU of the whole command", heads, rows)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """CPU seconds of a command and of its database meanwhile, its highest memory, what it wrote."""
-
-    client: float
-    postgres: float
-    mebibytes: float
-    written: int
-    transactions: int
-    output: str
-
-
 def measure(provider: str, size: int) -> list[tuple[object, ...]]:
     """Ours and the one by hand, each the best of the repeats."""
     with generated(size) as address:
@@ -89,15 +57,16 @@ def measure(provider: str, size: int) -> list[tuple[object, ...]]:
         addresses = {name: address for name in spec.addresses}
         with temporary_program(addresses, {RATE_SCALE: "1000000"}) as program:
             prepare(program, spec, size)
-            environment = {**os.environ, **addresses, RATE_SCALE: "1000000", HOME: str(program.settings.home)}
+            environment = {**inherited(), **addresses, RATE_SCALE: "1000000", HOME: str(program.settings.home)}
             database = program.database_url
-            sync = [sys.executable, "-c", _TELLING, "integrations_pipeline.cli", "sync"]
-            sync += ["--workspace", WORKSPACE, "--provider", provider, "--full", "--json"]
-            hand = [sys.executable, "-c", _TELLING, "benchmarks.by_hand", provider, address, database]
+            sync = telling("integrations_pipeline.cli", "sync", "--full", "--json")
+            sync += ["--workspace", WORKSPACE, "--provider", provider]
+            hand = telling("benchmarks.by_hand", "again", provider, address, database)
+            cost_of(telling("benchmarks.by_hand", "first", provider, address, database), environment, database)
             # The first one also asks what only a first run asks.
             ours = [cost_of(sync, environment, database) for _ in range(REPEATS + 1)][1:]
-            floor = min((cost_of(hand, environment, database) for _ in range(REPEATS)), key=_cpu)
-            best = min(ours, key=_cpu)
+            floor = min((cost_of(hand, environment, database) for _ in range(REPEATS)), key=lambda cost: cost.cpu)
+            best = min(ours, key=lambda cost: cost.cpu)
     told = json.loads(best.output)
     if any(each["records_synced"] or each["records_failed"] for each in told["results"]) or floor.output.strip() != "0":
         raise RuntimeError(f"the read was to find nothing to do: {best.output} {floor.output}")
@@ -107,7 +76,7 @@ def measure(provider: str, size: int) -> list[tuple[object, ...]]:
             size,
             best.client,
             best.postgres,
-            _cpu(best) / _cpu(floor),
+            best.cpu / floor.cpu,
             told["api_calls"],
             best.mebibytes,
             best.written,
@@ -125,74 +94,6 @@ def measure(provider: str, size: int) -> list[tuple[object, ...]]:
             floor.transactions,
         ),
     ]
-
-
-def _cpu(cost: Cost) -> float:
-    return cost.client + cost.postgres
-
-
-@contextmanager
-def generated(size: int) -> Iterator[str]:
-    """The server in a process of its own."""
-    with subprocess.Popen(  # noqa: S603 - a module of our own
-        [sys.executable, "-m", "benchmarks.generated", str(size)], stdout=subprocess.PIPE, text=True
-    ) as server:
-        try:
-            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        finally:
-            server.terminate()
-
-
-def cost_of(command: Sequence[str], environment: Mapping[str, str], database: str) -> Cost:
-    """What a command costs, to which the database belongs alone."""
-    before, counted = _server_seconds(database), _counters(database)
-    with tempfile.TemporaryFile("w+") as output:
-        child = os.posix_spawn(
-            command[0], command, environment, file_actions=[(os.POSIX_SPAWN_DUP2, output.fileno(), sys.stdout.fileno())]
-        )
-        _, status, used = os.wait4(child, 0)
-        output.seek(0)
-        *lines, memory = output.read().splitlines()
-    if status:
-        raise RuntimeError(f"exit code {os.waitstatus_to_exitcode(status)}: {lines}")
-    time.sleep(_SETTLING_SECONDS)
-    written, transactions = (now - then for now, then in zip(_counters(database), counted, strict=True))
-    return Cost(
-        client=used.ru_utime + used.ru_stime,
-        postgres=_server_seconds(database) - before,
-        mebibytes=int(memory) / 1024,
-        written=written,
-        transactions=transactions,
-        output="\n".join(lines),
-    )
-
-
-def _counters(database: str) -> tuple[int, int]:
-    with psycopg2.connect(database) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "select tup_inserted + tup_updated + tup_deleted, xact_commit "
-            "from pg_stat_database where datname = current_database()"
-        )
-        written, transactions = cursor.fetchone()
-    return int(written), int(transactions)
-
-
-def _server_seconds(database: str) -> float:
-    """CPU seconds of the database's server: of its processes that live, and, by their parent, of those that ended."""
-    with psycopg2.connect(database) as connection, connection.cursor() as cursor:
-        cursor.execute("select pg_backend_pid()")
-        (own,) = cursor.fetchone()
-    parent = int(_stat(own)[1])
-    ticks = sum(map(int, _stat(parent)[11:15]))
-    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        if Path(f"/proc/{child}").exists():
-            ticks += sum(map(int, _stat(int(child))[11:13]))
-    return ticks / _TICKS
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def prepare(program: Wiring, spec: ProviderSpec, size: int) -> None:

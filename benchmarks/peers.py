@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from benchmarks.data import FIELDS
+from benchmarks.results import OURS
 from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.plan import plan_sync
 from integrations_pipeline.engine.reader import World
@@ -187,7 +188,6 @@ def _changed_duckdb(connection: duckdb.DuckDBPyConnection, side: str, key: str) 
     }
 
 
-OURS = "plan_sync (ours)"
 CONTENDERS = (
     Contender(name=OURS, load=load_world, work=plan_sync, found=_found_plan),
     Contender(name="pandas", load=_load_pandas, work=_work_pandas, found=_found_rows),

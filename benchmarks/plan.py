@@ -16,11 +16,13 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import feather
 
-from benchmarks import data, peers
+from benchmarks import data, peers, results
 from benchmarks.measure import added_memory, best_cpu, print_table
 from integrations_pipeline.engine.plan import plan_sync
 
 ROWS = 1_000_000
+SIZES = (10_000, 100_000, 1_000_000)
+TITLE = f"compare: which linked contacts changed ({len(data.FIELDS)} fields, 1 % on each side, one core)"
 CHANGED_FRACTION = 0.01
 INCREMENTS = (100, 1_000, 10_000)
 _ONE_THREAD = {
@@ -30,12 +32,26 @@ _NAMES = ("base", "local", "remote")
 
 
 def run(rows: int = ROWS) -> None:
+    print(f"\n{results.text(TITLE, compared(rows))}")
+    measure_incremental()
+
+
+def compared(rows: int) -> list[results.Row]:
+    """What each contender cost, of which the same changed rows were found."""
     with tempfile.TemporaryDirectory() as folder:
         write_world(Path(folder), rows)
         measured = {each.name: _measure_alone(each.name, Path(folder)) for each in peers.CONTENDERS}
     _check_agreement(measured)
-    _print_full(measured, rows)
-    measure_incremental()
+    return [
+        results.Row(
+            subject=TITLE,
+            contender=name,
+            records=rows,
+            client=float(str(each["seconds"])),
+            mebibytes=float(str(each["megabytes"])),
+        )
+        for name, each in measured.items()
+    ]
 
 
 def write_world(folder: Path, rows: int) -> None:
@@ -102,23 +118,6 @@ def _check_agreement(measured: dict[str, dict[str, object]]) -> None:
     digests = {name: result["digest"] for name, result in measured.items()}
     if len(set(digests.values())) != 1:
         raise RuntimeError(f"the contenders do not find the same changed rows: {measured}")
-
-
-def _print_full(measured: dict[str, dict[str, object]], rows: int) -> None:
-    ours = float(str(measured[peers.OURS]["seconds"]))
-    table = [
-        (name, seconds := float(str(result["seconds"])), ours / seconds, float(str(result["megabytes"])))
-        for name, result in measured.items()
-    ]
-    best = min(table[1:], key=lambda row: row[1])
-    counts = measured[peers.OURS]
-    print_table(
-        f"plan: {rows:,} linked contacts x {len(data.FIELDS)} fields, {counts['local']:,} changed locally "
-        f"and {counts['remote']:,} remotely, one core",
-        ("contender", "CPU s", "ours / it", "MiB added"),
-        table,
-    )
-    print(f"\n  same changed rows found by all; ours / best peer ({best[0]}): {best[2]:.2f}")
 
 
 def measure_incremental() -> None:
