@@ -8,9 +8,9 @@ import pytest
 from integrations_pipeline_tests import counts
 from integrations_pipeline_tests.environment import environment, shared_sandbox
 from integrations_pipeline_tests.patience import patient
-from integrations_pipeline_tests.postgres import database, empty_database_url, postgres_server
+from integrations_pipeline_tests.postgres import database, database_url, empty_database_url, postgres_server
 
-__all__ = ["database", "empty_database_url", "environment", "postgres_server", "shared_sandbox"]
+__all__ = ["database", "database_url", "empty_database_url", "environment", "postgres_server", "shared_sandbox"]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-timeout reads it

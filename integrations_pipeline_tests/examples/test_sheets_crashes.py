@@ -16,7 +16,7 @@ from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.examples.test_sheets_histories import STAYING, Story, story
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.sync.arrangement import Loopback
-from integrations_pipeline_tests.sync.test_crashes import Crash, CrashPoints
+from integrations_pipeline_tests.sync.crashes import Crash, CrashPoints
 
 #: Points of the run, at least: fewer would mean that it no longer does one of each.
 EXPECTED = 25

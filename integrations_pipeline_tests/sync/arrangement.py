@@ -6,10 +6,10 @@ checks after every run what must hold in all of them: the log adds up and tells 
 
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
@@ -27,7 +27,6 @@ from integrations_pipeline.model import (
     split_set,
 )
 from integrations_pipeline.providers.airtable import PROVIDER
-from integrations_pipeline.providers.airtable.provider import AirtableProvider
 from integrations_pipeline.providers.base import (
     CheckReport,
     Cursor,
@@ -51,7 +50,9 @@ from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import REMOVED, SyncRequest, plan_only, run_sync
 from integrations_pipeline.sync.runtime import Run, Runtime, no_progress
 from integrations_pipeline.testing import FreePacer
+from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_sandbox import DEFAULT_TOKEN, Airtable, FaultRule, SandboxServer
+from integrations_sandbox.stage import LoggedRequest
 
 TABLE = "Contacts"
 COLUMNS = dict(PROVIDER.default_mapping)
@@ -62,6 +63,7 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 Value = str | Sequence[str]
 Hook = Callable[[], object]
+AnyTenant = TypeVar("AnyTenant", bound="Tenant")
 
 
 class Loopback(httpx.BaseTransport):
@@ -178,6 +180,9 @@ class World:
     propagation_seconds: float = 0.0
     cipher: Cipher = field(default_factory=lambda: Cipher.from_text(generate_key_text()))
 
+    #: The provider whose contacts are synced.
+    tested: ClassVar[ProviderSpec] = PROVIDER
+
     @property
     def airtable(self) -> Airtable:
         return self.server.airtable
@@ -185,22 +190,25 @@ class World:
     @property
     def spec(self) -> ProviderSpec:
         capabilities = replace(
-            PROVIDER.capabilities,
+            self.tested.capabilities,
             max_concurrency=self.max_concurrency,
             propagation_seconds=self.propagation_seconds,
         )
-        return replace(PROVIDER, contacts=self._build, capabilities=capabilities)
+        return replace(self.tested, contacts=self._build, capabilities=capabilities)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where the sandbox stands for the provider."""
+        url = self.server.airtable_url
+        return {"INTEGRATIONS_AIRTABLE_API_URL": url, "INTEGRATIONS_AIRTABLE_OAUTH_URL": url}
 
     @property
     def runtime(self) -> Runtime:
         return Runtime(
             database=self.database,
             cipher=self.cipher,
-            specs={**provider_specs(), "airtable": self.spec},
-            addresses={
-                "INTEGRATIONS_AIRTABLE_API_URL": self.server.airtable_url,
-                "INTEGRATIONS_AIRTABLE_OAUTH_URL": self.server.airtable_url,
-            },
+            specs={**provider_specs(), self.tested.name: self.spec},
+            addresses=self.addresses,
             pacer=self.pacer,
             transport=self.network,
             rate_scale=self.rate_scale,
@@ -209,7 +217,8 @@ class World:
         )
 
     def _build(self, context: ProviderContext) -> Provider:
-        return WatchedProvider(AirtableProvider(context), self.hooks)
+        assert self.tested.contacts is not None
+        return WatchedProvider(self.tested.contacts(context), self.hooks)
 
     def _wait(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -220,11 +229,15 @@ class World:
         """A workspace with a connection to a base of its own."""
         base = self.airtable.create_base(f"CRM of {slug}")
         table = self.airtable.create_contacts_table(base.id, TABLE, with_contact_id=with_contact_id)
+        tenant = Tenant(world=self, slug=slug, base_id=base.id, table_id=table.id)
+        return self.connected(tenant, settings)
+
+    def connected(self, tenant: AnyTenant, settings: Mapping[str, Any]) -> AnyTenant:
+        """The tenant with its workspace and connection."""
         with self.database.admin() as connection:
-            workspace = workspaces.add_workspace(connection, slug)
-        tenant = Tenant(world=self, slug=slug, workspace_id=workspace.id, base_id=base.id, table_id=table.id)
+            tenant.workspace_id = workspaces.add_workspace(connection, tenant.slug).id
         tenant.configure(**settings)
-        self.tenants[slug] = tenant
+        self.tenants[tenant.slug] = tenant
         return tenant
 
     def fault(self, action: Any, **rule: Any) -> None:
@@ -248,6 +261,17 @@ def open_world(server: SandboxServer, database: Database) -> Iterator[World]:
         world.close()
 
 
+@contextmanager
+def open_new_world(server: SandboxServer, postgres: PostgresServer) -> Iterator[World]:
+    """The same with a database of its own."""
+    with (
+        postgres.new_database(TEMPLATE) as url,
+        closing(Database(url)) as database,
+        open_world(server, database) as world,
+    ):
+        yield world
+
+
 def as_text(value: Value) -> str:
     return value if isinstance(value, str) else join_set(value)
 
@@ -258,9 +282,10 @@ class Tenant:
 
     world: World
     slug: str
-    workspace_id: UUID
+    #: Where the records are: a base, an account, a list, a mailbox.
     base_id: str
-    table_id: str
+    table_id: str = ""
+    workspace_id: UUID = field(init=False)
     settings: dict[str, Any] = field(default_factory=dict)
     #: Names that an admin gave to columns, by those of the mapping.
     present: dict[str, str] = field(default_factory=dict)
@@ -269,15 +294,24 @@ class Tenant:
     #: A person who changes the settings says so when asked.
     means_its_place: bool = False
 
-    provider: ClassVar[str] = "airtable"
     SECRETS: ClassVar[tuple[str, ...]] = ("@", "Bearer", DEFAULT_TOKEN)
 
     # The connection
 
+    @property
+    def provider(self) -> str:
+        return self.world.tested.name
+
+    def credentials(self) -> dict[str, Any]:
+        return {"api_key": self.token}
+
     def configure(self, **settings: Any) -> None:
         """Save the connection, with these settings over the present ones; resets its status."""
         self.settings = {**self.place(), **self.settings, **settings}
-        new = NewConnection(integration_type=self.provider, credentials={"api_key": self.token}, settings=self.settings)
+        self.connect(self.credentials())
+
+    def connect(self, credentials: Mapping[str, Any]) -> None:
+        new = NewConnection(integration_type=self.provider, credentials=credentials, settings=self.settings)
         with self.world.database.workspace(self.workspace_id) as connection:
             connections.save_connection(connection, self.workspace_id, new, self.world.cipher)
 
@@ -347,7 +381,7 @@ class Tenant:
         with self.world.database.workspace(self.workspace_id) as connection:
             frame = contacts.read_contacts(connection, self.workspace_id, list(self.columns))
         rows = frame[list(self.columns)].to_dict("records")
-        return {str(key): _filled(row) for key, row in zip(frame.index, rows, strict=True)}
+        return {str(key): filled(row) for key, row in zip(frame.index, rows, strict=True)}
 
     # The provider's side
 
@@ -381,7 +415,7 @@ class Tenant:
     def remote(self) -> dict[str, dict[str, str]]:
         """Records: id → mapped fields by workspace name, empty ones left out."""
         return {
-            str(record["id"]): _filled(
+            str(record["id"]): filled(
                 {
                     name: _from_cell(record["fields"].get(self.present.get(column, column), ""))
                     for name, column in self.columns.items()
@@ -444,9 +478,12 @@ class Tenant:
         return plan_only(self.world.runtime, self.request(**options))
 
     def calls(self, method: str | None = None) -> list[Any]:
-        """The requests for this base since the last run began."""
+        """The provider's requests for this tenant since the last run began."""
         found = self.world.airtable.requests(self.calls_seen)
-        return [call for call in found if self.base_id in call.path and method in (None, call.method)]
+        return [call for call in found if self.is_own(call) and method in (None, call.method)]
+
+    def is_own(self, call: LoggedRequest) -> bool:
+        return self.base_id in call.path
 
     def record_writes(self) -> list[Any]:
         """Requests of the last run that write records."""
@@ -506,6 +543,13 @@ class Tenant:
     def conflicts(self, *states: str) -> list[dict[str, Any]]:
         return [row for row in self.journal(*(states or ("held", "applied"))) if row["conflict"]]
 
+    def emails(self) -> list[str]:
+        """Of the records that are there."""
+        return sorted(row.get("email", "") for row in self.remote().values())
+
+    def is_out(self, contact_id: str) -> bool:
+        return self.local()[contact_id].get("email_opt_out") == "true"
+
     def record_of(self, contact_id: str) -> str:
         return self.links()[contact_id]
 
@@ -528,7 +572,7 @@ class Tenant:
 
     def base(self) -> dict[str, dict[str, str]]:
         found = self.rows("select contact_id::text c, base b from integration_links")
-        return {row["c"]: _filled({name: as_text(value) for name, value in row["b"].items()}) for row in found}
+        return {row["c"]: filled({name: as_text(value) for name, value in row["b"].items()}) for row in found}
 
     def assert_quiet(self, most_calls: int = 2) -> SyncReport:
         """Another run finds nothing: few calls, no write on either side, no row of contacts or links changed."""
@@ -557,7 +601,7 @@ class Tenant:
         return {mapped.name: pair for mapped, pair in pairs.items() if not is_same(*pair, mapped.kind)}
 
 
-def _filled(row: Mapping[Any, Any]) -> dict[str, str]:
+def filled(row: Mapping[Any, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in row.items() if value}
 
 

@@ -14,8 +14,8 @@ from sqlalchemy import make_url
 from integrations_pipeline.model import Direction, RunStatus
 from integrations_pipeline.store.database import Database
 from integrations_pipeline_tests.postgres import PostgresServer
+from integrations_pipeline_tests.sync.crashes import Crash, CrashPoints
 from integrations_pipeline_tests.sync.gmail.arrangement import OWN, Agency, PostWorld
-from integrations_pipeline_tests.sync.test_crashes import Crash, CrashPoints
 
 ANN = "ann@example.org"
 BOTH_WAYS = [{}, {"direction": Direction.TO_EXTERNAL}]

@@ -8,7 +8,8 @@ import pytest
 
 from integrations_pipeline.model import Direction, RunStatus
 from integrations_pipeline_tests.sync.arrangement import people, person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 
 PAGE = 1000
 #: More than two pages.

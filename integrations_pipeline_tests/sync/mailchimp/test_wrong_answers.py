@@ -6,7 +6,8 @@ import pytest
 
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.sync.arrangement import people
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 from integrations_pipeline_tests.sync.test_wrong_answers import SHAPES, spoilt_run
 
 READS: dict[str, dict[str, Any]] = {
