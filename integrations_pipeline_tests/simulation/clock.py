@@ -20,11 +20,11 @@ MICROSECOND = timedelta(microseconds=1)
 #: Functions that fix their search path get it in front of theirs. The column defaults were bound when the
 #: tables were made, and are bound anew. A sequence holds the time because it obeys no snapshot and no rollback:
 #: every session sees a move at once, and every reading is one microsecond after the one before, so that
-#: `order by updated_at` tells what came first.
+#: `order by updated_at` tells what came first. It is not logged: a transaction that only reads the time writes nothing.
 _INSTALL = """
 create schema fake_clock;
 grant usage on schema fake_clock to public;
-create sequence fake_clock.microseconds;
+create unlogged sequence fake_clock.microseconds;
 
 create function fake_clock.clock_timestamp() returns timestamptz language sql security definer as $$
     select timestamptz 'epoch' + pg_catalog.nextval('fake_clock.microseconds') * interval '1 microsecond'

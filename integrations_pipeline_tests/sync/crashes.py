@@ -1,7 +1,9 @@
 """A run that is killed at one of its points, and what it comes to: shared by the tests of all providers.
 
-Every request, every answer and every commit of a run is a point. A `Stage` opens worlds one after another, each brought
-to the same situation; the run dies, quiet ones follow, and the end is compared with that of a run nobody disturbed.
+Every request, every answer and every commit of a run is a point. Where nothing that outlives the process changes
+between two of them, dying at either is the same, and one stands for both (`states`); `make exhaustive` dies at each. A
+`Stage` opens worlds one after another, each brought to the same situation; the run dies, quiet ones follow, and the end
+is compared with that of a run nobody disturbed.
 Belongs here: dying, enumerating, comparing. Does not: situations, and what a provider has of its own.
 """
 
@@ -13,7 +15,9 @@ from functools import partial
 from typing import Any, Protocol
 
 import httpx
-from sqlalchemy import event
+import pytest
+from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
+from sqlalchemy import Connection, event
 
 from integrations_pipeline.store.database import Database
 from integrations_pipeline_tests.counts import gather
@@ -53,8 +57,8 @@ class CrashPoints:
     def watching(self, world: Watched) -> Iterator[None]:
         engine = world.database._engine
 
-        def on_commit(_: Any) -> None:
-            self.reach("commit")
+        def on_commit(connection: Connection) -> None:
+            self.reach("commit" if has_written(connection) else NOTHING)
 
         world.network.before = lambda request: self.reach(f"request {_name(request)}")
         world.network.after = lambda request: self.reach(f"answer {_name(request)}")
@@ -68,6 +72,45 @@ class CrashPoints:
 
 def _name(request: httpx.Request) -> str:
     return request.method
+
+
+#: A commit of a transaction that wrote nothing.
+NOTHING = "commit nothing"
+
+
+def has_written(connection: Connection) -> bool:
+    """Whether the transaction has a number, which Postgres gives to those that write. Asked beside SQLAlchemy's events,
+    which tests count."""
+    raw: Any = connection.connection.dbapi_connection
+    if raw.get_transaction_status() != TRANSACTION_STATUS_INTRANS:
+        return False
+    with raw.cursor() as cursor:
+        cursor.execute("select pg_current_xact_id_if_assigned() is not null")
+        return bool(cursor.fetchone()[0])
+
+
+Choice = Callable[[Sequence[str]], Iterable[int]]
+
+
+def states(points: Sequence[str]) -> list[int]:
+    """The first point after each thing that outlives the process: a commit that wrote, and a request that may have."""
+    first: dict[int, int] = {}
+    changes = 0
+    for number, name in enumerate(points):
+        first.setdefault(changes, number)
+        changes += name == "commit" or (name.startswith("request") and name != "request GET")
+    return list(first.values())
+
+
+def every(points: Sequence[str]) -> range:
+    return range(len(points))
+
+
+#: At which points a run is killed in turn.
+by_choice = pytest.mark.parametrize(
+    "choose",
+    [pytest.param(states, id="each state"), pytest.param(every, id="each point", marks=pytest.mark.exhaustive)],
+)
 
 
 Rows = Counter[tuple[tuple[str, str], ...]]
@@ -158,11 +201,11 @@ class Stage:
         else:
             assert points.die_at is None or self.may_live, "the run ended before its death"
 
-    def wrong_ends(self, scenario: Scenario, numbers: Sequence[int] | None = None) -> list[str]:
-        """Kill at every point in turn, or at these; the points whose aftermath differs from the undisturbed end."""
+    def wrong_ends(self, scenario: Scenario, choose: Choice = states) -> list[str]:
+        """Kill at each of these points in turn; those whose aftermath differs from the undisturbed end."""
         points, expected = self.undisturbed(scenario)
         self.assert_reached(scenario, points)
-        wanted = numbers if numbers is not None else range(len(points))
+        wanted = list(choose(points))
         counts = Counter(" ".join(points[number].split()[:2]) for number in wanted)
         gather(f"crash points of {scenario.__name__}{self.where}", counts)
         return wrong_points(points, wanted, lambda number: bool(self.crashed(scenario, number) == expected))

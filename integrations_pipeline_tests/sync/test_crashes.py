@@ -6,7 +6,7 @@ import pytest
 
 from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, open_new_world, person
-from integrations_pipeline_tests.sync.crashes import Scenario, Stage, quiet
+from integrations_pipeline_tests.sync.crashes import Choice, Scenario, Stage, by_choice, quiet
 from integrations_sandbox import SandboxServer
 
 #: Points of one crashed run, at least: fewer would mean that the scenario no longer reaches them.
@@ -85,8 +85,9 @@ def test_a_run_killed_at_telling_points_loses_and_doubles_nothing(stage: Stage) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", [with_key, without_key, first_sync], ids=lambda each: each.__name__)
-def test_a_run_killed_at_any_point_loses_and_doubles_nothing(stage: Stage, scenario: Scenario) -> None:
-    assert not stage.wrong_ends(scenario)
+@by_choice
+def test_a_run_killed_at_any_point_loses_and_doubles_nothing(stage: Stage, scenario: Scenario, choose: Choice) -> None:
+    assert not stage.wrong_ends(scenario, choose)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 from integrations_pipeline.model import Direction
 from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
-from integrations_pipeline_tests.sync.crashes import Stage, wrong_points
+from integrations_pipeline_tests.sync.crashes import Choice, Stage, by_choice, wrong_points
 from integrations_pipeline_tests.sync.gmail.arrangement import Agency, PostWorld, in_seconds, open_post_world
 from integrations_sandbox import SandboxServer
 
@@ -158,8 +158,9 @@ def test_a_run_killed_at_telling_points_sends_and_records_once(stage: Stage, sto
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @by_story
-def test_a_run_killed_at_any_point_sends_and_records_once(stage: Stage, story: Story) -> None:
-    assert not stage.wrong_ends(story.arrange)
+@by_choice
+def test_a_run_killed_at_any_point_sends_and_records_once(stage: Stage, story: Story, choose: Choice) -> None:
+    assert not stage.wrong_ends(story.arrange, choose)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 
 from integrations_pipeline_tests.sync.arrangement import person
 from integrations_pipeline_tests.sync.clocked import NO_LIMIT, Worlds
-from integrations_pipeline_tests.sync.crashes import Stage
+from integrations_pipeline_tests.sync.crashes import Choice, Stage, by_choice
 from integrations_pipeline_tests.sync.hubspot.arrangement import HubSpotWorld, Portals
 
 #: Points of the run, at least: fewer would mean that it no longer does one of each.
@@ -54,7 +54,7 @@ def test_a_run_killed_after_a_write_loses_and_doubles_nothing(stage: Stage) -> N
     points, _ = stage.undisturbed(everything)
     numbers = answered_writes(points)
     assert len(numbers) >= 6
-    assert not stage.wrong_ends(everything, numbers[2::3])
+    assert not stage.wrong_ends(everything, lambda points: answered_writes(points)[2::3])
 
 
 @pytest.mark.timeout(1800)
@@ -68,10 +68,12 @@ def test_a_run_killed_after_a_write_loses_and_doubles_nothing(stage: Stage) -> N
     ],
     ids=str,
 )
-def test_a_run_killed_at_any_point_loses_and_doubles_nothing(stage: Stage, options: dict[str, Any]) -> None:
+@by_choice
+def test_a_run_killed_at_any_point_loses_and_doubles_nothing(
+    stage: Stage, options: dict[str, Any], choose: Choice
+) -> None:
     stage = replace(stage, first=lambda world: world.options(**options))
-    numbers = answered_writes(stage.undisturbed(everything)[0]) if options else None
-    assert not stage.wrong_ends(everything, numbers)
+    assert not stage.wrong_ends(everything, answered_writes if options else choose)
 
 
 @pytest.mark.exhaustive

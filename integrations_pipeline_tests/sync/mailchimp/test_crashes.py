@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integrations_pipeline_tests.sync.clocked import Worlds
-from integrations_pipeline_tests.sync.crashes import Scenario, Stage, quiet
+from integrations_pipeline_tests.sync.crashes import Choice, Scenario, Stage, by_choice, quiet
 from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld
 from integrations_pipeline_tests.sync.mailchimp.everything import everything, moves, small, state_of
 
@@ -31,14 +31,12 @@ def telling(points: Sequence[str], *kinds: str) -> list[int]:
 
 def test_a_run_killed_after_a_write_loses_and_doubles_nothing(stage: Stage) -> None:
     points, _ = stage.undisturbed(everything)
-    numbers = telling(points)
-    assert len(numbers) >= 4
-    assert not stage.wrong_ends(everything, numbers)
+    assert len(telling(points)) >= 4
+    assert not stage.wrong_ends(everything, telling)
 
 
 def test_a_move_to_a_new_member_that_is_killed_leaves_no_double(stage: Stage) -> None:
-    points, _ = stage.undisturbed(moves)
-    assert not stage.wrong_ends(moves, telling(points, "answer PUT", "request DELETE", "answer DELETE"))
+    assert not stage.wrong_ends(moves, lambda points: telling(points, "answer PUT", "request DELETE", "answer DELETE"))
 
 
 @pytest.mark.slow
@@ -54,9 +52,12 @@ def test_a_move_to_a_new_member_that_is_killed_leaves_no_double(stage: Stage) ->
         pytest.param(small, 0.0, id="small, all in one second", marks=pytest.mark.exhaustive),
     ],
 )
-def test_a_run_killed_at_any_point_loses_and_doubles_nothing(stage: Stage, scenario: Scenario, interval: float) -> None:
+@by_choice
+def test_a_run_killed_at_any_point_loses_and_doubles_nothing(
+    stage: Stage, scenario: Scenario, interval: float, choose: Choice
+) -> None:
     """0 puts all runs into one second."""
-    assert not replace(stage, then=lambda world: setattr(world, "interval", interval)).wrong_ends(scenario)
+    assert not replace(stage, then=lambda world: setattr(world, "interval", interval)).wrong_ends(scenario, choose)
 
 
 @pytest.mark.slow
@@ -84,5 +85,4 @@ def test_two_crashes_in_a_row_lose_and_double_nothing(stage: Stage, scenario: Sc
 )
 def test_what_is_not_documented_may_be_either_way(stage: Stage, options: dict[str, Any]) -> None:
     stage = replace(stage, first=lambda world: world.options(**options))
-    points, _ = stage.undisturbed(everything)
-    assert not stage.wrong_ends(everything, telling(points))
+    assert not stage.wrong_ends(everything, telling)
