@@ -14,7 +14,7 @@ from integrations_pipeline_tests.verify.arrangement import behind_the_journal
 
 #: How many seeds by Hypothesis profile. Not those of the simulation's own test.
 FIRST = 500
-SEEDS = {"dev": 6, "ci": 20, "round": 6, "nightly": 200}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
+SEEDS = {"dev": 6, "ci": 10, "round": 6, "nightly": 200}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 AN_HOUR = 3600
 FIELDS = ("name", "company", "phone", "job_title")
 
