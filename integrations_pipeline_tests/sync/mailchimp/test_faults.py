@@ -8,6 +8,7 @@ import pytest
 
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.counts import gather
+from integrations_pipeline_tests.spread import spread
 from integrations_pipeline_tests.sync.arrangement import people, person
 from integrations_pipeline_tests.sync.clocked import NO_LIMIT, Worlds
 from integrations_pipeline_tests.sync.crashes import State
@@ -35,6 +36,8 @@ PLACES = {
     "tags": ("POST", r"/tags$"),
     "an archive": ("DELETE", r"/members/"),
 }
+#: How often, and for how many of the same kind not.
+HOW = {"once": ((1, 0), (1, 1)), "several times": ((3, 0), (2, 2))}
 FAULTS = (
     Fault("drop_before"),
     Fault("drop_after"),
@@ -85,23 +88,18 @@ def test_an_answer_that_got_lost_changes_nothing_in_the_end(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", FAULTS, ids=str)
-@pytest.mark.parametrize("place", PLACES)
+@spread("place, fault, how", list(PLACES), FAULTS, list(HOW), one_of=2)
 def test_no_fault_anywhere_changes_the_end(
-    worlds: Worlds[MailchimpWorld],
-    undisturbed: State,
-    place: str,
-    fault: Fault,
+    worlds: Worlds[MailchimpWorld], undisturbed: State, place: str, fault: Fault, how: str
 ) -> None:
-    """Once, several times, and only for later ones of the same kind."""
     seen: Counter[str] = Counter()
-    for times, skip in ((1, 0), (3, 0), (1, 1), (2, 2)):
+    for times, skip in HOW[how]:
         with worlds.world() as world:
             end, hits = disturbed(world, place, fault, times=times, skip=skip)
             assert end == undisturbed, (times, skip)
             seen[f"{fault.action} at {place}"] += hits
     gather("faults", seen)
-    assert sum(seen.values()) >= 3
+    assert sum(seen.values()) >= 1
 
 
 # Pages
