@@ -20,6 +20,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: where several processes share the files, none is left with a long one alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     for item in items:
         if mark := item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(patient(*mark.args)), append=False)
