@@ -1,5 +1,6 @@
 """Fixtures that every test may use, and the counts that every run ends with."""
 
+import os
 from collections import Counter
 from typing import Any
 
@@ -17,6 +18,12 @@ __all__ = ["database", "database_url", "empty_database_url", "environment", "pos
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.timeout is None:
         config.option.timeout = patient(float(config.getini("timeout")))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: browsers, daemons and servers are mostly waited for."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,8 +17,8 @@ from integrations_pipeline.store.pace import DatabasePacer
 from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
-from integrations_pipeline_tests.sync.arrangement import Hooks, WatchedProvider
 from integrations_pipeline_tests.sync.clocked import ClockedWorld, Worlds
+from integrations_pipeline_tests.sync.watching import Hooks, WatchedProvider
 from integrations_sandbox import SandboxOptions, SandboxServer
 
 #: The product's own: for so long a read may be older than a write.

@@ -19,25 +19,17 @@ from integrations_pipeline.engine.canonical import is_same
 from integrations_pipeline.model import (
     COUNT_NAMES,
     Agenda,
-    Change,
-    ContactValues,
     MappedField,
-    Outcome,
     join_set,
     split_set,
 )
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.base import (
-    CheckReport,
-    Cursor,
     Pacer,
-    Page,
     Provider,
     ProviderContext,
     ProviderSpec,
-    RemoteRecord,
 )
-from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.store import connections, contacts, workspaces
 from integrations_pipeline.store.agenda import read_agenda
@@ -51,6 +43,7 @@ from integrations_pipeline.sync.run import REMOVED, SyncRequest, plan_only, run_
 from integrations_pipeline.sync.runtime import Run, Runtime, no_progress
 from integrations_pipeline.testing import FreePacer
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
+from integrations_pipeline_tests.sync.watching import Hooks, WatchedProvider
 from integrations_sandbox import DEFAULT_TOKEN, Airtable, FaultRule, SandboxServer
 from integrations_sandbox.stage import LoggedRequest
 
@@ -62,7 +55,6 @@ MOST_WAITS = 200
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 Value = str | Sequence[str]
-Hook = Callable[[], object]
 AnyTenant = TypeVar("AnyTenant", bound="Tenant")
 
 
@@ -87,80 +79,6 @@ class Loopback(httpx.BaseTransport):
 
     def shut_down(self) -> None:
         self._network.close()
-
-
-@dataclass(slots=True)
-class Hooks:
-    """What happens at the provider or in the workspace between two steps of a run, each once."""
-
-    after_read: Hook | None = None
-    before_recheck: Hook | None = None
-    before_write: Hook | None = None
-    after_write: Hook | None = None
-
-    def fire(self, name: str) -> None:
-        hook: Hook | None = getattr(self, name)
-        setattr(self, name, None)
-        if hook is not None:
-            hook()
-
-
-class WatchedProvider:
-    """A provider that lets the test act between the steps of a run."""
-
-    def __init__(self, inner: Provider, hooks: Hooks) -> None:
-        self._inner = inner
-        self._hooks = hooks
-
-    @property
-    def call_count(self) -> int:
-        return self._inner.call_count
-
-    def check(self, values: ContactValues) -> CheckReport:
-        return self._inner.check(values)
-
-    def look(self) -> SchemaLook:
-        return self._inner.look()
-
-    @property
-    def looked(self) -> SchemaLook | None:
-        return self._inner.looked
-
-    def recently_edited(self, records: Sequence[RemoteRecord], seconds: float) -> frozenset[str]:
-        return self._inner.recently_edited(records, seconds)
-
-    def is_place_of(self, settings: Mapping[str, Any]) -> bool:
-        return self._inner.is_place_of(settings)
-
-    def read_all(self) -> Iterator[Page]:
-        yield from self._inner.read_all()
-        self._hooks.fire("after_read")
-
-    def read_changes(self, cursor: Cursor) -> Iterator[Page]:
-        yield from self._inner.read_changes(cursor)
-        self._hooks.fire("after_read")
-
-    def read_records(self, external_ids: Sequence[str]) -> Page:
-        return self._inner.read_records(external_ids)
-
-    def find_created(self, changes: Sequence[Change], since: datetime) -> Mapping[str, RemoteRecord]:
-        return self._inner.find_created(changes, since)
-
-    def recheck(self, external_ids: Sequence[str]) -> Page:
-        self._hooks.fire("before_recheck")
-        return self._inner.recheck(external_ids)
-
-    def prepare_write(self) -> None:
-        self._inner.prepare_write()
-
-    def write(self, batch: Sequence[Change]) -> list[Outcome]:
-        self._hooks.fire("before_write")
-        outcomes = self._inner.write(batch)
-        self._hooks.fire("after_write")
-        return outcomes
-
-    def close(self) -> None:
-        self._inner.close()
 
 
 @dataclass(slots=True)
