@@ -188,6 +188,12 @@ class Agency(Tenant):
 
     world: PostWorld
     SECRETS: ClassVar[tuple[str, ...]] = ("@", "Bearer", "ya29.", SECRET_SUBJECT, SECRET_BODY)
+    TOLD: ClassVar[tuple[str, ...]] = (
+        *Tenant.TOLD,
+        "select evidence::text from pitch_emails",
+        "select coalesce(error_message, '') from pitches",
+        "select coalesce(mail_cursor::text, '') from integration_connections",
+    )
 
     @property
     def address(self) -> str:
@@ -225,16 +231,6 @@ class Agency(Tenant):
         if log["direction"] == "to_external":
             return sum(told.get(f"pitches_{name}", 0) for name in _SENDING)
         return considered.get("from_external", 0) + sum(told.get(f"mail_{name}", 0) for name in _RECORDED)
-
-    def check_privacy(self) -> None:
-        super().check_privacy()
-        told = [
-            *self.rows("select evidence::text t from pitch_emails"),
-            *self.rows("select coalesce(error_message, '') t from pitches"),
-            *self.rows("select coalesce(mail_cursor::text, '') t from integration_connections"),
-        ]
-        for row in told:
-            assert not any(secret in row["t"] for secret in self.SECRETS), row
 
     # Pitches
 
