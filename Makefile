@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests of a file share what it sets up; the long files begin (integrations_pipeline_tests/conftest.py).
+SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup lint check test exhaustive demo dev bench properties mutations hostile lock clean
 
@@ -22,10 +24,10 @@ lint: setup
 	$(BIN)/lint-imports
 
 check: lint
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" $(SPREAD)
 
 test: setup
-	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -q -rs -m "not exhaustive" -n auto --maxprocesses 4 --dist loadfile
+	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -q -rs -m "not exhaustive" $(SPREAD)
 
 # Further ways to die: two crashes in a row, a search that lags, a restored database. One run each.
 exhaustive: setup

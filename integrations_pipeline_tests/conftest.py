@@ -1,5 +1,6 @@
 """Fixtures that every test may use, and the counts that every run ends with."""
 
+import os
 from collections import Counter
 from typing import Any
 
@@ -8,9 +9,9 @@ import pytest
 from integrations_pipeline_tests import counts
 from integrations_pipeline_tests.environment import environment, shared_sandbox
 from integrations_pipeline_tests.patience import patient
-from integrations_pipeline_tests.postgres import database, empty_database_url, postgres_server
+from integrations_pipeline_tests.postgres import database, database_url, empty_database_url, postgres_server
 
-__all__ = ["database", "empty_database_url", "environment", "postgres_server", "shared_sandbox"]
+__all__ = ["database", "database_url", "empty_database_url", "environment", "postgres_server", "shared_sandbox"]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-timeout reads it
@@ -19,7 +20,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.timeout = patient(float(config.getini("timeout")))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: browsers, daemons and servers are mostly waited for."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is exhaustive is slow, too. Files with slow tests come first: where several processes share the files, none
+    is left with a long one alone."""
+    for item in items:
+        if item.get_closest_marker("exhaustive"):
+            item.add_marker("slow")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     for item in items:
         if mark := item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(patient(*mark.args)), append=False)

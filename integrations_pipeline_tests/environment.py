@@ -69,11 +69,11 @@ def shared_sandbox() -> Iterator[SandboxServer]:
 
 @pytest.fixture
 def environment(
-    empty_database_url: str, shared_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    database_url: str, shared_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Environment]:
     shared_sandbox.reset()
     variables = {
-        "INTEGRATIONS_DATABASE_URL": empty_database_url,
+        "INTEGRATIONS_DATABASE_URL": database_url,
         "INTEGRATIONS_ENCRYPTION_KEYS": generate_key_text(),
         "INTEGRATIONS_AIRTABLE_API_URL": shared_sandbox.airtable_url,
         "INTEGRATIONS_MAILCHIMP_API_URL": shared_sandbox.mailchimp_url,
@@ -86,6 +86,5 @@ def environment(
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     wiring = Wiring(read_settings())
-    wiring.upgrade()
     yield Environment(sandbox=shared_sandbox, variables=variables, wiring=wiring, monkeypatch=monkeypatch)
     wiring.close()

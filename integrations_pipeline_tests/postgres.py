@@ -20,8 +20,11 @@ from psycopg2 import sql
 
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.embedded import EmbeddedPostgres
+from integrations_pipeline_tests.simulation.clock import install_clock
 
 TEMPLATE = "migrated_template"
+#: The same that reads a clock of the tests (`simulation.clock`).
+CLOCKED = "clocked_template"
 #: The home of a server that `open_server` made elsewhere; a session then uses that one (`mutations`: one per worker).
 LENT = "INTEGRATIONS_TEST_POSTGRES"
 PREFIX = "integrations-test-"
@@ -58,11 +61,13 @@ class PostgresServer:
             self._execute("drop database {} with (force)", name)
 
     def migrate_template(self) -> None:
-        """Make the migrated database that `database` copies."""
+        """Make the migrated databases that others are copies of."""
         self._execute("create database {} template {}", TEMPLATE, "template0")
         database = Database(self.url(TEMPLATE))
         database.upgrade()
         database.close()
+        self._execute("create database {} template {} strategy file_copy", CLOCKED, TEMPLATE)
+        install_clock(self.url(CLOCKED))
 
     def _execute(self, statement: str, *names: str) -> None:
         with self.connected() as connection, connection.cursor() as cursor:
@@ -144,11 +149,14 @@ def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def database(postgres_server: PostgresServer) -> Iterator[Database]:
-    """A `Database` on a fresh, migrated database of its own."""
+def database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """URL of a fresh, migrated database."""
     with postgres_server.new_database(TEMPLATE) as url:
-        database = Database(url)
-        try:
-            yield database
-        finally:
-            database.close()
+        yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A `Database` on a fresh, migrated database of its own."""
+    with closing(Database(database_url)) as database:
+        yield database

@@ -3,20 +3,19 @@
 Belongs here: that enumeration. Does not: rows that move meanwhile (`test_sheets_histories`).
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
 
 from google_sheets_sandbox import SheetsSandbox
 from integrations_pipeline.store.database import Database
-from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.examples.test_sheets_histories import STAYING, Story, story
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 from integrations_pipeline_tests.sync.arrangement import Loopback
-from integrations_pipeline_tests.sync.test_crashes import Crash, CrashPoints
+from integrations_pipeline_tests.sync.crashes import Stage, every
 
 #: Points of the run, at least: fewer would mean that it no longer does one of each.
 EXPECTED = 25
@@ -26,11 +25,12 @@ STEP = 5
 
 @dataclass
 class Place:
-    """What `CrashPoints` watches: the database, and the network that the run goes through."""
+    """What a crash watches: the database, and the network that the run goes through."""
 
     told: Story
     database: Database
     network: Loopback
+    max_concurrency: int = 1
 
 
 @contextmanager
@@ -60,44 +60,44 @@ def everything(postgres: PostgresServer) -> Iterator[Place]:
             database.close()
 
 
-def end_of(postgres: PostgresServer, die_at: int | None) -> tuple[list[str], list[tuple[str, str]]]:
-    """The points of the run, and what both sides say after it and two quiet ones."""
-    points = CrashPoints(die_at=die_at)
-    with everything(postgres) as place:
-        told = place.told
-        with points.watching(place):
-            if die_at is None:
-                told.sync()
-            else:
-                with pytest.raises(Crash):
-                    told.sync()
-        for _ in range(2):
-            told.sync()
-        assert told.there() == told.here(), (die_at, told.there(), told.here())
-        assert told.there() == sorted(told.people.items()), (die_at, told.there())
-        with place.database.workspace(told.workspace_id) as connection:
-            left = connection.exec_driver_sql(
-                "select count(*) from integration_changes where state in ('planned', 'intended')"
-            ).scalar_one()
-        assert left == 0
-        return points.seen, told.there()
+def one_of_each(place: Place) -> Place:
+    """What `everything` arranged."""
+    return place
 
 
-def kill_at(postgres: PostgresServer, numbers: Sequence[int], points: Sequence[str]) -> None:
-    for number in numbers:
-        end_of(postgres, number)
-    gather("crash points at a sheet", Counter(points[number] for number in numbers))
+def end_of(place: Place) -> list[tuple[str, str]]:
+    """What both sides say after two quiet runs."""
+    told = place.told
+    for _ in range(2):
+        told.sync()
+    assert told.there() == told.here()
+    assert told.there() == sorted(told.people.items())
+    with place.database.workspace(told.workspace_id) as connection:
+        left = connection.exec_driver_sql(
+            "select count(*) from integration_changes where state in ('planned', 'intended')"
+        ).scalar_one()
+    assert left == 0
+    return told.there()
+
+
+@pytest.fixture
+def stage(postgres_server: PostgresServer) -> Stage:
+    return Stage(
+        open=partial(everything, postgres_server),
+        run=lambda place: place.told.sync(),
+        end=end_of,
+        where=" at a sheet",
+        least={one_of_each: {"": EXPECTED}},
+    )
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_telling_points_loses_and_doubles_nobody(postgres_server: PostgresServer) -> None:
-    points, _ = end_of(postgres_server, None)
-    assert len(points) >= EXPECTED, points
-    kill_at(postgres_server, range(len(points) % STEP, len(points), STEP), points)
+def test_a_run_killed_at_telling_points_loses_and_doubles_nobody(stage: Stage) -> None:
+    assert not stage.wrong_ends(one_of_each, lambda points: range(len(points) % STEP, len(points), STEP))
 
 
+@pytest.mark.slow
 @pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
-def test_a_run_killed_at_any_point_loses_and_doubles_nobody(postgres_server: PostgresServer) -> None:
-    points, _ = end_of(postgres_server, None)
-    kill_at(postgres_server, range(len(points)), points)
+def test_a_run_killed_at_any_point_loses_and_doubles_nobody(stage: Stage) -> None:
+    assert not stage.wrong_ends(one_of_each, every)

@@ -1,31 +1,26 @@
 """Each endpoint answers some hundred wrong shapes: whatever comes is one line, and nothing of a wrong kind comes in."""
 
-import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import pytest
 
-from integrations_pipeline.errors import IntegrationError
-from integrations_pipeline.model import Change, ChangeKind, ContactValues, MappedField, Outcome, Side
+from integrations_pipeline.model import ChangeKind, ContactValues, MappedField, Outcome
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
 from integrations_pipeline.providers.base import CheckReport, FixedToken, Page, ProviderContext
 from integrations_pipeline.providers.mailchimp.provider import MailchimpProvider
 from integrations_pipeline.testing import FreePacer
-from integrations_pipeline_tests import counts
 from integrations_pipeline_tests.providers.airtable.test_conformance import MAPPING as AIRTABLE_MAPPING
 from integrations_pipeline_tests.providers.airtable.test_conformance import AirtableBench
 from integrations_pipeline_tests.providers.mailchimp.test_conformance import MAPPING as MAILCHIMP_MAPPING
 from integrations_pipeline_tests.providers.mailchimp.test_conformance import MailchimpBench
-from integrations_pipeline_tests.providers.wrong_shapes import STRANGERS, Distorting, spoilers
+from integrations_pipeline_tests.providers.wrong_shapes import NUMBERS, Distorting, changes, fuzz, network, person
 from integrations_sandbox import DEFAULT_MAILCHIMP_KEY, DEFAULT_TOKEN, SandboxOptions, SandboxServer
 
-MOST = 150
+__all__ = ["network"]
+
 FRIENDS = (*MAILCHIMP_MAPPING, MappedField(name="tags", column="tags"))
-NUMBERS = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -71,27 +66,6 @@ class Place:
             transport=self.network,
             sleep=lambda _: None,
         )
-
-
-def person(number: int) -> dict[str, str]:
-    return {"email": f"p{number}@example.org", "name": f"Person {number}", "company": "Firm"}
-
-
-def changes(kind: ChangeKind, ids: Sequence[str | None], **fields: str) -> list[Change]:
-    made = []
-    for external_id in ids:
-        number = next(NUMBERS)
-        made.append(
-            Change(
-                side=Side.REMOTE,
-                kind=kind,
-                contact_id=f"00000000-0000-4000-8000-{number:012d}",
-                external_id=external_id,
-                after=fields
-                or (person(number + 1_000) if kind is ChangeKind.CREATE else {"company": f"Firm {number}"}),
-            )
-        )
-    return made
 
 
 Deed = Callable[[Place], Any]
@@ -202,49 +176,6 @@ MAILCHIMP: dict[str, tuple[str, Deed]] = {
 }
 
 
-@pytest.fixture
-def network() -> Iterator[Distorting]:
-    network = Distorting()
-    yield network
-    network.shut_down()
-
-
-def _fuzz(place: Place, pattern: str, deed: Deed) -> None:
-    place.network.watch(pattern)
-    deed(place)
-    assert place.network.hits, "the deed does not ask the endpoint"
-    wrong = spoilers(place.network.body, MOST)
-    assert len(wrong) > len(STRANGERS)
-    told: list[str] = []
-    for spoil in wrong:
-        place.network.distort(pattern, spoil)
-        try:
-            _check(deed(place))
-        except IntegrationError as error:
-            told.append(str(error))
-    counts.gather("wrong shapes", Counter({"answers": len(wrong), "refused as a whole": len(told)}))
-    assert all(line.isprintable() and "@example" not in line for line in told)
-    place.network.leave_alone()
-    _check(deed(place))
-
-
-def _check(done: Any) -> None:
-    """What came in, if anything did, is of the kinds that the sync works with."""
-    for each in done if isinstance(done, list) else [done]:
-        if isinstance(each, CheckReport):
-            assert all(line.isprintable() and "@example" not in line for line in (*each.problems, *each.notes))
-        if isinstance(each, Page):
-            assert all(record.external_id.isascii() and record.external_id for record in each.records)
-            assert all(isinstance(value, str) for record in each.records for value in record.fields.values())
-            assert not any("\x00" in value for record in each.records for value in record.fields.values())
-            assert all(isinstance(gone, str) and gone for gone in each.tombstones)
-            assert json.dumps(dict(each.cursor))
-        if isinstance(each, Outcome):
-            assert each.external_id is None or each.external_id.isascii()
-            assert len(each.reason.splitlines()) <= 1
-            assert "@" not in each.reason
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("endpoint", AIRTABLE)
 def test_whatever_an_endpoint_of_airtable_answers_is_one_line(
@@ -253,7 +184,9 @@ def test_whatever_an_endpoint_of_airtable_answers_is_one_line(
     server.reset()
     bench = AirtableBench(server, network)
     ids = bench.people_make([person(number) for number in range(3)])
-    _fuzz(Place(server=server, network=network, bench=bench, ids=ids), *AIRTABLE[endpoint])
+    pattern, deed = AIRTABLE[endpoint]
+    place = Place(server=server, network=network, bench=bench, ids=ids)
+    fuzz(network, pattern, lambda: deed(place))
     assert "@example" not in caplog.text
 
 
@@ -265,5 +198,7 @@ def test_whatever_an_endpoint_of_mailchimp_answers_is_one_line(
     server.reset()
     bench = MailchimpBench(server, network)
     ids = bench.people_make([person(number) for number in range(3)])
-    _fuzz(Place(server=server, network=network, bench=bench, ids=ids), *MAILCHIMP[endpoint])
+    pattern, deed = MAILCHIMP[endpoint]
+    place = Place(server=server, network=network, bench=bench, ids=ids)
+    fuzz(network, pattern, lambda: deed(place))
     assert "@example" not in caplog.text

@@ -1,19 +1,29 @@
 """Wrong answers made from right ones: each place of a document holds something else in turn, or is left out.
 
-Belongs here: making them, and a network that answers so. Does not: what they should lead to.
+Belongs here: making them, a network that answers so, what holds whatever comes. Does not: each provider's endpoints.
 """
 
 import copy
 import json
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 import httpx
+import pytest
 
+from integrations_pipeline.errors import IntegrationError
+from integrations_pipeline.model import Change, ChangeKind, Outcome, Side
+from integrations_pipeline.providers.base import CheckReport, Page
+from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.sync.arrangement import Loopback
 
+#: Answers of an endpoint, by Hypothesis profile: the whole spoilt in every way, and a spread of its places.
+MOST = 150 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 75
 LEFT_OUT = object()
 #: What stands in place of the true value.
 STRANGERS: tuple[Any, ...] = (
@@ -104,3 +114,72 @@ class Distorting(Loopback):
         content = json.dumps(self._spoil(self.body)).encode()
         headers = {"Date": response.headers.get("Date", ""), "Content-Type": "application/json"}
         return httpx.Response(200, headers=headers, content=content)
+
+
+@pytest.fixture
+def network() -> Iterator[Distorting]:
+    network = Distorting()
+    yield network
+    network.shut_down()
+
+
+#: So that nobody is made twice.
+NUMBERS = count(1)
+
+
+def person(number: int) -> dict[str, str]:
+    return {"email": f"p{number}@example.org", "name": f"Person {number}", "company": "Firm"}
+
+
+def changes(kind: ChangeKind, ids: Sequence[str | None], **fields: str) -> list[Change]:
+    made = []
+    for external_id in ids:
+        number = next(NUMBERS)
+        made.append(
+            Change(
+                side=Side.REMOTE,
+                kind=kind,
+                contact_id=f"00000000-0000-4000-8000-{number:012d}",
+                external_id=external_id,
+                after=fields
+                or (person(number + 1_000) if kind is ChangeKind.CREATE else {"company": f"Firm {number}"}),
+            )
+        )
+    return made
+
+
+def fuzz(network: Distorting, pattern: str, deed: Callable[[], Any], title: str = "wrong shapes") -> None:
+    """Do it once per wrong answer to these requests: whatever comes is one line, or of the right kinds."""
+    network.watch(pattern)
+    deed()
+    assert network.hits, "the deed does not ask the endpoint"
+    wrong = spoilers(network.body, MOST)
+    assert len(wrong) > len(STRANGERS)
+    told: list[str] = []
+    for spoil in wrong:
+        network.distort(pattern, spoil)
+        try:
+            check(deed())
+        except IntegrationError as error:
+            told.append(str(error))
+    gather(title, Counter({"answers": len(wrong), "refused as a whole": len(told)}))
+    assert all(line.isprintable() and "@example" not in line for line in told)
+    network.leave_alone()
+    check(deed())
+
+
+def check(done: Any) -> None:
+    """What came in, if anything did, is of the kinds that the sync works with."""
+    for each in done if isinstance(done, list) else [done]:
+        if isinstance(each, CheckReport):
+            assert all(line.isprintable() and "@example" not in line for line in (*each.problems, *each.notes))
+        if isinstance(each, Page):
+            assert all(record.external_id.isascii() and record.external_id for record in each.records)
+            assert all(isinstance(value, str) for record in each.records for value in record.fields.values())
+            assert not any("\x00" in value for record in each.records for value in record.fields.values())
+            assert all(isinstance(gone, str) and gone for gone in each.tombstones)
+            assert json.dumps(dict(each.cursor))
+        if isinstance(each, Outcome):
+            assert each.external_id is None or each.external_id.isascii()
+            assert len(each.reason.splitlines()) <= 1
+            assert "@" not in each.reason

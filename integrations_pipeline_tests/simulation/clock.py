@@ -20,11 +20,11 @@ MICROSECOND = timedelta(microseconds=1)
 #: Functions that fix their search path get it in front of theirs. The column defaults were bound when the
 #: tables were made, and are bound anew. A sequence holds the time because it obeys no snapshot and no rollback:
 #: every session sees a move at once, and every reading is one microsecond after the one before, so that
-#: `order by updated_at` tells what came first.
+#: `order by updated_at` tells what came first. It is not logged: a transaction that only reads the time writes nothing.
 _INSTALL = """
 create schema fake_clock;
 grant usage on schema fake_clock to public;
-create sequence fake_clock.microseconds;
+create unlogged sequence fake_clock.microseconds;
 
 create function fake_clock.clock_timestamp() returns timestamptz language sql security definer as $$
     select timestamptz 'epoch' + pg_catalog.nextval('fake_clock.microseconds') * interval '1 microsecond'
@@ -61,12 +61,25 @@ begin
     loop
         execute format('alter function %s set search_path = fake_clock, pg_catalog, %s', found.function, found.path);
     end loop;
+end
+$$;
+"""
+#: A copy of a database has no settings of its own.
+_READ = """
+do $$
+begin
     execute format('alter database %I set search_path = public, fake_clock, pg_catalog', current_database());
 end
 $$;
 """
 _SET = "select setval('fake_clock.microseconds', %s)"
 _MOVE = "select setval('fake_clock.microseconds', last_value + %s) from fake_clock.microseconds"
+
+
+def install_clock(url: str) -> None:
+    """Make a migrated database, and whatever is copied from it, one that a `FakeClock` can drive."""
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(_INSTALL)
 
 
 class FakeClock:
@@ -92,12 +105,12 @@ class FakeClock:
 
     @contextmanager
     def drive(self, url: str) -> Iterator[None]:
-        """Begin at `START` and be the clock of this migrated database. Sessions that are open already keep
-        the machine's clock. One database at a time."""
+        """Begin at `START` and be the clock of this database, a copy of one with a clock. Sessions that are open
+        already keep the machine's. One database at a time."""
         with closing(psycopg2.connect(url)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
-                cursor.execute(_INSTALL)
+                cursor.execute(_READ)
             self._now, self._driven = START, connection
             self._tell(_SET, (START - datetime.fromtimestamp(0, UTC)) // MICROSECOND)
             try:

@@ -12,9 +12,10 @@ from sqlalchemy import Connection, text
 
 import integrations_pipeline
 from integrations_pipeline_tests.simulation.clock import MICROSECOND, START
-from integrations_pipeline_tests.simulation.history import SETTINGS, tell
-from integrations_pipeline_tests.simulation.world import StrictWorld, Worlds
+from integrations_pipeline_tests.simulation.history import tell
+from integrations_pipeline_tests.simulation.world import StrictWorld
 from integrations_pipeline_tests.store.rows import add_tenant, execute, insert, query
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT, Worlds
 
 SOON, DAY = timedelta(seconds=1), timedelta(days=1)
 TABLES = text("select table_name from information_schema.tables where table_schema = 'public' order by 1")
@@ -38,7 +39,7 @@ OTHER_CLOCKS = re.compile(
 
 
 @pytest.fixture
-def world(worlds: Worlds) -> Iterator[StrictWorld]:
+def world(worlds: Worlds[StrictWorld]) -> Iterator[StrictWorld]:
     with worlds.world(1) as world:
         yield world
 
@@ -83,7 +84,7 @@ def test_the_provider_and_the_runs_read_the_same_clock(world: StrictWorld) -> No
 
 
 def test_a_pause_that_a_run_asks_for_passes_on_it(world: StrictWorld) -> None:
-    tenant = world.tenant(**SETTINGS)
+    tenant = world.tenant(**NO_LIMIT)
     world.fault("rate_limit", path_regex="Contacts")
     tenant.sync()
     assert max(world.waits) > 20
@@ -175,7 +176,7 @@ def test_nothing_asks_the_machine_for_the_time_under_another_name(world: StrictW
 
 
 @pytest.mark.parametrize("seed", [1, 3], ids=["with webhooks", "without"])
-def test_no_time_that_a_history_leaves_is_of_the_machines_clock(worlds: Worlds, seed: int) -> None:
+def test_no_time_that_a_history_leaves_is_of_the_machines_clock(worlds: Worlds[StrictWorld], seed: int) -> None:
     """Whole rows are looked through, so that times in documents, such as the cursor's, count as well."""
     with worlds.world(seed) as world:
         tell(world, seed)

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from integrations_pipeline.model import RunStatus
-from integrations_pipeline_tests.simulation.history import DAY, LONGEST_PAUSE, MINUTE, SETTINGS
-from integrations_pipeline_tests.simulation.world import WINDOW, StrictWorld, Worlds
+from integrations_pipeline_tests.simulation.history import DAY, LONGEST_PAUSE, MINUTE
+from integrations_pipeline_tests.simulation.world import WINDOW, StrictWorld
 from integrations_pipeline_tests.sync.arrangement import person
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT, Worlds
 
 
 @pytest.fixture
-def world(worlds: Worlds) -> Iterator[StrictWorld]:
+def world(worlds: Worlds[StrictWorld]) -> Iterator[StrictWorld]:
     with worlds.world(0) as world:
         yield world
 
@@ -23,7 +24,7 @@ def set_back(world: StrictWorld, seconds: float) -> None:
 
 
 def test_a_clock_that_is_set_back_does_not_stop_the_requests(world: StrictWorld) -> None:
-    tenant = world.tenant(**SETTINGS)
+    tenant = world.tenant(**NO_LIMIT)
     tenant.sync()
     set_back(world, 5 * MINUTE)
     tenant.sync()
@@ -31,7 +32,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_requests(world: StrictWorld)
 
 
 def test_a_clock_that_is_set_back_between_two_writes_does_not_bring_the_first_value_back(world: StrictWorld) -> None:
-    tenant = world.tenant(**SETTINGS)
+    tenant = world.tenant(**NO_LIMIT)
     [contact] = tenant.add_local(person(1, name="first"))
     tenant.sync()
     tenant.edit_local(contact, name="second")
@@ -47,7 +48,7 @@ def test_a_clock_that_is_set_back_between_two_writes_does_not_bring_the_first_va
 
 
 def test_a_record_that_a_cut_listing_hid_is_found_in_the_feed_that_told_it(world: StrictWorld) -> None:
-    tenant = world.tenant(**SETTINGS)
+    tenant = world.tenant(**NO_LIMIT)
     tenant.add_remote(person(1))
     tenant.sync()
     tenant.add_remote(person(2))
@@ -60,7 +61,7 @@ def test_a_record_that_a_cut_listing_hid_is_found_in_the_feed_that_told_it(world
 
 
 def test_a_machine_that_slept_for_25_days_during_a_run_closes_its_log(world: StrictWorld) -> None:
-    tenant = world.tenant(**SETTINGS)
+    tenant = world.tenant(**NO_LIMIT)
     tenant.add_remote(person(1))
     world.hooks.after_read = lambda: world.clock.advance(25 * DAY)
     assert tenant.sync().status is RunStatus.SUCCESS

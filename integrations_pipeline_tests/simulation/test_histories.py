@@ -1,14 +1,14 @@
 """Random histories end in agreement, and one seed is one history; the counters prove that they were worth telling."""
 
 import os
-from collections import Counter
 
 import pytest
 
-from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.simulation.history import tell
 from integrations_pipeline_tests.simulation.record import read_record
-from integrations_pipeline_tests.simulation.world import Worlds
+from integrations_pipeline_tests.simulation.world import StrictWorld
+from integrations_pipeline_tests.sync.clocked import Worlds
+from integrations_pipeline_tests.sync.telling import assert_seen, tell_all
 
 #: How many seeds by Hypothesis profile; `make properties` goes on with further ones.
 SEEDS = {"dev": 12, "ci": 40, "round": 12, "nightly": 400}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
@@ -22,13 +22,8 @@ EACH_KIND = (
 )  # fmt: skip
 
 
-def test_random_histories_converge_lose_nothing_and_leave_no_duplicate(worlds: Worlds) -> None:
-    seen: Counter[str] = Counter()
-    for seed in range(SEEDS):
-        with worlds.world(seed) as world:
-            seen += tell(world, seed).seen
-    gather("random histories", seen)
-
+def test_random_histories_converge_lose_nothing_and_leave_no_duplicate(worlds: Worlds[StrictWorld]) -> None:
+    seen = tell_all("random histories", tell, range(SEEDS), worlds)
     least = {
         "local create": 10, "remote create": 10, "local update": 10, "remote update": 10,
         "local delete": 1, "remote delete": 1, "conflict": 3, "edits looked for": 50,
@@ -43,12 +38,11 @@ def test_random_histories_converge_lose_nothing_and_leave_no_duplicate(worlds: W
     }  # fmt: skip
     if SEEDS >= 40:
         least |= dict.fromkeys(EACH_KIND, 1)
-    missed = {name: (seen[name], wanted) for name, wanted in least.items() if seen[name] < wanted}
-    assert not missed, f"hardly exercised (seen, wanted): {missed}; all: {dict(seen)}"
+    assert_seen(seen, least)
 
 
 @pytest.mark.parametrize("seed", [1, 3, 6], ids=["with webhooks", "without", "large table"])
-def test_the_same_seed_tells_the_same_history_to_the_microsecond(worlds: Worlds, seed: int) -> None:
+def test_the_same_seed_tells_the_same_history_to_the_microsecond(worlds: Worlds[StrictWorld], seed: int) -> None:
     """Requests, journal, logs, contacts, links and cursor; `record` says what is normalised, and why."""
     tellings = []
     for _ in range(2):

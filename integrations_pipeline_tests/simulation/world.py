@@ -7,20 +7,18 @@ import random
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from uuid import UUID
+from typing import Any
 
 from integrations_pipeline.model import Change, Outcome
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.providers.airtable.provider import AirtableProvider
 from integrations_pipeline.providers.base import Provider, ProviderContext
-from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.pace import DatabasePacer
-from integrations_pipeline.sync.runtime import Runtime
 from integrations_pipeline_tests.patience import patient
-from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
+from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
-from integrations_pipeline_tests.sync.arrangement import Hooks, WatchedProvider, World
+from integrations_pipeline_tests.sync.clocked import ClockedWorld, Worlds
+from integrations_pipeline_tests.sync.watching import Hooks, WatchedProvider
 from integrations_sandbox import SandboxOptions, SandboxServer
 
 #: The product's own: for so long a read may be older than a write.
@@ -29,22 +27,19 @@ WINDOW = PROVIDER.capabilities.propagation_seconds
 PATIENCE_SECONDS = 60.0
 
 
-class StrictWorld(World):
+class StrictWorld(ClockedWorld):
     """Reads may lag behind writes as the product expects, pauses take their time on the fake clock, the rate
     limit is kept as in production, and new ids and the jitter of retries follow the seed."""
 
-    def __init__(self, *, server: SandboxServer, database: Database, clock: FakeClock, seed: int) -> None:
-        super().__init__(server=server, database=database, max_concurrency=1, propagation_seconds=WINDOW)
-        self.clock = clock
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
         # Not the stream of the history itself: the same numbers would become the ids of two contacts.
-        self.ids = random.Random(f"ids of {seed}")
-        self.pacer = DatabasePacer(database, sleep=self._wait)
+        self.ids = random.Random(f"ids of {self.seed}")
+        self.max_concurrency = 1
+        self.propagation_seconds = WINDOW
+        self.pacer = DatabasePacer(self.database, sleep=self._wait)
         #: Counts the write requests that ended and that the run has not waited for yet.
         self.ended_writes = threading.Semaphore(0)
-
-    @property
-    def runtime(self) -> Runtime:
-        return replace(super().runtime, new_id=self._new_id, clock=self.clock.now)
 
     def progress(self, stage: str, _done: int, _total: int) -> None:
         """Called after a write request was handed to its thread. The run would go on meanwhile and write down
@@ -52,15 +47,8 @@ class StrictWorld(World):
         if stage == "write remote" and not self.ended_writes.acquire(timeout=patient(PATIENCE_SECONDS)):
             raise AssertionError("a write request does not end")
 
-    def _new_id(self) -> UUID:
-        return UUID(int=self.ids.getrandbits(128), version=4)
-
     def _build(self, context: ProviderContext) -> Provider:
         return _AnnouncingProvider(AirtableProvider(context), self.hooks, self.ended_writes)
-
-    def _wait(self, seconds: float) -> None:
-        super()._wait(seconds)
-        self.clock.advance(seconds)
 
 
 class _AnnouncingProvider(WatchedProvider):
@@ -77,35 +65,9 @@ class _AnnouncingProvider(WatchedProvider):
             self._ended_writes.release()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worlds:
-    """Worlds one after the other, each with a fresh database and a reset server, so that a seed tells the same
-    alone as after a thousand others."""
-
-    postgres: PostgresServer
-    server: SandboxServer
-    clock: FakeClock
-
-    @contextmanager
-    def world(self, seed: int) -> Iterator[StrictWorld]:
-        with self.postgres.new_database(TEMPLATE) as url, self.clock.drive(url):
-            self.server.reset()
-            database = Database(url)
-            world = StrictWorld(server=self.server, database=database, clock=self.clock, seed=seed)
-            # The jitter of retries has no source of its own.
-            state = random.getstate()
-            random.seed(seed)
-            try:
-                yield world
-            finally:
-                random.setstate(state)
-                world.close()
-                database.close()
-
-
 @contextmanager
-def open_worlds(postgres: PostgresServer) -> Iterator[Worlds]:
+def open_worlds(postgres: PostgresServer) -> Iterator[Worlds[StrictWorld]]:
     """Worlds on this Postgres, with a sandbox of their own that reads their clock."""
     clock = FakeClock()
     with SandboxServer(SandboxOptions(rate_limit_scale=None, clock=clock.now)) as server:
-        yield Worlds(postgres=postgres, server=server, clock=clock)
+        yield Worlds(StrictWorld, postgres, server, clock)

@@ -122,9 +122,8 @@ def restored(world: World) -> Tenant:
     table.record_count = len(table.records)
     workspace_id = UUID(LEFT["rows"]["workspaces"][0]["id"])
     settings: dict[str, Any] = LEFT["settings"]
-    tenant = Tenant(
-        world=world, slug="acme", workspace_id=workspace_id, base_id=base.id, table_id=table.id, settings=settings
-    )
+    tenant = Tenant(world=world, slug="acme", base_id=base.id, table_id=table.id, settings=settings)
+    tenant.workspace_id = workspace_id
     world.tenants["acme"] = tenant
     return tenant
 

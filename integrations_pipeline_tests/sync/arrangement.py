@@ -6,10 +6,10 @@ checks after every run what must hold in all of them: the log adds up and tells 
 
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
@@ -19,26 +19,17 @@ from integrations_pipeline.engine.canonical import is_same
 from integrations_pipeline.model import (
     COUNT_NAMES,
     Agenda,
-    Change,
-    ContactValues,
     MappedField,
-    Outcome,
     join_set,
     split_set,
 )
 from integrations_pipeline.providers.airtable import PROVIDER
-from integrations_pipeline.providers.airtable.provider import AirtableProvider
 from integrations_pipeline.providers.base import (
-    CheckReport,
-    Cursor,
     Pacer,
-    Page,
     Provider,
     ProviderContext,
     ProviderSpec,
-    RemoteRecord,
 )
-from integrations_pipeline.providers.columns import SchemaLook
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.store import connections, contacts, workspaces
 from integrations_pipeline.store.agenda import read_agenda
@@ -51,7 +42,10 @@ from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import REMOVED, SyncRequest, plan_only, run_sync
 from integrations_pipeline.sync.runtime import Run, Runtime, no_progress
 from integrations_pipeline.testing import FreePacer
+from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
+from integrations_pipeline_tests.sync.watching import Hooks, WatchedProvider
 from integrations_sandbox import DEFAULT_TOKEN, Airtable, FaultRule, SandboxServer
+from integrations_sandbox.stage import LoggedRequest
 
 TABLE = "Contacts"
 COLUMNS = dict(PROVIDER.default_mapping)
@@ -61,7 +55,7 @@ MOST_WAITS = 200
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 Value = str | Sequence[str]
-Hook = Callable[[], object]
+AnyTenant = TypeVar("AnyTenant", bound="Tenant")
 
 
 class Loopback(httpx.BaseTransport):
@@ -88,80 +82,6 @@ class Loopback(httpx.BaseTransport):
 
 
 @dataclass(slots=True)
-class Hooks:
-    """What happens at the provider or in the workspace between two steps of a run, each once."""
-
-    after_read: Hook | None = None
-    before_recheck: Hook | None = None
-    before_write: Hook | None = None
-    after_write: Hook | None = None
-
-    def fire(self, name: str) -> None:
-        hook: Hook | None = getattr(self, name)
-        setattr(self, name, None)
-        if hook is not None:
-            hook()
-
-
-class WatchedProvider:
-    """A provider that lets the test act between the steps of a run."""
-
-    def __init__(self, inner: Provider, hooks: Hooks) -> None:
-        self._inner = inner
-        self._hooks = hooks
-
-    @property
-    def call_count(self) -> int:
-        return self._inner.call_count
-
-    def check(self, values: ContactValues) -> CheckReport:
-        return self._inner.check(values)
-
-    def look(self) -> SchemaLook:
-        return self._inner.look()
-
-    @property
-    def looked(self) -> SchemaLook | None:
-        return self._inner.looked
-
-    def recently_edited(self, records: Sequence[RemoteRecord], seconds: float) -> frozenset[str]:
-        return self._inner.recently_edited(records, seconds)
-
-    def is_place_of(self, settings: Mapping[str, Any]) -> bool:
-        return self._inner.is_place_of(settings)
-
-    def read_all(self) -> Iterator[Page]:
-        yield from self._inner.read_all()
-        self._hooks.fire("after_read")
-
-    def read_changes(self, cursor: Cursor) -> Iterator[Page]:
-        yield from self._inner.read_changes(cursor)
-        self._hooks.fire("after_read")
-
-    def read_records(self, external_ids: Sequence[str]) -> Page:
-        return self._inner.read_records(external_ids)
-
-    def find_created(self, changes: Sequence[Change], since: datetime) -> Mapping[str, RemoteRecord]:
-        return self._inner.find_created(changes, since)
-
-    def recheck(self, external_ids: Sequence[str]) -> Page:
-        self._hooks.fire("before_recheck")
-        return self._inner.recheck(external_ids)
-
-    def prepare_write(self) -> None:
-        self._inner.prepare_write()
-
-    def write(self, batch: Sequence[Change]) -> list[Outcome]:
-        self._hooks.fire("before_write")
-        outcomes = self._inner.write(batch)
-        self._hooks.fire("after_write")
-        return outcomes
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-@dataclass(slots=True)
 class World:
     """`waits` are the pauses that retries asked for; none of them is made."""
 
@@ -178,6 +98,9 @@ class World:
     propagation_seconds: float = 0.0
     cipher: Cipher = field(default_factory=lambda: Cipher.from_text(generate_key_text()))
 
+    #: The provider whose contacts are synced.
+    tested: ClassVar[ProviderSpec] = PROVIDER
+
     @property
     def airtable(self) -> Airtable:
         return self.server.airtable
@@ -185,22 +108,25 @@ class World:
     @property
     def spec(self) -> ProviderSpec:
         capabilities = replace(
-            PROVIDER.capabilities,
+            self.tested.capabilities,
             max_concurrency=self.max_concurrency,
             propagation_seconds=self.propagation_seconds,
         )
-        return replace(PROVIDER, contacts=self._build, capabilities=capabilities)
+        return replace(self.tested, contacts=self._build, capabilities=capabilities)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where the sandbox stands for the provider."""
+        url = self.server.airtable_url
+        return {"INTEGRATIONS_AIRTABLE_API_URL": url, "INTEGRATIONS_AIRTABLE_OAUTH_URL": url}
 
     @property
     def runtime(self) -> Runtime:
         return Runtime(
             database=self.database,
             cipher=self.cipher,
-            specs={**provider_specs(), "airtable": self.spec},
-            addresses={
-                "INTEGRATIONS_AIRTABLE_API_URL": self.server.airtable_url,
-                "INTEGRATIONS_AIRTABLE_OAUTH_URL": self.server.airtable_url,
-            },
+            specs={**provider_specs(), self.tested.name: self.spec},
+            addresses=self.addresses,
             pacer=self.pacer,
             transport=self.network,
             rate_scale=self.rate_scale,
@@ -209,7 +135,8 @@ class World:
         )
 
     def _build(self, context: ProviderContext) -> Provider:
-        return WatchedProvider(AirtableProvider(context), self.hooks)
+        assert self.tested.contacts is not None
+        return WatchedProvider(self.tested.contacts(context), self.hooks)
 
     def _wait(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -220,11 +147,15 @@ class World:
         """A workspace with a connection to a base of its own."""
         base = self.airtable.create_base(f"CRM of {slug}")
         table = self.airtable.create_contacts_table(base.id, TABLE, with_contact_id=with_contact_id)
+        tenant = Tenant(world=self, slug=slug, base_id=base.id, table_id=table.id)
+        return self.connected(tenant, settings)
+
+    def connected(self, tenant: AnyTenant, settings: Mapping[str, Any]) -> AnyTenant:
+        """The tenant with its workspace and connection."""
         with self.database.admin() as connection:
-            workspace = workspaces.add_workspace(connection, slug)
-        tenant = Tenant(world=self, slug=slug, workspace_id=workspace.id, base_id=base.id, table_id=table.id)
+            tenant.workspace_id = workspaces.add_workspace(connection, tenant.slug).id
         tenant.configure(**settings)
-        self.tenants[slug] = tenant
+        self.tenants[tenant.slug] = tenant
         return tenant
 
     def fault(self, action: Any, **rule: Any) -> None:
@@ -248,6 +179,17 @@ def open_world(server: SandboxServer, database: Database) -> Iterator[World]:
         world.close()
 
 
+@contextmanager
+def open_new_world(server: SandboxServer, postgres: PostgresServer) -> Iterator[World]:
+    """The same with a database of its own."""
+    with (
+        postgres.new_database(TEMPLATE) as url,
+        closing(Database(url)) as database,
+        open_world(server, database) as world,
+    ):
+        yield world
+
+
 def as_text(value: Value) -> str:
     return value if isinstance(value, str) else join_set(value)
 
@@ -258,9 +200,10 @@ class Tenant:
 
     world: World
     slug: str
-    workspace_id: UUID
+    #: Where the records are: a base, an account, a list, a mailbox.
     base_id: str
-    table_id: str
+    table_id: str = ""
+    workspace_id: UUID = field(init=False)
     settings: dict[str, Any] = field(default_factory=dict)
     #: Names that an admin gave to columns, by those of the mapping.
     present: dict[str, str] = field(default_factory=dict)
@@ -269,15 +212,32 @@ class Tenant:
     #: A person who changes the settings says so when asked.
     means_its_place: bool = False
 
-    provider: ClassVar[str] = "airtable"
     SECRETS: ClassVar[tuple[str, ...]] = ("@", "Bearer", DEFAULT_TOKEN)
+    #: What people read: in one question, for it is asked after every run.
+    TOLD: ClassVar[tuple[str, ...]] = (
+        "select errors::text t from integration_sync_logs",
+        "select metadata::text from integration_sync_logs",
+        "select concat(error_message, metadata::text) from integration_activity",
+        "select coalesce(error_message, '') from integration_connections",
+        "select coalesce(reason, '') from integration_changes",
+    )
 
     # The connection
+
+    @property
+    def provider(self) -> str:
+        return self.world.tested.name
+
+    def credentials(self) -> dict[str, Any]:
+        return {"api_key": self.token}
 
     def configure(self, **settings: Any) -> None:
         """Save the connection, with these settings over the present ones; resets its status."""
         self.settings = {**self.place(), **self.settings, **settings}
-        new = NewConnection(integration_type=self.provider, credentials={"api_key": self.token}, settings=self.settings)
+        self.connect(self.credentials())
+
+    def connect(self, credentials: Mapping[str, Any]) -> None:
+        new = NewConnection(integration_type=self.provider, credentials=credentials, settings=self.settings)
         with self.world.database.workspace(self.workspace_id) as connection:
             connections.save_connection(connection, self.workspace_id, new, self.world.cipher)
 
@@ -347,7 +307,7 @@ class Tenant:
         with self.world.database.workspace(self.workspace_id) as connection:
             frame = contacts.read_contacts(connection, self.workspace_id, list(self.columns))
         rows = frame[list(self.columns)].to_dict("records")
-        return {str(key): _filled(row) for key, row in zip(frame.index, rows, strict=True)}
+        return {str(key): filled(row) for key, row in zip(frame.index, rows, strict=True)}
 
     # The provider's side
 
@@ -381,7 +341,7 @@ class Tenant:
     def remote(self) -> dict[str, dict[str, str]]:
         """Records: id → mapped fields by workspace name, empty ones left out."""
         return {
-            str(record["id"]): _filled(
+            str(record["id"]): filled(
                 {
                     name: _from_cell(record["fields"].get(self.present.get(column, column), ""))
                     for name, column in self.columns.items()
@@ -444,9 +404,12 @@ class Tenant:
         return plan_only(self.world.runtime, self.request(**options))
 
     def calls(self, method: str | None = None) -> list[Any]:
-        """The requests for this base since the last run began."""
+        """The provider's requests for this tenant since the last run began."""
         found = self.world.airtable.requests(self.calls_seen)
-        return [call for call in found if self.base_id in call.path and method in (None, call.method)]
+        return [call for call in found if self.is_own(call) and method in (None, call.method)]
+
+    def is_own(self, call: LoggedRequest) -> bool:
+        return self.base_id in call.path
 
     def record_writes(self) -> list[Any]:
         """Requests of the last run that write records."""
@@ -479,14 +442,7 @@ class Tenant:
         return considered.get(log["direction"], 0)
 
     def check_privacy(self) -> None:
-        told = [
-            *self.rows("select errors::text t from integration_sync_logs"),
-            *self.rows("select metadata::text t from integration_sync_logs"),
-            *self.rows("select concat(error_message, metadata::text) t from integration_activity"),
-            *self.rows("select coalesce(error_message, '') t from integration_connections"),
-            *self.rows("select coalesce(reason, '') t from integration_changes"),
-        ]
-        for row in told:
+        for row in self.rows(" union all ".join(self.TOLD)):
             assert not any(secret in row["t"] for secret in self.SECRETS), row
 
     # What is there afterwards
@@ -505,6 +461,13 @@ class Tenant:
 
     def conflicts(self, *states: str) -> list[dict[str, Any]]:
         return [row for row in self.journal(*(states or ("held", "applied"))) if row["conflict"]]
+
+    def emails(self) -> list[str]:
+        """Of the records that are there."""
+        return sorted(row.get("email", "") for row in self.remote().values())
+
+    def is_out(self, contact_id: str) -> bool:
+        return self.local()[contact_id].get("email_opt_out") == "true"
 
     def record_of(self, contact_id: str) -> str:
         return self.links()[contact_id]
@@ -528,7 +491,7 @@ class Tenant:
 
     def base(self) -> dict[str, dict[str, str]]:
         found = self.rows("select contact_id::text c, base b from integration_links")
-        return {row["c"]: _filled({name: as_text(value) for name, value in row["b"].items()}) for row in found}
+        return {row["c"]: filled({name: as_text(value) for name, value in row["b"].items()}) for row in found}
 
     def assert_quiet(self, most_calls: int = 2) -> SyncReport:
         """Another run finds nothing: few calls, no write on either side, no row of contacts or links changed."""
@@ -557,7 +520,7 @@ class Tenant:
         return {mapped.name: pair for mapped, pair in pairs.items() if not is_same(*pair, mapped.kind)}
 
 
-def _filled(row: Mapping[Any, Any]) -> dict[str, str]:
+def filled(row: Mapping[Any, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in row.items() if value}
 
 

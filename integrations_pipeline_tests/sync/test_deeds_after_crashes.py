@@ -10,32 +10,14 @@ from collections.abc import Mapping
 import pytest
 
 from integrations_pipeline_tests.counts import gather
-from integrations_pipeline_tests.postgres import PostgresServer
 from integrations_pipeline_tests.sync.arrangement import Tenant, person
-from integrations_pipeline_tests.sync.test_crashes import (
-    Deed,
-    Scenario,
-    Stage,
-    State,
-    chosen,
-    nothing,
-    with_key,
-    without_key,
-)
-from integrations_sandbox import SandboxServer
+from integrations_pipeline_tests.sync.crashes import Deed, Scenario, Stage, State, key_of, nothing, wrong_points
+from integrations_pipeline_tests.sync.test_crashes import chosen, stage, with_key, without_key
+
+__all__ = ["stage"]
 
 #: Whom the run that dies creates at the provider, and two who were linked long ago.
 NEW, ONE, OTHER = (str(person(number)["email"]) for number in (10, 0, 1))
-
-
-@pytest.fixture
-def stage(postgres_server: PostgresServer, live_sandbox: SandboxServer) -> Stage:
-    return Stage(postgres_server, live_sandbox)
-
-
-def key_of(rows: Mapping[str, Mapping[str, str]], email: str) -> str:
-    """Whose e-mail that is; "" for nobody's."""
-    return next((key for key, row in rows.items() if row.get("email") == email), "")
 
 
 def another_e_mail_here(tenant: Tenant) -> None:
@@ -96,16 +78,7 @@ def wrong_ends(stage: Stage, scenario: Scenario, deed: Deed, numbers: Mapping[st
     assert ends[0] != stage.undisturbed(scenario)[1], "the deed leaves no trace"
     wanted = sorted(numbers.values()) if numbers is not None else range(len(points))
     gather(f"deeds after crashes, {scenario.__name__}", Counter({deed.__name__: len(wanted)}))
-    wrong = []
-    for number in wanted:
-        try:
-            is_right = stage.crashed(scenario, number, deed=deed) in ends
-            told = ""
-        except AssertionError as error:
-            is_right, told = False, str(error).split("\n", maxsplit=1)[0]
-        if not is_right:
-            wrong.append(f"{number} {points[number]} {told}")
-    return wrong
+    return wrong_points(points, wanted, lambda number: stage.crashed(scenario, number, deed=deed) in ends)
 
 
 @pytest.mark.parametrize("deed", DEEDS, ids=lambda each: each.__name__)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.model import RunStatus
+from integrations_pipeline_tests.spread import spread
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, people
 
 #: `huge` stays within the bounds and is read; `slow` is a matter of the clock (providers/test_bounds).
@@ -82,9 +83,7 @@ def test_a_feed_that_answers_in_another_shape_is_opened_later(world: World, endp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("applies", [True, False], ids=["applied", "not applied"])
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("endpoint", WRITES)
+@spread("endpoint, shape, applies", list(WRITES), SHAPES, [True, False], one_of=2)
 def test_an_answer_to_a_write_of_another_shape_is_no_answer(
     world: World, endpoint: str, shape: str, applies: bool
 ) -> None:

@@ -7,18 +7,19 @@ from collections import Counter
 from integrations_pipeline.verify.certify import certify
 from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.simulation.history import tell
-from integrations_pipeline_tests.simulation.world import Worlds
+from integrations_pipeline_tests.simulation.world import StrictWorld
 from integrations_pipeline_tests.sync.arrangement import Tenant
+from integrations_pipeline_tests.sync.clocked import Worlds
 from integrations_pipeline_tests.verify.arrangement import behind_the_journal
 
 #: How many seeds by Hypothesis profile. Not those of the simulation's own test.
 FIRST = 500
-SEEDS = {"dev": 6, "ci": 20, "round": 6, "nightly": 200}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
+SEEDS = {"dev": 6, "ci": 10, "round": 6, "nightly": 200}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 AN_HOUR = 3600
 FIELDS = ("name", "company", "phone", "job_title")
 
 
-def test_after_two_quiet_syncs_nothing_differs_and_damage_is_found(worlds: Worlds) -> None:
+def test_after_two_quiet_syncs_nothing_differs_and_damage_is_found(worlds: Worlds[StrictWorld]) -> None:
     seen: Counter[str] = Counter()
     for seed in range(FIRST, FIRST + SEEDS):
         with worlds.world(seed) as world:

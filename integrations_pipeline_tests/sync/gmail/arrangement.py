@@ -26,16 +26,16 @@ from integrations_pipeline.providers.gmail.mailbox import open_mailbox
 from integrations_pipeline.providers.gmail.people import MOST_MESSAGES
 from integrations_pipeline.providers.mailbox import Mailbox
 from integrations_pipeline.providers.oauth import OAuthClient
-from integrations_pipeline.store import connections, pitches, workspaces
-from integrations_pipeline.store.connections import NewConnection
+from integrations_pipeline.store import pitches
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.runtime import Runtime
-from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
+from integrations_pipeline_tests.postgres import CLOCKED, TEMPLATE, PostgresServer
 from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.arrangement import Tenant, World
 from integrations_sandbox import DEFAULT_OAUTH_CLIENTS, Delivery, FaultRule, Gmail, MailWorld, SandboxServer
 from integrations_sandbox.gmail.model import Message
+from integrations_sandbox.stage import LoggedRequest
 
 OWN = "me@agency.org"
 SCOPES = PROVIDER.oauth.scopes if PROVIDER.oauth else ()
@@ -84,6 +84,8 @@ class FaultyMailbox:
 
 
 class PostWorld(World):
+    tested = PROVIDER
+
     def __init__(self, *, server: SandboxServer, database: Database, clock: Clock) -> None:
         super().__init__(server=server, database=database)
         self.clock = clock
@@ -101,23 +103,17 @@ class PostWorld(World):
         return self.server.gmail.world
 
     @property
-    def mail_spec(self) -> ProviderSpec:
+    def spec(self) -> ProviderSpec:
         return replace(PROVIDER, mailbox=self._open)
 
     @property
+    def addresses(self) -> dict[str, str]:
+        return {API_URL: self.server.gmail_url, TOKEN_URL: self.server.google_token_url}
+
+    @property
     def runtime(self) -> Runtime:
-        usual = super().runtime
-        return replace(
-            usual,
-            specs={**usual.specs, PROVIDER.name: self.mail_spec},
-            addresses={
-                **usual.addresses,
-                API_URL: self.server.gmail_url,
-                TOKEN_URL: self.server.google_token_url,
-            },
-            clock=self.clock.now,
-            oauth_clients={"GOOGLE": OAuthClient(id=CLIENT.id, secret=CLIENT.secret or "")},
-        )
+        clients = {"GOOGLE": OAuthClient(id=CLIENT.id, secret=CLIENT.secret or "")}
+        return replace(super().runtime, clock=self.clock.now, oauth_clients=clients)
 
     def _open(self, context: ProviderContext) -> Mailbox:
         mailbox: Mailbox = open_mailbox(context, most_messages=self.stretch)
@@ -127,13 +123,8 @@ class PostWorld(World):
         """A workspace with a mailbox, which may be another one's too. `mailbox`: options of a new one."""
         if self.gmail.find_mailbox(address) is None:
             self.gmail.create_mailbox(address, **(mailbox or {}))
-        with self.database.admin() as connection:
-            workspace = workspaces.add_workspace(connection, slug)
-        agency = Agency(world=self, slug=slug, workspace_id=workspace.id, base_id=address, table_id="")
-        agency.token = self.gmail.token(address, SCOPES)
-        agency.configure(**settings)
-        self.tenants[slug] = agency
-        return agency
+        agency = Agency(world=self, slug=slug, base_id=address, token=self.gmail.token(address, SCOPES))
+        return self.connected(agency, settings)
 
     def options(self, **changes: Any) -> None:
         self.gmail.set_options(**changes)
@@ -176,7 +167,7 @@ class PostWorld(World):
 def open_post_world(server: SandboxServer, postgres: PostgresServer, clock: FakeClock | None) -> Iterator[PostWorld]:
     """A world on a reset server with a database of its own. With a clock, which the server must read, Postgres
     reads it, too. At the end no pitch was delivered twice."""
-    with postgres.new_database(TEMPLATE) as url:
+    with postgres.new_database(CLOCKED if clock else TEMPLATE) as url:
         server.reset()
         database = Database(url)
         world = PostWorld(server=server, database=database, clock=clock or RealClock(server))
@@ -196,8 +187,13 @@ class Agency(Tenant):
     """One workspace with its mailbox."""
 
     world: PostWorld
-    provider: ClassVar[str] = "gmail"
     SECRETS: ClassVar[tuple[str, ...]] = ("@", "Bearer", "ya29.", SECRET_SUBJECT, SECRET_BODY)
+    TOLD: ClassVar[tuple[str, ...]] = (
+        *Tenant.TOLD,
+        "select evidence::text from pitch_emails",
+        "select coalesce(error_message, '') from pitches",
+        "select coalesce(mail_cursor::text, '') from integration_connections",
+    )
 
     @property
     def address(self) -> str:
@@ -210,10 +206,8 @@ class Agency(Tenant):
     def columns(self) -> dict[str, str]:
         return dict(PROVIDER.default_mapping)
 
-    def configure(self, **settings: Any) -> None:
-        """As `Tenant.configure`, with the token where a grant has it."""
-        self.settings = {**self.settings, **settings}
-        self.connect({"access_token": self.token})
+    def credentials(self) -> dict[str, Any]:
+        return {"access_token": self.token}
 
     def grant(self) -> None:
         """Authorise anew, with a token that can be renewed."""
@@ -222,25 +216,14 @@ class Agency(Tenant):
         names = ("access_token", "refresh_token")
         self.connect({**{name: answer[name] for name in names}, "token_expires_at": expires_at.isoformat()})
 
-    def connect(self, credentials: Mapping[str, Any]) -> None:
-        new = NewConnection(integration_type=self.provider, credentials=credentials, settings=self.settings)
-        with self.world.database.workspace(self.workspace_id) as connection:
-            connections.save_connection(connection, self.workspace_id, new, self.world.cipher)
-
     def sync(self, **options: Any) -> SyncReport:
         self.world.clock.advance(1.0)
         report = super().sync(**options)
         self.world.assert_at_most_once()
         return report
 
-    def calls(self, method: str | None = None) -> list[Any]:
-        """The requests to Gmail since the last run began."""
-        found = self.world.server.stage.log.entries(self.calls_seen)
-        return [call for call in found if "/gmail/v1/" in call.path and method in (None, call.method)]
-
-    def last_call(self) -> int:
-        entries = self.world.server.stage.log.entries()
-        return entries[-1].n if entries else 0
+    def is_own(self, call: LoggedRequest) -> bool:
+        return "/gmail/v1/" in call.path
 
     def _expected_records(self, log: Mapping[str, Any], considered: Mapping[str, int]) -> int:
         """What happened to mail is counted beside the contacts."""
@@ -248,16 +231,6 @@ class Agency(Tenant):
         if log["direction"] == "to_external":
             return sum(told.get(f"pitches_{name}", 0) for name in _SENDING)
         return considered.get("from_external", 0) + sum(told.get(f"mail_{name}", 0) for name in _RECORDED)
-
-    def check_privacy(self) -> None:
-        super().check_privacy()
-        told = [
-            *self.rows("select evidence::text t from pitch_emails"),
-            *self.rows("select coalesce(error_message, '') t from pitches"),
-            *self.rows("select coalesce(mail_cursor::text, '') t from integration_connections"),
-        ]
-        for row in told:
-            assert not any(secret in row["t"] for secret in self.SECRETS), row
 
     # Pitches
 

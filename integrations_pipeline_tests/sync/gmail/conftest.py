@@ -9,18 +9,6 @@ from integrations_sandbox import SandboxOptions, SandboxServer
 
 
 @pytest.fixture(scope="package")
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture(scope="package")
-def live_gmail(clock: FakeClock) -> Iterator[SandboxServer]:
-    """One server for all tests of the folder, without limits, on their clock."""
-    with SandboxServer(SandboxOptions(rate_limit_scale=None, clock=clock.now)) as server:
-        yield server
-
-
-@pytest.fixture(scope="package")
 def real_time_gmail() -> Iterator[SandboxServer]:
     """One on the machine's clock, for tests that copy databases or run in processes of their own."""
     with SandboxServer(SandboxOptions(rate_limit_scale=None)) as server:
@@ -29,10 +17,10 @@ def real_time_gmail() -> Iterator[SandboxServer]:
 
 @pytest.fixture
 def world(
-    live_gmail: SandboxServer, postgres_server: PostgresServer, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    clocked_sandbox: SandboxServer, postgres_server: PostgresServer, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> Iterator[PostWorld]:
     """A reset server and a fresh database; nothing personal may be logged, and no pitch delivered twice."""
-    with open_post_world(live_gmail, postgres_server, clock) as world:
+    with open_post_world(clocked_sandbox, postgres_server, clock) as world:
         yield world
     assert "@" not in caplog.text
 

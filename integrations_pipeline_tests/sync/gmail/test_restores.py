@@ -14,8 +14,8 @@ from sqlalchemy import make_url
 from integrations_pipeline.model import Direction, RunStatus
 from integrations_pipeline.store.database import Database
 from integrations_pipeline_tests.postgres import PostgresServer
+from integrations_pipeline_tests.sync.crashes import Choice, Crash, CrashPoints, by_choice
 from integrations_pipeline_tests.sync.gmail.arrangement import OWN, Agency, PostWorld
-from integrations_pipeline_tests.sync.test_crashes import Crash, CrashPoints
 
 ANN = "ann@example.org"
 BOTH_WAYS = [{}, {"direction": Direction.TO_EXTERNAL}]
@@ -229,7 +229,10 @@ def test_a_connection_that_is_removed_in_the_middle_and_added_again_sends_nothin
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @by_lateness
-def test_a_connection_that_is_removed_after_a_crash_anywhere_sends_nothing_twice(world: PostWorld, lag: float) -> None:
+@by_choice
+def test_a_connection_that_is_removed_after_a_crash_anywhere_sends_nothing_twice(
+    world: PostWorld, lag: float, choose: Choice
+) -> None:
     """The ledger is gone with it: what the mailbox cannot tell is unknown, and never sent."""
     world.options(search_lag_seconds=lag)
     agency = world.agency()
@@ -238,7 +241,7 @@ def test_a_connection_that_is_removed_after_a_crash_anywhere_sends_nothing_twice
     with points.watching(world):
         agency.sync()
     assert len(points.seen) >= 30
-    for number in range(len(points.seen)):
+    for number in choose(points.seen):
         remove(agency)
         agency.configure()
         (pitch_id,) = agency.pitch_all({"to_email": f"person{number}@example.org"})

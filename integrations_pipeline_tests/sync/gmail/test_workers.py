@@ -18,8 +18,9 @@ from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.counts import gather
 from integrations_pipeline_tests.environment import Environment
 from integrations_pipeline_tests.patience import patient
-from integrations_pipeline_tests.sync.gmail.arrangement import Agency, PostWorld, open_post_world
-from integrations_pipeline_tests.sync.gmail.test_crashes import Stage, Story, by_story, stage  # noqa: F401
+from integrations_pipeline_tests.sync.crashes import Stage
+from integrations_pipeline_tests.sync.gmail.arrangement import Agency, PostWorld
+from integrations_pipeline_tests.sync.gmail.test_crashes import Story, by_story, stage  # noqa: F401
 
 PEOPLE = 24
 
@@ -70,11 +71,11 @@ def test_a_worker_that_lost_its_lock_anywhere_sends_nothing_that_another_one_sen
     story: Story,
     is_after: bool,
 ) -> None:
-    _, expected = stage.undisturbed(story)
+    _, expected = stage.undisturbed(story.arrange)
     reached: Counter[str] = Counter()
     number = 0
     while True:
-        with open_post_world(stage.sandbox, stage.postgres, stage.clock) as world:
+        with stage.open() as world:
             agency, method = taken_over(world, story, number, is_after=is_after)
             if not method:
                 break

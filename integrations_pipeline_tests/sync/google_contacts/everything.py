@@ -4,7 +4,8 @@ Belongs here: the situation before the run, and comparing ends. Does not: the di
 """
 
 from integrations_pipeline_tests.sync.arrangement import person
-from integrations_pipeline_tests.sync.google_contacts.arrangement import NO_LIMIT, WINDOW, AddressBook, ContactsWorld
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.google_contacts.arrangement import WINDOW, AddressBook, ContactsWorld
 
 
 def everything(world: ContactsWorld) -> AddressBook:

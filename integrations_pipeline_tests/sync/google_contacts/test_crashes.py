@@ -1,108 +1,49 @@
 """Killed anywhere: every request, every answer and every commit of a run is a point at which it dies."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pytest
 
 from integrations_pipeline.model import RunStatus
-from integrations_pipeline_tests.counts import gather
-from integrations_pipeline_tests.postgres import PostgresServer
-from integrations_pipeline_tests.simulation.clock import FakeClock
-from integrations_pipeline_tests.sync.google_contacts.arrangement import (
-    WINDOW,
-    AddressBook,
-    ContactsWorld,
-    open_contacts_world,
-)
+from integrations_pipeline_tests.sync.clocked import Worlds
+from integrations_pipeline_tests.sync.crashes import Choice, Scenario, Stage, State, by_choice, end_of
+from integrations_pipeline_tests.sync.google_contacts.arrangement import WINDOW, AddressBook, ContactsWorld
 from integrations_pipeline_tests.sync.google_contacts.everything import everything, small
-from integrations_pipeline_tests.sync.test_crashes import Crash, CrashPoints, State, state_of
-from integrations_sandbox import SandboxServer
 
-Scenario = Callable[[ContactsWorld], AddressBook]
 #: Points of each scenario, at least: fewer would mean that it no longer reaches them.
-EXPECTED: dict[Scenario, int] = {everything: 35, small: 20}
+EXPECTED = {everything: {"": 35}, small: {"": 20}}
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Fresh worlds, one after another. `lag`: seconds until lists show a write."""
+def staged(worlds: Worlds[ContactsWorld], lag: float = 0.0) -> Stage:
+    """`lag`: seconds until lists show a write."""
 
-    server: SandboxServer
-    postgres: PostgresServer
-    clock: FakeClock
-    lag: float = 0.0
-
-    @contextmanager
-    def world(self) -> Iterator[ContactsWorld]:
-        with open_contacts_world(self.server, self.postgres, self.clock) as world:
-            world.propagation_seconds = WINDOW
-            yield world
-
-    def _before(self, world: ContactsWorld, scenario: Scenario) -> AddressBook:
+    def wait_for_lists(world: ContactsWorld) -> None:
         """What people did lies back so far that lists show it; what the runs do is shown late."""
-        tenant = scenario(world)
-        world.options(sync_lag_seconds=self.lag)
-        world.clock.advance(self.lag)
-        return tenant
+        world.options(sync_lag_seconds=lag)
+        world.clock.advance(lag)
 
-    def undisturbed(self, scenario: Scenario) -> tuple[list[str], State]:
-        """The points of a run that nothing disturbs, and what it leads to."""
-        with self.world() as world:
-            tenant = self._before(world, scenario)
-            points = CrashPoints()
-            with points.watching(world):
-                tenant.sync()
-            return points.seen, self.settled(tenant)
+    return Stage(
+        open=worlds.world,
+        first=lambda world: setattr(world, "propagation_seconds", WINDOW),
+        then=wait_for_lists,
+        end=settled,
+        where=" at Google Contacts",
+        least=EXPECTED,
+    )
 
-    def crashed(self, scenario: Scenario, *die_at: int) -> State:
-        """The run is killed at a point, the next one at the next of them; then quiet runs."""
-        with self.world() as world:
-            tenant = self._before(world, scenario)
-            for number in die_at:
-                points = CrashPoints(die_at=number)
-                with points.watching(world), pytest.raises(Crash):
-                    tenant.sync()
-            return self.settled(tenant)
 
-    def settled(self, tenant: AddressBook) -> State:
-        # Whoever cannot yet tell what was made says so, and makes nothing.
-        tenant.sync()
-        tenant.world.interval = WINDOW
-        reports = [tenant.sync() for _ in range(3)]
-        assert [report.status for report in reports] == [RunStatus.SUCCESS] * 3
-        tenant.assert_in_sync()
-        assert not tenant.rows("select 1 from integration_sync_logs where status = 'running'")
-        assert not tenant.journal("planned", "intended")
-        state = state_of(tenant)
-        tenant.sync(is_full=True)
-        assert state_of(tenant) == state
-        return state
+def settled(tenant: AddressBook) -> State:
+    # Whoever cannot yet tell what was made says so, and makes nothing.
+    tenant.sync()
+    tenant.world.interval = WINDOW
+    reports = [tenant.sync() for _ in range(3)]
+    assert [report.status for report in reports] == [RunStatus.SUCCESS] * 3
+    return end_of(tenant, runs=0)
 
 
 @pytest.fixture
-def stage(live_people: SandboxServer, postgres_server: PostgresServer, clock: FakeClock) -> Stage:
-    return Stage(live_people, postgres_server, clock)
-
-
-def wrong_ends(stage: Stage, scenario: Scenario, numbers: Sequence[int] | None = None) -> list[str]:
-    """Kill at every point in turn, or at these; the points whose aftermath differs from the undisturbed end."""
-    points, expected = stage.undisturbed(scenario)
-    counts = Counter(" ".join(name.split()[:2]) for name in points)
-    gather(f"crash points of {scenario.__name__} at Google Contacts", counts)
-    assert len(points) >= EXPECTED[scenario], counts
-    wrong = []
-    for number in numbers if numbers is not None else range(len(points)):
-        try:
-            is_right = stage.crashed(scenario, number) == expected
-        except AssertionError as error:
-            is_right = False
-            points[number] += f" ({str(error).splitlines()[:1]})"
-        if not is_right:
-            wrong.append(f"{number} {points[number]}")
-    return wrong
+def stage(worlds: Worlds[ContactsWorld]) -> Stage:
+    return staged(worlds)
 
 
 def writes(points: Sequence[str]) -> list[int]:
@@ -111,14 +52,13 @@ def writes(points: Sequence[str]) -> list[int]:
 
 
 @pytest.mark.parametrize("lag", [0.0, 300.0], ids=["shown at once", "shown late"])
-def test_a_run_killed_after_a_write_loses_and_doubles_nothing(
-    live_people: SandboxServer, postgres_server: PostgresServer, clock: FakeClock, lag: float
-) -> None:
-    stage = Stage(live_people, postgres_server, clock, lag)
-    points, _ = stage.undisturbed(everything)
-    answers = [number for number in writes(points) if points[number].startswith("answer")]
-    assert len(answers) >= 4
-    assert not wrong_ends(stage, everything, answers[-2:])
+def test_a_run_killed_after_a_write_loses_and_doubles_nothing(worlds: Worlds[ContactsWorld], lag: float) -> None:
+    def last_answers(points: Sequence[str]) -> list[int]:
+        answers = [number for number in writes(points) if points[number].startswith("answer")]
+        assert len(answers) >= 4
+        return answers[-2:]
+
+    assert not staged(worlds, lag).wrong_ends(everything, last_answers)
 
 
 @pytest.mark.timeout(1800)
@@ -131,10 +71,11 @@ def test_a_run_killed_after_a_write_loses_and_doubles_nothing(
         pytest.param(everything, 300.0, marks=pytest.mark.exhaustive, id="everything, shown late"),
     ],
 )
+@by_choice
 def test_a_run_killed_at_any_point_loses_and_doubles_nothing(
-    live_people: SandboxServer, postgres_server: PostgresServer, clock: FakeClock, scenario: Scenario, lag: float
+    worlds: Worlds[ContactsWorld], scenario: Scenario, lag: float, choose: Choice
 ) -> None:
-    assert not wrong_ends(Stage(live_people, postgres_server, clock, lag), scenario)
+    assert not staged(worlds, lag).wrong_ends(scenario, choose)
 
 
 @pytest.mark.exhaustive

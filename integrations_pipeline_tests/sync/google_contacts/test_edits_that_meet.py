@@ -4,7 +4,8 @@ import pytest
 
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.sync.arrangement import person
-from integrations_pipeline_tests.sync.google_contacts.arrangement import NO_LIMIT, AddressBook, ContactsWorld
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.google_contacts.arrangement import AddressBook, ContactsWorld
 
 
 def linked(world: ContactsWorld, count: int = 3) -> tuple[AddressBook, list[str], list[str]]:

@@ -5,14 +5,13 @@ from collections import Counter
 
 import pytest
 
-from integrations_pipeline_tests.counts import gather
-from integrations_pipeline_tests.postgres import PostgresServer
-from integrations_pipeline_tests.simulation.clock import FakeClock
-from integrations_pipeline_tests.sync.google_contacts.arrangement import open_contacts_world
+from integrations_pipeline_tests.sync.clocked import Worlds
+from integrations_pipeline_tests.sync.google_contacts.arrangement import ContactsWorld
 from integrations_pipeline_tests.sync.google_contacts.history import tell
-from integrations_sandbox import SandboxServer
+from integrations_pipeline_tests.sync.telling import assert_seen, tell_all
 
-#: How many seeds by Hypothesis profile.
+#: How many seeds the fast suite tells, and the slow one by Hypothesis profile.
+FEW = 3
 SEEDS = {"dev": 3, "ci": 12, "round": 3, "nightly": 120}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 #: Minimum counts for each three seeds.
 LEAST = {
@@ -21,34 +20,20 @@ LEAST = {
 }  # fmt: skip
 
 
-def tell_all(seeds: range, server: SandboxServer, postgres: PostgresServer, clock: FakeClock) -> Counter[str]:
-    seen: Counter[str] = Counter()
-    for seed in seeds:
-        with open_contacts_world(server, postgres, clock) as world:
-            seen += tell(world, seed).seen
-    gather("Google Contacts histories", seen)
-    return seen
-
-
 def assert_exercised(seen: Counter[str], seeds: int) -> None:
     wanted = {name: count * (seeds // 3) for name, count in LEAST.items()}
     if seeds >= 12:
         seldom = ("conflict", "local delete", "remote delete", "second phones looked for", "killed in a create")
         wanted |= dict.fromkeys(seldom, 1)
-    missed = {name: (seen[name], count) for name, count in wanted.items() if seen[name] < count}
-    assert not missed, f"hardly exercised (seen, wanted): {missed}; all: {dict(seen)}"
+    assert_seen(seen, wanted)
 
 
-def test_random_histories_converge_lose_nothing_and_leave_no_duplicate(
-    live_people: SandboxServer, postgres_server: PostgresServer, clock: FakeClock
-) -> None:
-    assert_exercised(tell_all(range(SEEDS), live_people, postgres_server, clock), SEEDS)
+def test_random_histories_converge_lose_nothing_and_leave_no_duplicate(worlds: Worlds[ContactsWorld]) -> None:
+    assert_exercised(tell_all("Google Contacts histories", tell, range(FEW), worlds), FEW)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_many_random_histories_converge_lose_nothing_and_leave_no_duplicate(
-    live_people: SandboxServer, postgres_server: PostgresServer, clock: FakeClock
-) -> None:
+def test_many_random_histories_converge_lose_nothing_and_leave_no_duplicate(worlds: Worlds[ContactsWorld]) -> None:
     seeds = range(1000, 1000 + 2 * SEEDS)
-    assert_exercised(tell_all(seeds, live_people, postgres_server, clock), len(seeds))
+    assert_exercised(tell_all("Google Contacts histories", tell, seeds, worlds), len(seeds))

@@ -6,7 +6,8 @@ import pytest
 
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.sync.arrangement import people, person
-from integrations_pipeline_tests.sync.google_contacts.arrangement import NO_LIMIT, WINDOW, ContactsWorld
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.google_contacts.arrangement import WINDOW, ContactsWorld
 
 WEEK = 7 * 86_400
 

@@ -4,7 +4,8 @@ import pytest
 
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.sync.arrangement import people, person
-from integrations_pipeline_tests.sync.google_contacts.arrangement import NO_LIMIT, ContactsWorld
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.google_contacts.arrangement import ContactsWorld
 
 ANN = person(1, phone="+44 20 7946 0001", company="Nordlys", job_title="Editor", tags=["press", "radio"])
 

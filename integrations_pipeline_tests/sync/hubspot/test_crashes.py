@@ -1,20 +1,15 @@
 """Killed anywhere: every request, every answer and every commit of a run is a point at which it dies."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from integrations_pipeline_tests.counts import gather
-from integrations_pipeline_tests.postgres import PostgresServer
-from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.arrangement import person
-from integrations_pipeline_tests.sync.hubspot.arrangement import NO_LIMIT, HubSpotWorld, Portals, open_hubspot_world
-from integrations_pipeline_tests.sync.test_crashes import Crash, CrashPoints, State, state_of
-from integrations_sandbox import SandboxServer
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT, Worlds
+from integrations_pipeline_tests.sync.crashes import Choice, Stage, by_choice
+from integrations_pipeline_tests.sync.hubspot.arrangement import HubSpotWorld, Portals
 
 #: Points of the run, at least: fewer would mean that it no longer does one of each.
 EXPECTED = 40
@@ -45,71 +40,9 @@ def everything(world: HubSpotWorld) -> Portals:
     return tenant
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Fresh worlds, one after another."""
-
-    server: SandboxServer
-    postgres: PostgresServer
-    clock: FakeClock
-    options: dict[str, Any] = field(default_factory=dict)
-
-    @contextmanager
-    def world(self) -> Iterator[HubSpotWorld]:
-        with open_hubspot_world(self.server, self.postgres, self.clock) as world:
-            # One request at a time: the points then come in the same order in every world.
-            world.max_concurrency = 1
-            world.options(**self.options)
-            yield world
-
-    def undisturbed(self) -> tuple[list[str], State]:
-        """The points of a run that nothing disturbs, and what it leads to."""
-        with self.world() as world:
-            tenant = everything(world)
-            points = CrashPoints()
-            with points.watching(world):
-                tenant.sync()
-            return points.seen, self.settled(tenant)
-
-    def crashed(self, *die_at: int) -> State:
-        """The run is killed at a point, the next one at the next of them; then quiet runs."""
-        with self.world() as world:
-            tenant = everything(world)
-            for number in die_at:
-                points = CrashPoints(die_at=number)
-                with points.watching(world), pytest.raises(Crash):
-                    tenant.sync()
-            return self.settled(tenant)
-
-    def settled(self, tenant: Portals) -> State:
-        for _ in range(3):
-            tenant.sync()
-        tenant.assert_in_sync()
-        assert not tenant.rows("select 1 from integration_sync_logs where status = 'running'")
-        assert not tenant.journal("planned", "intended")
-        state = state_of(tenant)
-        tenant.sync(is_full=True)
-        assert state_of(tenant) == state
-        return state
-
-
 @pytest.fixture
-def stage(live_hubspot: SandboxServer, postgres_server: PostgresServer, clock: FakeClock) -> Stage:
-    return Stage(live_hubspot, postgres_server, clock)
-
-
-def wrong_ends(stage: Stage, points: Sequence[str], expected: State, numbers: Sequence[int]) -> list[str]:
-    """Kill at each of these points in turn; those whose aftermath differs from the undisturbed end."""
-    wrong = []
-    for number in numbers:
-        try:
-            is_right = stage.crashed(number) == expected
-            told = ""
-        except AssertionError as error:
-            is_right, told = False, str(error).partition("\n")[0]
-        wrong += [] if is_right else [f"{number} {points[number]} {told}"]
-    gather("crash points at HubSpot", Counter(" ".join(points[number].split()[:2]) for number in numbers))
-    return wrong
+def stage(worlds: Worlds[HubSpotWorld]) -> Stage:
+    return Stage(open=worlds.world, where=" at HubSpot", least={everything: {"": EXPECTED}})
 
 
 def answered_writes(points: Sequence[str]) -> list[int]:
@@ -118,11 +51,10 @@ def answered_writes(points: Sequence[str]) -> list[int]:
 
 
 def test_a_run_killed_after_a_write_loses_and_doubles_nothing(stage: Stage) -> None:
-    points, expected = stage.undisturbed()
-    assert len(points) >= EXPECTED, Counter(points)
+    points, _ = stage.undisturbed(everything)
     numbers = answered_writes(points)
     assert len(numbers) >= 6
-    assert not wrong_ends(stage, points, expected, numbers[2::3])
+    assert not stage.wrong_ends(everything, lambda points: answered_writes(points)[2::3])
 
 
 @pytest.mark.timeout(1800)
@@ -136,19 +68,18 @@ def test_a_run_killed_after_a_write_loses_and_doubles_nothing(stage: Stage) -> N
     ],
     ids=str,
 )
+@by_choice
 def test_a_run_killed_at_any_point_loses_and_doubles_nothing(
-    live_hubspot: SandboxServer, postgres_server: PostgresServer, clock: FakeClock, options: dict[str, Any]
+    stage: Stage, options: dict[str, Any], choose: Choice
 ) -> None:
-    stage = Stage(live_hubspot, postgres_server, clock, options)
-    points, expected = stage.undisturbed()
-    numbers = range(len(points)) if not options else answered_writes(points)
-    assert not wrong_ends(stage, points, expected, numbers)
+    stage = replace(stage, first=lambda world: world.options(**options))
+    assert not stage.wrong_ends(everything, answered_writes if options else choose)
 
 
 @pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
 def test_two_crashes_in_a_row_lose_and_double_nothing(stage: Stage) -> None:
-    points, expected = stage.undisturbed()
+    points, expected = stage.undisturbed(everything)
     for number in answered_writes(points):
         for second in (3, 12, 20):
-            assert stage.crashed(number, second) == expected, (number, points[number], second)
+            assert stage.crashed(everything, number, second) == expected, (number, points[number], second)

@@ -4,7 +4,8 @@ import pytest
 
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.sync.arrangement import people, person
-from integrations_pipeline_tests.sync.hubspot.arrangement import NO_LIMIT, HubSpotWorld, Portals
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.hubspot.arrangement import HubSpotWorld, Portals
 
 
 def out_there(tenant: Portals) -> set[str]:

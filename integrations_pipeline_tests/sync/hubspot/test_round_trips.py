@@ -2,7 +2,8 @@
 
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.sync.arrangement import people, person
-from integrations_pipeline_tests.sync.hubspot.arrangement import NO_LIMIT, HubSpotWorld
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.hubspot.arrangement import HubSpotWorld
 
 
 def test_a_first_sync_makes_people_on_both_sides_and_links_who_is_on_both(world: HubSpotWorld) -> None:

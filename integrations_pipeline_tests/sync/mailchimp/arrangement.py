@@ -1,46 +1,24 @@
 """A world around a Mailchimp audience: `MailchimpWorld` and its tenants, `Subscribers`.
 
-Everything reads one clock that only tests move: the sandbox, Postgres, and the runs. It stands still unless a
-test moves it, a run begins (`interval`) or a run pauses. Ids of contacts are the same in every world. Belongs
-here: an audience in the words of `Tenant`. Does not: what tests expect of it.
+Belongs here: an audience in the words of `Tenant`. Does not: what worlds on a clock share (`clocked`), what tests
+expect of it.
 """
 
-import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
-from uuid import UUID
 
 from integrations_pipeline.model import join_set, split_set
-from integrations_pipeline.providers.base import Provider, ProviderContext, ProviderSpec
 from integrations_pipeline.providers.mailchimp import PROVIDER
 from integrations_pipeline.providers.mailchimp.limits import API_URL
 from integrations_pipeline.providers.mailchimp.members import is_mark
-from integrations_pipeline.providers.mailchimp.provider import MailchimpProvider
-from integrations_pipeline.store import workspaces
-from integrations_pipeline.store.database import Database
-from integrations_pipeline.sync.report import SyncReport
-from integrations_pipeline.sync.runtime import Runtime
-from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
-from integrations_pipeline_tests.simulation.clock import FakeClock
-from integrations_pipeline_tests.sync.arrangement import Tenant, Value, WatchedProvider, World, as_text
+from integrations_pipeline_tests.sync.arrangement import Value, as_text, filled
+from integrations_pipeline_tests.sync.clocked import ClockedTenant, ClockedWorld
 from integrations_pipeline_tests.sync.mailchimp.watch import RANKS, ConsentWatch, Contact
 from integrations_sandbox import DEFAULT_MAILCHIMP_KEY, Mailchimp, SandboxServer
 from integrations_sandbox.mailchimp.model import Audience, Member
 
 #: Whoever opts in does it from here.
 SOMEWHERE = "198.51.100.7"
-#: Deletes are believed without a person.
-#: So few people edit so much in a history that a guard would hold their ordinary days.
-NO_LIMIT: dict[str, Any] = {
-    "delete_policy": "propagate",
-    "delete_limit": 1000,
-    "delete_limit_fraction": 1.0,
-    "change_limit": 1000,
-    "change_limit_fraction": 1000,
-    "create_limit_fraction": 1000,
-}
 
 _OUT = ("unsubscribed", "cleaned")
 _UNASKED = ("transactional", "pending")
@@ -62,71 +40,34 @@ group by f.record_id
 """
 
 
-class MailchimpWorld(World):
-    """`interval` is how long after the last deed a run begins; 0 puts everything into one second."""
-
+class MailchimpWorld(ClockedWorld):
     network: ConsentWatch
+    tested = PROVIDER
 
-    def __init__(self, *, server: SandboxServer, database: Database, clock: FakeClock) -> None:
-        super().__init__(
-            server=server,
-            database=database,
-            network=ConsentWatch(server.mailchimp, self._contacts),
-            max_concurrency=PROVIDER.capabilities.max_concurrency,
-        )
-        self.clock = clock
-        self.interval = 60.0
-        self._ids = random.Random("contacts")
+    def __init__(self, *, server: SandboxServer, **given: Any) -> None:
+        super().__init__(server=server, network=ConsentWatch(server.mailchimp, self._contacts), **given)
 
     @property
     def mailchimp(self) -> Mailchimp:
         return self.server.mailchimp
 
     @property
-    def spec(self) -> ProviderSpec:
-        capabilities = replace(
-            PROVIDER.capabilities,
-            max_concurrency=self.max_concurrency,
-            propagation_seconds=self.propagation_seconds,
-        )
-        return replace(PROVIDER, contacts=self._build, capabilities=capabilities)
-
-    @property
-    def runtime(self) -> Runtime:
-        usual = super().runtime
-        return replace(
-            usual,
-            specs={**usual.specs, PROVIDER.name: self.spec},
-            addresses={**usual.addresses, API_URL: self.server.mailchimp_url},
-            clock=self.clock.now,
-            new_id=self._new_id,
-        )
+    def addresses(self) -> dict[str, str]:
+        return {API_URL: self.server.mailchimp_url}
 
     def tenant(
         self, slug: str = "acme", *, extra_fields: Sequence[Any] = ("COMPANY",), **settings: Any
     ) -> "Subscribers":
         """A workspace with a connection to an audience of its own."""
         audience = self.mailchimp.create_list(f"Friends of {slug}", extra_fields=extra_fields)
-        with self.database.admin() as connection:
-            workspace = workspaces.add_workspace(connection, slug)
-        tenant = Subscribers(world=self, slug=slug, workspace_id=workspace.id, base_id=audience.id, table_id="")
-        tenant.token = DEFAULT_MAILCHIMP_KEY
-        tenant.configure(**settings)
-        self.tenants[slug] = tenant
-        return tenant
+        tenant = Subscribers(world=self, slug=slug, base_id=audience.id, token=DEFAULT_MAILCHIMP_KEY)
+        return self.connected(tenant, settings)
 
     def options(self, **changes: Any) -> None:
         self.mailchimp.set_options(**changes)
 
-    def _new_id(self) -> UUID:
-        return UUID(int=self._ids.getrandbits(128), version=4)
-
-    def _build(self, context: ProviderContext) -> Provider:
-        return WatchedProvider(MailchimpProvider(context), self.hooks)
-
-    def _wait(self, seconds: float) -> None:
-        super()._wait(seconds)
-        self.clock.advance(seconds)
+    def assert_kept(self) -> None:
+        self.network.assert_kept()
 
     def _contacts(self, list_id: str, members: Sequence[Member]) -> dict[str, Contact]:
         """By link or e-mail; asked beside SQLAlchemy's events, which tests count."""
@@ -141,28 +82,11 @@ class MailchimpWorld(World):
             raw.close()
 
 
-@contextmanager
-def open_mailchimp_world(server: SandboxServer, postgres: PostgresServer, clock: FakeClock) -> Iterator[MailchimpWorld]:
-    """A world on a reset server, which must read `clock`, with a database of its own. At the end consent must
-    have been kept."""
-    with postgres.new_database(TEMPLATE) as url, clock.drive(url):
-        server.reset()
-        database = Database(url)
-        world = MailchimpWorld(server=server, database=database, clock=clock)
-        try:
-            yield world
-        finally:
-            world.close()
-            database.close()
-        world.network.assert_kept()
-
-
-class Subscribers(Tenant):
+class Subscribers(ClockedTenant):
     """One workspace with its audience. Remote fields go by workspace field names, except that merge tags in
     capitals stand for themselves; records go by contact id."""
 
     world: MailchimpWorld
-    provider: ClassVar[str] = "mailchimp"
     SECRETS: ClassVar[tuple[str, ...]] = ("@", "Basic", DEFAULT_MAILCHIMP_KEY)
 
     @property
@@ -184,10 +108,6 @@ class Subscribers(Tenant):
     def configure(self, **settings: Any) -> None:
         super().configure(**settings)
         self.world.network.most[self.list_id] = RANKS[self.settings.get("status_if_new", "transactional")]
-
-    def sync(self, **options: Any) -> SyncReport:
-        self.world.clock.advance(self.world.interval)
-        return super().sync(**options)
 
     # The audience's side
 
@@ -243,10 +163,6 @@ class Subscribers(Tenant):
         """The member with that address, archived or not."""
         return self.audience.find_email(email)
 
-    def emails(self) -> list[str]:
-        """Of the members who are not archived."""
-        return sorted(row["email"] for row in self.remote().values())
-
     # Consent
 
     def opt_in(self, record_id: str) -> None:
@@ -257,9 +173,6 @@ class Subscribers(Tenant):
 
     def unsubscribe(self, record_id: str, *, by: Any = "person") -> None:
         self.world.mailchimp.unsubscribe(self.list_id, record_id, by=by)
-
-    def is_out(self, contact_id: str) -> bool:
-        return self.local()[contact_id].get("email_opt_out") == "true"
 
     # What an audience holds, in the words of a workspace
 
@@ -286,7 +199,7 @@ class Subscribers(Tenant):
             "tags": join_set(tag for tag in self.tags_of(member.contact_id) if not is_mark(tag)),
             "email_opt_out": consent,
         }
-        return {name: value for name, value in found.items() if value}
+        return filled(found)
 
 
 def _text(value: Any) -> str:

@@ -4,26 +4,18 @@ Belongs here: the situation before the run, and comparing ends. Does not: the di
 """
 
 from collections import Counter
-from collections.abc import Mapping
 
+from integrations_pipeline_tests.sync import crashes
 from integrations_pipeline_tests.sync.arrangement import person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
-
-Rows = Counter[tuple[tuple[str, str], ...]]
-State = tuple[Rows, Rows, Counter[str]]
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.crashes import State
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 
 
 def state_of(tenant: Subscribers) -> State:
     """Both sides without ids, and the statuses of all members, archived ones too."""
     statuses = Counter(f"{each.email_address} {each.status}" for each in tenant.audience.members.values())
-    return _shown(tenant.local()), _shown(tenant.remote()), statuses
-
-
-def _shown(rows: Mapping[str, Mapping[str, str]]) -> Rows:
-    return Counter(
-        tuple(sorted((k, v if k != "tags" else "|".join(sorted(v.split("\x1f")))) for k, v in row.items()))
-        for row in rows.values()
-    )
+    return *crashes.state_of(tenant), statuses
 
 
 def everything(world: MailchimpWorld) -> Subscribers:

@@ -7,7 +7,8 @@ import pytest
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.costs.counting import row_versions
 from integrations_pipeline_tests.sync.arrangement import people, person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 
 #: The documented limits: members per write and per page.
 BATCH, PAGE = 500, 1000

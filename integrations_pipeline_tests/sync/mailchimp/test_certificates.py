@@ -5,17 +5,16 @@ from collections import Counter
 
 from integrations_pipeline.verify.compare import FIELD, NO_CONTACT
 from integrations_pipeline_tests.counts import gather
-from integrations_pipeline_tests.postgres import PostgresServer
-from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.arrangement import person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers, open_mailchimp_world
-from integrations_pipeline_tests.sync.mailchimp.history import WINDOW, tell
+from integrations_pipeline_tests.sync.clocked import Worlds
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.mailchimp.history import tell
+from integrations_pipeline_tests.sync.telling import WINDOW
 from integrations_pipeline_tests.verify.arrangement import behind_the_journal, certified
-from integrations_sandbox import SandboxServer
 
 #: Not the seeds of the histories' own test.
 FIRST = 500
-SEEDS = {"dev": 4, "ci": 12, "round": 4, "nightly": 100}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
+SEEDS = {"dev": 4, "ci": 6, "round": 4, "nightly": 100}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 
 
 def synced(world: MailchimpWorld) -> Subscribers:
@@ -69,12 +68,10 @@ def test_a_member_deleted_for_good_is_left_to_the_full_read_and_one_overlooked_d
     assert NO_CONTACT in {each.reason for each in certified(tenant).differing}
 
 
-def test_after_random_histories_and_two_quiet_syncs_nothing_differs(
-    live_mailchimp: SandboxServer, postgres_server: PostgresServer, clock: FakeClock
-) -> None:
+def test_after_random_histories_and_two_quiet_syncs_nothing_differs(worlds: Worlds[MailchimpWorld]) -> None:
     seen: Counter[str] = Counter()
     for seed in range(FIRST, FIRST + SEEDS):
-        with open_mailchimp_world(live_mailchimp, postgres_server, clock) as world:
+        with worlds.world() as world:
             tenant = tell(world, seed).tenant
             for _ in range(2):
                 world.clock.advance(WINDOW + 1)

@@ -12,7 +12,8 @@ import pytest
 
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.sync.arrangement import person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, SOMEWHERE, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import SOMEWHERE, MailchimpWorld, Subscribers
 from integrations_pipeline_tests.sync.test_backups import back_up, restore
 
 STATUSES = ("subscribed", "transactional", "pending", "unsubscribed", "cleaned")

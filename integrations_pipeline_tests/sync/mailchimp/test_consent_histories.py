@@ -9,23 +9,22 @@ from datetime import datetime, timedelta
 import pytest
 
 from integrations_pipeline.model import RunStatus
-from integrations_pipeline_tests.counts import gather
-from integrations_pipeline_tests.postgres import PostgresServer
-from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.arrangement import Value
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT, Worlds
 from integrations_pipeline_tests.sync.mailchimp.arrangement import (
-    NO_LIMIT,
     SOMEWHERE,
     MailchimpWorld,
     Subscribers,
-    open_mailchimp_world,
 )
+from integrations_pipeline_tests.sync.telling import assert_seen, tell_all
 from integrations_pipeline_tests.sync.test_backups import back_up, restore
-from integrations_sandbox import SandboxServer, WireError
+from integrations_sandbox import WireError
 
 PEOPLE, STEPS = 8, 60
 PAUSES = (0.0, 0.5, 20.0, 3600.0)
 SETTINGS = ("transactional", "subscribed", "unsubscribed", "pending")
+#: How many seeds the fast suite tells, and the slow one by Hypothesis profile.
+FEW = 2
 SEEDS = {"dev": 2, "ci": 8, "round": 2, "nightly": 100}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 
 
@@ -227,17 +226,10 @@ class Story:
             assert is_out or status not in ("unsubscribed", "cleaned"), (self.log, contact_id)
 
 
-def tell_all(seeds: range, server: SandboxServer, postgres: PostgresServer, clock: FakeClock) -> Counter[str]:
-    seen: Counter[str] = Counter()
-    for seed in seeds:
-        # The jitter of retries has no source of its own.
-        random.seed(seed)
-        with open_mailchimp_world(server, postgres, clock) as world:
-            story = Story(world, seed)
-            story.tell()
-            seen += story.seen
-    gather("consent histories", seen)
-    return seen
+def tell(world: MailchimpWorld, seed: int) -> Story:
+    story = Story(world, seed)
+    story.tell()
+    return story
 
 
 def assert_exercised(seen: Counter[str], times: int) -> None:
@@ -246,21 +238,16 @@ def assert_exercised(seen: Counter[str], times: int) -> None:
         "import_again": 1, "unarchive": 1, "take_back_here": 2, "refused by Mailchimp": 1, "opted out in the end": 2,
         "pairs in the end": 10, "run success": 20,
     }  # fmt: skip
-    missed = {name: (seen[name], wanted * times) for name, wanted in least.items() if seen[name] < wanted * times}
-    assert not missed, f"hardly exercised (seen, wanted): {missed}; all: {dict(seen)}"
+    assert_seen(seen, {name: wanted * times for name, wanted in least.items()})
 
 
-def test_consent_only_goes_down_in_random_histories(
-    live_mailchimp: SandboxServer, postgres_server: PostgresServer, clock: FakeClock
-) -> None:
-    assert_exercised(tell_all(range(SEEDS), live_mailchimp, postgres_server, clock), SEEDS // 2)
+def test_consent_only_goes_down_in_random_histories(worlds: Worlds[MailchimpWorld]) -> None:
+    assert_exercised(tell_all("consent histories", tell, range(FEW), worlds), FEW // 2)
 
 
 @pytest.mark.slow
-def test_consent_only_goes_down_in_many_random_histories(
-    live_mailchimp: SandboxServer, postgres_server: PostgresServer, clock: FakeClock
-) -> None:
-    seen = tell_all(range(1000, 1000 + 4 * SEEDS), live_mailchimp, postgres_server, clock)
+def test_consent_only_goes_down_in_many_random_histories(worlds: Worlds[MailchimpWorld]) -> None:
+    seen = tell_all("consent histories", tell, range(1000, 1000 + 4 * SEEDS), worlds)
     assert_exercised(seen, SEEDS)
     assert seen["restored"] >= SEEDS // 2
     assert seen["added again"] >= SEEDS // 2

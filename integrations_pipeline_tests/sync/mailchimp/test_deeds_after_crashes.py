@@ -1,31 +1,22 @@
 """A run with an audience dies anywhere, and somebody acts before the next one comes: as if the run had not died."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from integrations_pipeline_tests.counts import gather
-from integrations_pipeline_tests.postgres import PostgresServer
-from integrations_pipeline_tests.simulation.clock import FakeClock
 from integrations_pipeline_tests.sync.arrangement import person
+from integrations_pipeline_tests.sync.crashes import Deed, Stage, State, key_of, nothing, wrong_points
 from integrations_pipeline_tests.sync.mailchimp.arrangement import Subscribers
-from integrations_pipeline_tests.sync.mailchimp.everything import State, everything
-from integrations_pipeline_tests.sync.mailchimp.test_crashes import Deed, Stage, nothing, telling
-from integrations_sandbox import SandboxServer
+from integrations_pipeline_tests.sync.mailchimp.everything import everything
+from integrations_pipeline_tests.sync.mailchimp.test_crashes import stage, telling
+
+__all__ = ["stage"]
 
 #: Whom the run creates at Mailchimp, whom it moves to a new member, and two whom it does not give other e-mails.
 NEW, MOVED = str(person(10)["email"]), "moved8@example.org"
 ONE, OTHER = (str(person(number)["email"]) for number in (0, 1))
-
-
-@pytest.fixture
-def stage(live_mailchimp: SandboxServer, postgres_server: PostgresServer, clock: FakeClock) -> Stage:
-    return Stage(live_mailchimp, postgres_server, clock)
-
-
-def key_of(rows: Mapping[str, Mapping[str, str]], email: str) -> str:
-    return next((key for key, row in rows.items() if row.get("email") == email), "")
 
 
 def another_e_mail_here(tenant: Subscribers) -> None:
@@ -66,15 +57,9 @@ def wrong_ends(stage: Stage, deed: Deed, numbers: Sequence[int] | None = None) -
     assert end != stage.undisturbed(everything)[1], "the deed leaves no trace"
     wanted = numbers if numbers is not None else range(len(points))
     gather("deeds after crashes at Mailchimp", Counter({deed.__name__: len(wanted)}))
-    wrong = []
-    for number in wanted:
-        try:
-            is_right, told = people(stage.crashed(everything, number, deed=deed)) == people(end), ""
-        except AssertionError as error:
-            is_right, told = False, str(error).split("\n", maxsplit=1)[0]
-        if not is_right:
-            wrong.append(f"{number} {points[number]} {told}")
-    return wrong
+    return wrong_points(
+        points, wanted, lambda number: people(stage.crashed(everything, number, deed=deed)) == people(end)
+    )
 
 
 @pytest.mark.parametrize("deed", DEEDS, ids=lambda each: each.__name__)

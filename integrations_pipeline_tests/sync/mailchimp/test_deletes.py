@@ -11,7 +11,8 @@ import pytest
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline.store import decisions
 from integrations_pipeline_tests.sync.arrangement import people, person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 
 SIDES = pytest.mark.parametrize("side", ["local", "remote"])
 RESTORES = pytest.mark.parametrize("restores", [True, False], ids=["status_if_new restores", "only status restores"])

@@ -4,8 +4,9 @@ import httpx
 import pytest
 
 from integrations_pipeline_tests.sync.arrangement import person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
-from integrations_pipeline_tests.sync.test_crashes import Crash
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.crashes import Crash
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 
 
 def half_moved(world: MailchimpWorld, dies_after: str = "PUT") -> tuple[Subscribers, str]:

@@ -7,7 +7,8 @@ import pytest
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline.providers.mailchimp.wire import TAKEN
 from integrations_pipeline_tests.sync.arrangement import person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 
 NEW = "new@example.org"
 RICH: dict[str, Any] = {"phone": "+47", "company": "Acme", "tags": ["a", "b"]}

@@ -7,8 +7,10 @@ import httpx
 import pytest
 
 from integrations_pipeline.model import Direction, RunStatus
+from integrations_pipeline_tests.spread import spread
 from integrations_pipeline_tests.sync.arrangement import people, person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 
 PAGE = 1000
 #: More than two pages.
@@ -100,10 +102,7 @@ def test_a_first_read_of_a_moving_list_misses_nobody(world: MailchimpWorld, page
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_same_second", [True, False], ids=["in the same second", "later"])
-@pytest.mark.parametrize("page", [1, 2, 3])
-@pytest.mark.parametrize("deed", DEEDS, ids=lambda each: each.__name__)
-@pytest.mark.parametrize("is_full", [True, False], ids=["full", "incremental"])
+@spread("deed, page, is_full, is_same_second", DEEDS, [1, 2, 3], [True, False], [True, False], one_of=3)
 def test_whatever_happens_between_pages_is_not_lost_and_deletes_nobody_else(
     world: MailchimpWorld,
     deed: Callable[[Subscribers, list[str]], None],

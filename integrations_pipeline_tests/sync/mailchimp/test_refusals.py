@@ -10,7 +10,8 @@ from integrations_pipeline.store.failures import retry_failures
 from integrations_pipeline.store.waiting import FAILURES, Choice
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline_tests.sync.arrangement import people, person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 
 REQUIRED = {"tag": "CITY", "name": "City", "type": "text", "required": True}
 

@@ -6,7 +6,8 @@ import pytest
 
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.sync.arrangement import person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 from integrations_sandbox import FaultRule
 
 MAPPING = {"name": "FNAME+LNAME", "company": "COMPANY", "custom_fields.city": "CITY"}

@@ -8,7 +8,8 @@ from integrations_pipeline.model import RunStatus
 from integrations_pipeline.providers.mailchimp import PROVIDER
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline_tests.sync.arrangement import person, tags
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 from integrations_pipeline_tests.sync.mailchimp.lag import Lag
 
 WINDOW = PROVIDER.capabilities.propagation_seconds

@@ -8,7 +8,8 @@ import pytest
 from integrations_pipeline.store import suppressions
 from integrations_pipeline.store.suppressions import KEEPING_OUT, Reason
 from integrations_pipeline_tests.sync.arrangement import person
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 
 
 def suppress(tenant: Subscribers, email: str, reason: Reason) -> None:

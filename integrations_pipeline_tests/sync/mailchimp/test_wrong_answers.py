@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.model import RunStatus
+from integrations_pipeline_tests.spread import spread
 from integrations_pipeline_tests.sync.arrangement import people
-from integrations_pipeline_tests.sync.mailchimp.arrangement import NO_LIMIT, MailchimpWorld, Subscribers
+from integrations_pipeline_tests.sync.clocked import NO_LIMIT
+from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
 from integrations_pipeline_tests.sync.test_wrong_answers import SHAPES, spoilt_run
 
 READS: dict[str, dict[str, Any]] = {
@@ -36,9 +38,7 @@ def settled(tenant: Subscribers) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("is_full", [True, False], ids=["full", "changes"])
-@pytest.mark.parametrize("endpoint", READS)
+@spread("endpoint, shape, is_full", list(READS), SHAPES, [True, False], one_of=2)
 def test_a_read_of_another_shape_changes_nothing_here(
     world: MailchimpWorld, endpoint: str, is_full: bool, shape: str
 ) -> None:
@@ -50,9 +50,7 @@ def test_a_read_of_another_shape_changes_nothing_here(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("applies", [True, False], ids=["applied", "not applied"])
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("endpoint", WRITES)
+@spread("endpoint, shape, applies", list(WRITES), SHAPES, [True, False], one_of=2)
 def test_an_answer_to_a_write_of_another_shape_is_no_answer(
     world: MailchimpWorld, endpoint: str, shape: str, applies: bool
 ) -> None:
