@@ -13,19 +13,32 @@ from pathlib import Path, PurePath
 from coverage import CoverageData
 
 from integrations_pipeline_tests.mutations.places import PRODUCT, PROJECT, Place, files, source
-from integrations_pipeline_tests.mutations.recorder import NO_TEST
+from integrations_pipeline_tests.mutations.recorder import NO_TEST, module_of
 from integrations_pipeline_tests.mutations.recording import TESTS, Recording
 
 #: What one mutant may take: tests, and the seconds they took when they were recorded; how many of them of one module.
 MOST_TESTS, MOST_SECONDS, MOST_NEAR = 150, 20.0, 80
+#: Most mutants die of one of the first tests; the modules of the others are not imported before these have passed.
+FIRST_TESTS, FIRST_SECONDS = 16, 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The tests for one mutant, in the order to run them, and the seconds they took unmutated."""
+    """The tests for one mutant, in the order to run them, and the seconds each took unmutated."""
 
     tests: tuple[str, ...]
-    seconds: float
+    each_seconds: tuple[float, ...]
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.each_seconds)
+
+    def goes(self) -> "tuple[Chosen, ...]":
+        """The first few, then the rest."""
+        ends = [sum(self.each_seconds[: at + 1]) for at in range(min(len(self.tests), FIRST_TESTS))]
+        first = max(1, sum(end <= FIRST_SECONDS for end in ends))
+        parts = (slice(None, first), slice(first, None))
+        return tuple(Chosen(self.tests[part], self.each_seconds[part]) for part in parts if self.tests[part])
 
 
 @dataclass(slots=True)
@@ -79,7 +92,7 @@ class Covering:
         mirrored = str(PurePath(TESTS, *PurePath(file).parts[1:]).with_name(f"test_{PurePath(file).name}"))
         modules: dict[str, list[str]] = defaultdict(list)
         for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
-            modules[_module(test)].append(test)
+            modules[module_of(test)].append(test)
         near = modules.pop(mirrored, [])[:MOST_NEAR]
         turns = [(turn, self.seconds[test], test) for found in modules.values() for turn, test in enumerate(found)]
         return near + [test for _, _, test in sorted(turns)]
@@ -91,7 +104,7 @@ class Covering:
             if len(chosen) < MOST_TESTS and (not chosen or total + self.seconds[test] <= MOST_SECONDS):
                 chosen.append(test)
                 total += self.seconds[test]
-        return Chosen(tuple(chosen), total)
+        return Chosen(tuple(chosen), tuple(self.seconds[test] for test in chosen))
 
 
 def read(recordings: Iterable[Recording]) -> Covering:
@@ -99,7 +112,8 @@ def read(recordings: Iterable[Recording]) -> Covering:
     for recording in recordings:
         for part in sorted(recording.folder.glob("seconds.*.json")):
             told = json.loads(part.read_text())
-            covering.seconds |= {test: taken for test, taken in told.items() if _module(test) in recording.modules}
+            for module in told.keys() & recording.modules:
+                covering.seconds |= told[module]
         for part in sorted(recording.folder.glob("coverage.*")):
             _add_lines(covering, part)
     return covering
@@ -123,7 +137,3 @@ def _below_project(measured: str) -> str:
     starts = [at for at, part in enumerate(parts) if part == PRODUCT]
     found = str(PurePath(*parts[starts[-1] :])) if starts else ""
     return found if (PROJECT / found).is_file() else ""
-
-
-def _module(test: str) -> str:
-    return test.split("::", maxsplit=1)[0]
