@@ -78,10 +78,24 @@ class Covering:
         )
 
     def _at_files(self, place: Place) -> set[str]:
-        """Tests of the file; of its folder if it only declares something."""
-        of_file = self._at_whole(place.file)
+        """Tests of the file; if it only declares something, of test modules that import it, else of its folder."""
         folder = PurePath(place.file).parent
-        return of_file or set().union(*(self._at_whole(file) for file in files() if PurePath(file).parent == folder))
+        return (
+            self._at_whole(place.file)
+            or self._of_importers(place.file)
+            or set().union(*(self._at_whole(file) for file in files() if PurePath(file).parent == folder))
+        )
+
+    def _of_importers(self, file: str) -> set[str]:
+        """A comparison of declared tables with the migrations, say: it uses the file whole, and none of its lines."""
+        path = PurePath(file).with_suffix("")
+        package, dotted = ".".join(path.parent.parts), ".".join(path.parts)
+        says = re.compile(
+            rf"^from {re.escape(dotted)} import |^from {re.escape(package)} import .*\b{path.name}\b", re.M
+        )
+        texts = {module: PROJECT / module for module in map(module_of, self.seconds)}
+        importers = {name for name, path in texts.items() if path.is_file() and says.search(path.read_text())}
+        return {test for test in self.seconds if module_of(test) in importers}
 
     def _at_whole(self, file: str) -> set[str]:
         return self._at(file, range(1, len(source(file).splitlines()) + 1))

@@ -101,6 +101,16 @@ def test_a_line_that_belongs_to_no_test_is_tested_by_those_of_its_function_or_fi
     assert found.tests(_place(3, name="OF_NO_LINE")).tests == (NEAR, FAR)
 
 
+def test_a_file_that_only_declares_is_tested_by_whoever_imports_it() -> None:
+    compares = (
+        "integrations_pipeline_tests/store/test_migrations.py::test_models_and_migrations_describe_the_same_database"
+    )
+    found = _covering({compares: 1.0, NEAR: 0.1}, line=7)
+    declaring = Place("integrations_pipeline/store/tables.py", 0, range(50, 51), None, None, 1)
+
+    assert found.tests(declaring).tests == (compares,)
+
+
 def test_every_equivalent_is_still_in_the_product_and_has_a_reason() -> None:
     for each in equivalents():
         lines = [line.strip() for line in places.source(each.file).splitlines()]
