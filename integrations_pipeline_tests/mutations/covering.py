@@ -6,7 +6,7 @@ Belongs here: reading recordings and choosing tests. Does not: recording.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -49,20 +49,23 @@ class Covering:
     by_line: dict[tuple[str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def tests(self, place: Place) -> Chosen:
-        """The tests that cover the mutated lines, up to the limits.
+        """The tests that cover the mutated lines, up to the limits; for the head of a function those of its body.
 
-        Lines that run at import belong to no test. For a constant of a module or class those tests count that cover
-        a line with its name in it; for the head of a function those that cover its body; else of the file or folder.
+        Lines outside of functions run at import, for whichever test came first: they belong to none. There those tests
+        count that cover a line with the constant's name in it, and those of modules that import the file, as a
+        comparison of declared tables with the migrations, which uses it whole and runs none of its lines; else all of
+        the file's, or of its folder's.
         """
-        lines = self._at(place.file, place.lines)
-        covering = lines or self._at_function(place) or self._at_name(place) or self._at_files(place)
-        return self._within_limits(self._ordered(place.file, covering))
+        if place.function:
+            found = self._at(place.file, place.lines) or self._at(place.file, place.function)
+            return self._within_limits(self._ordered(found or self._at_files(place), {_mirror(place.file)}))
+        importers = self._importers(place.file)
+        found = self._at_name(place) or self._at_files(place)
+        found |= {test for test in self.seconds if module_of(test) in importers}
+        return self._within_limits(self._ordered(found, {_mirror(place.file), *importers}))
 
     def _at(self, file: str, lines: Iterable[int]) -> set[str]:
         return set().union(*(self.by_line.get((file, line), ()) for line in lines))
-
-    def _at_function(self, place: Place) -> set[str]:
-        return self._at(place.file, place.function) if place.function else set()
 
     def _at_name(self, place: Place) -> set[str]:
         if place.name is None:
@@ -78,38 +81,33 @@ class Covering:
         )
 
     def _at_files(self, place: Place) -> set[str]:
-        """Tests of the file; if it only declares something, of test modules that import it, else of its folder."""
+        """Tests of the file; of its folder if it only declares something."""
         folder = PurePath(place.file).parent
-        return (
-            self._at_whole(place.file)
-            or self._of_importers(place.file)
-            or set().union(*(self._at_whole(file) for file in files() if PurePath(file).parent == folder))
-        )
+        of_file = self._at_whole(place.file)
+        return of_file or set().union(*(self._at_whole(file) for file in files() if PurePath(file).parent == folder))
 
-    def _of_importers(self, file: str) -> set[str]:
-        """A comparison of declared tables with the migrations, say: it uses the file whole, and none of its lines."""
+    def _importers(self, file: str) -> set[str]:
+        """The test modules that name this file in an import."""
         path = PurePath(file).with_suffix("")
         package, dotted = ".".join(path.parent.parts), ".".join(path.parts)
         says = re.compile(
             rf"^from {re.escape(dotted)} import |^from {re.escape(package)} import .*\b{path.name}\b", re.M
         )
-        texts = {module: PROJECT / module for module in map(module_of, self.seconds)}
-        importers = {name for name, path in texts.items() if path.is_file() and says.search(path.read_text())}
-        return {test for test in self.seconds if module_of(test) in importers}
+        modules = {module for module in map(module_of, self.seconds) if (PROJECT / module).is_file()}
+        return {module for module in modules if says.search((PROJECT / module).read_text())}
 
     def _at_whole(self, file: str) -> set[str]:
         return self._at(file, range(1, len(source(file).splitlines()) + 1))
 
-    def _ordered(self, file: str, tests: Iterable[str]) -> list[str]:
-        """The module that mirrors the file, then each other module's fastest, then each one's second, and so on: a long
-        table of one module leaves room for the others."""
-        mirrored = str(PurePath(TESTS, *PurePath(file).parts[1:]).with_name(f"test_{PurePath(file).name}"))
+    def _ordered(self, tests: Iterable[str], near: Set[str]) -> list[str]:
+        """The nearest modules, then each other module's fastest, then each one's second, and so on: a long table of one
+        module leaves room for the others."""
         modules: dict[str, list[str]] = defaultdict(list)
         for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
             modules[module_of(test)].append(test)
-        near = modules.pop(mirrored, [])[:MOST_NEAR]
+        first = [test for module in sorted(near) for test in modules.pop(module, [])][:MOST_NEAR]
         turns = [(turn, self.seconds[test], test) for found in modules.values() for turn, test in enumerate(found)]
-        return near + [test for _, _, test in sorted(turns)]
+        return first + [test for _, _, test in sorted(turns)]
 
     def _within_limits(self, tests: Sequence[str]) -> Chosen:
         chosen: list[str] = []
@@ -143,6 +141,11 @@ def _add_lines(covering: Covering, part: Path) -> None:
             continue
         for line, tests in data.contexts_by_lineno(measured).items():
             covering.by_line[file, line] |= {test for test in tests if test != NO_TEST and test in covering.seconds}
+
+
+def _mirror(file: str) -> str:
+    """The test module of a file, by its name."""
+    return str(PurePath(TESTS, *PurePath(file).parts[1:]).with_name(f"test_{PurePath(file).name}"))
 
 
 def _below_project(measured: str) -> str:

@@ -21,6 +21,7 @@ from integrations_pipeline_tests.mutations.report import equivalents
 MERGE = "integrations_pipeline/engine/merge.py"
 NEAR = "integrations_pipeline_tests/engine/test_merge.py::test_near"
 FAR = "integrations_pipeline_tests/sync/test_runs.py::test_far"
+OF_A_FUNCTION = range(7, 9)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +98,16 @@ def test_a_line_that_belongs_to_no_test_is_tested_by_those_of_its_function_or_fi
     found.by_line[MERGE, 50].add(FAR)
 
     assert found.tests(_place(6, function=range(6, 9))).tests == (NEAR,)
-    assert found.tests(_place(3)).tests == (NEAR, FAR)
-    assert found.tests(_place(3, name="OF_NO_LINE")).tests == (NEAR, FAR)
+    assert found.tests(_place(3, function=None)).tests == (NEAR, FAR)
+    assert found.tests(_place(3, function=None, name="OF_NO_LINE")).tests == (NEAR, FAR)
+
+
+def test_whoever_imports_a_file_first_is_not_taken_for_a_test_of_its_constants() -> None:
+    found = _covering({NEAR: 1.0}, line=7)
+    found.seconds[FAR] = 0.1
+    found.by_line[MERGE, 3].add(FAR)
+
+    assert found.tests(_place(3, function=None)).tests == (NEAR, FAR)
 
 
 def test_a_file_that_only_declares_is_tested_by_whoever_imports_it() -> None:
@@ -108,7 +117,7 @@ def test_a_file_that_only_declares_is_tested_by_whoever_imports_it() -> None:
     found = _covering({compares: 1.0, NEAR: 0.1}, line=7)
     declaring = Place("integrations_pipeline/store/tables.py", 0, range(50, 51), None, None, 1)
 
-    assert found.tests(declaring).tests == (compares,)
+    assert found.tests(declaring).tests[:1] == (compares,)
 
 
 def test_every_equivalent_is_still_in_the_product_and_has_a_reason() -> None:
@@ -125,5 +134,5 @@ def _covering(seconds: dict[str, float], line: int) -> Covering:
     return Covering(seconds=dict(seconds), by_line=by_line)
 
 
-def _place(line: int, *, function: range | None = None, name: str | None = None) -> Place:
+def _place(line: int, *, function: range | None = OF_A_FUNCTION, name: str | None = None) -> Place:
     return Place(MERGE, 0, range(line, line + 1), function, name, 1)

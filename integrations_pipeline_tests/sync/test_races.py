@@ -77,8 +77,12 @@ def test_two_local_edits_just_before_local_writes_of_no_email_are_not_overwritte
     tenant.sync()
     for number, contact_id in enumerate(ids):
         tenant.edit_remote(tenant.record_of(contact_id), phone=f"+{number}")
-    edit = {contact_id: {"company": "Mine"} for contact_id in ids}
-    once_before(world, "update workspace_contacts c set", lambda: [tenant.edit_local(key, **edit[key]) for key in ids])
+
+    def edit_both() -> None:
+        for contact_id in ids:
+            tenant.edit_local(contact_id, company="Mine")
+
+    once_before(world, "update workspace_contacts c set", edit_both)
     report = tenant.sync()
     assert report.results[1].records_updated == 0
     tenant.sync()
