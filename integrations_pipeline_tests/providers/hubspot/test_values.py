@@ -4,7 +4,7 @@ import pytest
 
 from integrations_pipeline.errors import PermanentError
 from integrations_pipeline.model import MappedField, join_set
-from integrations_pipeline.providers.hubspot.properties import Property
+from integrations_pipeline.providers.hubspot.properties import _FAMILIES, Property
 from integrations_pipeline.providers.hubspot.values import to_properties, value_of
 
 STAGES = {"label": "Big fish", "value": "big_fish"}
@@ -70,3 +70,9 @@ def test_a_value_of_two_properties_is_not_told_unless_both_are() -> None:
     assert value_of({"firstname": "Ann", "lastname": None}, name) == "Ann"
     assert value_of({"firstname": "Ann", "lastname": "Li"}, name) == "Ann Li"
     assert value_of({"firstname": "Ann"}, name) is None
+
+
+@pytest.mark.parametrize(("old", "new"), [("date", "datetime"), ("string", "phone_number"), ("number", "number")])
+def test_a_property_whose_type_became_another_of_its_family_holds_what_it_held(old: str, new: str) -> None:
+    assert _FAMILIES.get(old, old) == _FAMILIES.get(new, new)
+    assert _FAMILIES.get(old, old) != _FAMILIES.get("bool", "bool")
