@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from integrations_pipeline_tests.postgres import reachable_directory
 
 #: No process has this number: the kernel's own limit is below it.
 NOBODY = 2**22 + 1
-WAITS = [sys.executable, "-c", "import time; time.sleep(600)"]
+#: Says when it can be asked to end; a shell's background job has taught its children to be deaf to that.
+WAITS = "import signal, time; signal.signal(signal.SIGINT, signal.{how}); print(flush=True); time.sleep(600)"
 
 
 @pytest.fixture
@@ -24,12 +26,21 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
+@contextmanager
+def waiting(how: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that waits, and meets SIGINT like that."""
+    with subprocess.Popen([sys.executable, "-c", WAITS.format(how=how)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
 @pytest.fixture
 def process() -> Iterator["subprocess.Popen[bytes]"]:
     """A process that waits for its end."""
-    with subprocess.Popen(WAITS, stderr=subprocess.DEVNULL) as process:
+    with waiting("SIG_DFL") as process:
         yield process
-        process.kill()
 
 
 def test_a_process_is_there_until_it_has_ended_even_if_nobody_buries_it(process: "subprocess.Popen[bytes]") -> None:
@@ -46,12 +57,8 @@ def test_a_process_that_is_asked_to_end_is_waited_for(process: "subprocess.Popen
 
 
 def test_a_process_that_does_not_end_is_told_of() -> None:
-    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(flush=True); time.sleep(600)"
-    with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+    with waiting("SIG_IGN") as process:
         assert not embedded_files.end(process.pid, 0)
-        process.kill()
 
 
 def test_whoever_has_ended_before_it_was_asked_has_ended() -> None:
