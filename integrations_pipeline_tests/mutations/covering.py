@@ -6,26 +6,39 @@ Belongs here: reading recordings and choosing tests. Does not: recording.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from coverage import CoverageData
 
 from integrations_pipeline_tests.mutations.places import PRODUCT, PROJECT, Place, files, source
-from integrations_pipeline_tests.mutations.recorder import NO_TEST
+from integrations_pipeline_tests.mutations.recorder import NO_TEST, module_of
 from integrations_pipeline_tests.mutations.recording import TESTS, Recording
 
 #: What one mutant may take: tests, and the seconds they took when they were recorded; how many of them of one module.
 MOST_TESTS, MOST_SECONDS, MOST_NEAR = 150, 20.0, 80
+#: Most mutants die of one of the first tests; the modules of the others are not imported before these have passed.
+FIRST_TESTS, FIRST_SECONDS = 16, 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The tests for one mutant, in the order to run them, and the seconds they took unmutated."""
+    """The tests for one mutant, in the order to run them, and the seconds each took unmutated."""
 
     tests: tuple[str, ...]
-    seconds: float
+    each_seconds: tuple[float, ...]
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.each_seconds)
+
+    def goes(self) -> "tuple[Chosen, ...]":
+        """The first few, then the rest."""
+        ends = [sum(self.each_seconds[: at + 1]) for at in range(min(len(self.tests), FIRST_TESTS))]
+        first = max(1, sum(end <= FIRST_SECONDS for end in ends))
+        parts = (slice(None, first), slice(first, None))
+        return tuple(Chosen(self.tests[part], self.each_seconds[part]) for part in parts if self.tests[part])
 
 
 @dataclass(slots=True)
@@ -36,20 +49,23 @@ class Covering:
     by_line: dict[tuple[str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def tests(self, place: Place) -> Chosen:
-        """The tests that cover the mutated lines, up to the limits.
+        """The tests that cover the mutated lines, up to the limits; for the head of a function those of its body.
 
-        Lines that run at import belong to no test. For a constant of a module or class those tests count that cover
-        a line with its name in it; for the head of a function those that cover its body; else of the file or folder.
+        Lines outside of functions run at import, for whichever test came first: they belong to none. There those tests
+        count that cover a line with the constant's name in it, and those of modules that import the file, as a
+        comparison of declared tables with the migrations, which uses it whole and runs none of its lines; else all of
+        the file's, or of its folder's.
         """
-        lines = self._at(place.file, place.lines)
-        covering = lines or self._at_function(place) or self._at_name(place) or self._at_files(place)
-        return self._within_limits(self._ordered(place.file, covering))
+        if place.function:
+            found = self._at(place.file, place.lines) or self._at(place.file, place.function)
+            return self._within_limits(self._ordered(found or self._at_files(place), {_mirror(place.file)}))
+        importers = self._importers(place.file)
+        found = self._at_name(place) or self._at_files(place)
+        found |= {test for test in self.seconds if module_of(test) in importers}
+        return self._within_limits(self._ordered(found, {_mirror(place.file), *importers}))
 
     def _at(self, file: str, lines: Iterable[int]) -> set[str]:
         return set().union(*(self.by_line.get((file, line), ()) for line in lines))
-
-    def _at_function(self, place: Place) -> set[str]:
-        return self._at(place.file, place.function) if place.function else set()
 
     def _at_name(self, place: Place) -> set[str]:
         if place.name is None:
@@ -66,23 +82,32 @@ class Covering:
 
     def _at_files(self, place: Place) -> set[str]:
         """Tests of the file; of its folder if it only declares something."""
-        of_file = self._at_whole(place.file)
         folder = PurePath(place.file).parent
+        of_file = self._at_whole(place.file)
         return of_file or set().union(*(self._at_whole(file) for file in files() if PurePath(file).parent == folder))
+
+    def _importers(self, file: str) -> set[str]:
+        """The test modules that name this file in an import."""
+        path = PurePath(file).with_suffix("")
+        package, dotted = ".".join(path.parent.parts), ".".join(path.parts)
+        says = re.compile(
+            rf"^from {re.escape(dotted)} import |^from {re.escape(package)} import .*\b{path.name}\b", re.M
+        )
+        modules = {module for module in map(module_of, self.seconds) if (PROJECT / module).is_file()}
+        return {module for module in modules if says.search((PROJECT / module).read_text())}
 
     def _at_whole(self, file: str) -> set[str]:
         return self._at(file, range(1, len(source(file).splitlines()) + 1))
 
-    def _ordered(self, file: str, tests: Iterable[str]) -> list[str]:
-        """The module that mirrors the file, then each other module's fastest, then each one's second, and so on: a long
-        table of one module leaves room for the others."""
-        mirrored = str(PurePath(TESTS, *PurePath(file).parts[1:]).with_name(f"test_{PurePath(file).name}"))
+    def _ordered(self, tests: Iterable[str], near: Set[str]) -> list[str]:
+        """The nearest modules, then each other module's fastest, then each one's second, and so on: a long table of one
+        module leaves room for the others."""
         modules: dict[str, list[str]] = defaultdict(list)
         for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
-            modules[_module(test)].append(test)
-        near = modules.pop(mirrored, [])[:MOST_NEAR]
+            modules[module_of(test)].append(test)
+        first = [test for module in sorted(near) for test in modules.pop(module, [])][:MOST_NEAR]
         turns = [(turn, self.seconds[test], test) for found in modules.values() for turn, test in enumerate(found)]
-        return near + [test for _, _, test in sorted(turns)]
+        return first + [test for _, _, test in sorted(turns)]
 
     def _within_limits(self, tests: Sequence[str]) -> Chosen:
         chosen: list[str] = []
@@ -91,7 +116,7 @@ class Covering:
             if len(chosen) < MOST_TESTS and (not chosen or total + self.seconds[test] <= MOST_SECONDS):
                 chosen.append(test)
                 total += self.seconds[test]
-        return Chosen(tuple(chosen), total)
+        return Chosen(tuple(chosen), tuple(self.seconds[test] for test in chosen))
 
 
 def read(recordings: Iterable[Recording]) -> Covering:
@@ -99,7 +124,8 @@ def read(recordings: Iterable[Recording]) -> Covering:
     for recording in recordings:
         for part in sorted(recording.folder.glob("seconds.*.json")):
             told = json.loads(part.read_text())
-            covering.seconds |= {test: taken for test, taken in told.items() if _module(test) in recording.modules}
+            for module in told.keys() & recording.modules:
+                covering.seconds |= told[module]
         for part in sorted(recording.folder.glob("coverage.*")):
             _add_lines(covering, part)
     return covering
@@ -117,13 +143,14 @@ def _add_lines(covering: Covering, part: Path) -> None:
             covering.by_line[file, line] |= {test for test in tests if test != NO_TEST and test in covering.seconds}
 
 
+def _mirror(file: str) -> str:
+    """The test module of a file, by its name."""
+    return str(PurePath(TESTS, *PurePath(file).parts[1:]).with_name(f"test_{PurePath(file).name}"))
+
+
 def _below_project(measured: str) -> str:
     """The product's folder may stand in the path before the copy as well: the last one counts, if the file is there."""
     parts = PurePath(measured).parts
     starts = [at for at, part in enumerate(parts) if part == PRODUCT]
     found = str(PurePath(*parts[starts[-1] :])) if starts else ""
     return found if (PROJECT / found).is_file() else ""
-
-
-def _module(test: str) -> str:
-    return test.split("::", maxsplit=1)[0]

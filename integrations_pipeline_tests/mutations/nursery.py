@@ -1,9 +1,9 @@
-"""A process that has imported what the project needs, but nothing of the project, and forks for each mutant.
+"""A process that has imported what the project needs, but nothing that is mutated, and forks for each mutant.
 
 `python -P nursery.py`, with the copy on PYTHONPATH and as the working directory. It reads a request per line (JSON:
-`arguments` of pytest, `seconds`, `cpu_seconds`, `log`) and answers with a line each: pytest's exit code, or None if a
-limit ended it. The fork imports the mutated product afresh, so that constants and classes are mutated too. Knows no
-other module of this package, since whatever it imported would be old in its forks.
+`arguments` of pytest, `seconds`, `cpu_seconds`, `log`, `environment`) and answers with a line each: pytest's exit code,
+or None if a limit ended it. The fork imports the mutated product afresh, so that constants and classes are mutated too.
+Knows no other module of this package, since whatever it imported would be old in its forks.
 """
 
 import contextlib
@@ -16,11 +16,14 @@ import sys
 import time
 import traceback
 
-#: Only saves time: what is missing here is imported by each fork.
+#: Only saves time: what is missing here is imported by each fork. The sandbox is none of the product and never mutated.
 IMPORTED_ONCE = (
     *("pandas", "pyarrow.compute", "sqlalchemy.dialects.postgresql", "psycopg2", "alembic.command", "httpx"),
     *("pydantic", "typer", "rich.table", "cryptography.hazmat.primitives.ciphers.aead", "email_validator", "tenacity"),
-    *("starlette.applications", "uvicorn", "pytest", "xml.etree.ElementTree"),
+    *("starlette.applications", "uvicorn", "pytest", "xml.etree.ElementTree", "anyio._backends._asyncio"),
+    *("hypothesis", "hypothesis.strategies", "hypothesis.internal.conjecture.engine", "hypothesis.database"),
+    *("integrations_sandbox.server", "integrations_sandbox.airtable", "integrations_sandbox.mailchimp"),
+    *("integrations_sandbox.gmail", "integrations_sandbox.hubspot", "integrations_sandbox.people"),
 )
 POLL_SECONDS = 0.02
 
@@ -69,8 +72,10 @@ def be_tested(request: dict[str, object]) -> None:
         os.dup2(log, 2)
         import pytest  # noqa: PLC0415 - imported by the parent, if it could be
 
-        arguments = request["arguments"]
+        arguments, environment = request["arguments"], request["environment"]
         assert isinstance(arguments, list)
+        assert isinstance(environment, dict)
+        os.environ.update(environment)
         code = int(pytest.main(arguments))
     except BaseException:  # noqa: BLE001 - a fork never goes on as its parent; what went wrong stands in its log
         traceback.print_exc()

@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,11 @@ TESTS = "integrations_pipeline_tests"
 ARTIFACTS = PROJECT / ".artifacts" / "mutations"
 MANIFEST = "manifest.json"
 WORKERS = 2
-NO_TESTS_RAN = 5
+FAILED, NO_TESTS_RAN = 1, 5
+
+
+#: These look at the sandbox, at texts or at this package, and never run the product's own code in this process.
+NEVER_DECIDE = ("sandbox/", "mutations/", "celery/", "browser/", "outsiders/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ def current_recordings(copy: Path) -> list[Recording]:
     kept = _kept(product, modules)
     missing = sorted(modules.keys() - {module for recording in kept for module in recording.modules})
     if missing:
-        kept.append(_record(copy, product, {module: modules[module] for module in missing}))
+        _record(copy, product, {module: modules[module] for module in missing})
+        kept = _kept(product, modules)
     return kept
 
 
@@ -51,27 +57,38 @@ def _kept(product: str, modules: dict[str, str]) -> list[Recording]:
     told: set[str] = set()
     for folder in sorted(ARTIFACTS.glob("recording-*"), reverse=True):
         manifest = json.loads((folder / MANIFEST).read_text())
-        same = {module for module, digest in manifest["modules"].items() if modules.get(module) == digest}
         if manifest["product"] != product:
             shutil.rmtree(folder)
-        elif same - told:
+            continue
+        same = {
+            module for module in _done(folder, manifest["all"]) if modules.get(module) == manifest["modules"][module]
+        }
+        if same - told:
             kept.append(Recording(folder, frozenset(same - told)))
             told |= same
     return kept
 
 
-def _record(copy: Path, product: str, modules: dict[str, str]) -> Recording:
-    ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=ARTIFACTS, prefix="unfinished-"))
+def _done(folder: Path, is_ended: bool) -> set[str]:
+    """The modules that were recorded to their end; if nothing stopped it all of them, also those without fast tests."""
+    if is_ended:
+        return set(json.loads((folder / MANIFEST).read_text())["modules"])
+    return {module for part in folder.glob("seconds.*.json") for module in json.loads(part.read_text())}
+
+
+def _record(copy: Path, product: str, modules: dict[str, str]) -> None:
+    number = len(list(ARTIFACTS.glob("recording-*")))
+    folder = ARTIFACTS / f"recording-{number:03}-{time.time_ns()}"
+    folder.mkdir(parents=True)
+    manifest = {"product": product, "modules": modules, "all": False}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
     processes.tell(f"recording which test covers what, in {len(modules)} test modules …\n")
     options = ("-q", "-m", "not slow", "-n", str(WORKERS), "--dist", "loadfile", "-p", f"{TESTS}.mutations.recorder")
     done = processes.python(copy, ("-m", "pytest", *options, *sorted(modules)), {FOLDER: str(folder)})
     if done.returncode not in (0, NO_TESTS_RAN):
         processes.tell(f"{done.stdout[-2000:]}\nthese fail without any mutation; they take no part\n")
-    (folder / MANIFEST).write_text(json.dumps({"product": product, "modules": modules}))
-    final = ARTIFACTS / f"recording-{len(list(ARTIFACTS.glob('recording-*'))):03}-{folder.name[-8:]}"
-    folder.rename(final)
-    return Recording(final, frozenset(modules))
+    is_ended = done.returncode in (0, FAILED, NO_TESTS_RAN)
+    (folder / MANIFEST).write_text(json.dumps(manifest | {"all": is_ended}))
 
 
 def _hash_of_product() -> str:
@@ -85,6 +102,7 @@ def _hashes_of_tests() -> dict[str, str]:
     return {
         str(path.relative_to(PROJECT)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted((PROJECT / TESTS).rglob("test_*.py"))
+        if not str(path.relative_to(PROJECT / TESTS)).startswith(NEVER_DECIDE)
     }
 
 

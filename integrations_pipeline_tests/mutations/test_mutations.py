@@ -1,17 +1,27 @@
 """What `make mutations` decides: what is mutated, how many of a module, and which tests run."""
 
+import json
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
-from integrations_pipeline_tests.mutations import choice, places
-from integrations_pipeline_tests.mutations.covering import MOST_SECONDS, MOST_TESTS, Covering
+from integrations_pipeline_tests.mutations import choice, covering, places, recording
+from integrations_pipeline_tests.mutations.covering import (
+    FIRST_SECONDS,
+    FIRST_TESTS,
+    MOST_SECONDS,
+    MOST_TESTS,
+    Covering,
+)
 from integrations_pipeline_tests.mutations.places import Mutant, Place
+from integrations_pipeline_tests.mutations.recording import Recording
 from integrations_pipeline_tests.mutations.report import equivalents
 
 MERGE = "integrations_pipeline/engine/merge.py"
 NEAR = "integrations_pipeline_tests/engine/test_merge.py::test_near"
 FAR = "integrations_pipeline_tests/sync/test_runs.py::test_far"
+OF_A_FUNCTION = range(7, 9)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +58,9 @@ def test_of_the_command_line_only_what_decides_exit_codes_is_mutated() -> None:
 
 
 def test_tests_of_the_mutated_line_run_nearest_first_within_the_limits() -> None:
-    covering = _covering({NEAR: 1.0, FAR: 0.1, "t::slow": MOST_SECONDS + 1}, line=7)
+    found = _covering({NEAR: 1.0, FAR: 0.1, "t::slow": MOST_SECONDS + 1}, line=7)
 
-    assert covering.tests(_place(7)).tests == (NEAR, FAR)
+    assert found.tests(_place(7)).tests == (NEAR, FAR)
     assert (
         len(_covering({f"t::{at}": 0.001 for at in range(MOST_TESTS + 5)}, line=7).tests(_place(7)).tests) == MOST_TESTS
     )
@@ -62,14 +72,52 @@ def test_a_long_table_of_the_nearest_module_leaves_room_for_the_others() -> None
     assert FAR in _covering({**table, FAR: 1.0}, line=7).tests(_place(7)).tests
 
 
-def test_a_line_that_belongs_to_no_test_is_tested_by_those_of_its_function_or_file() -> None:
-    covering = _covering({NEAR: 1.0}, line=7)
-    covering.seconds[FAR] = 1.0
-    covering.by_line[MERGE, 50].add(FAR)
+def test_the_first_few_tests_are_run_before_the_rest_and_none_twice() -> None:
+    many = _covering({f"t::{at:02}": 0.01 for at in range(FIRST_TESTS + 5)}, line=7).tests(_place(7))
+    slow = _covering({NEAR: FIRST_SECONDS + 1, FAR: 0.1}, line=7).tests(_place(7))
 
-    assert covering.tests(_place(6, function=range(6, 9))).tests == (NEAR,)
-    assert covering.tests(_place(3)).tests == (NEAR, FAR)
-    assert covering.tests(_place(3, name="OF_NO_LINE")).tests == (NEAR, FAR)
+    assert [len(go.tests) for go in many.goes()] == [FIRST_TESTS, 5]
+    assert sum((go.tests for go in many.goes()), ()) == many.tests
+    assert [go.tests for go in slow.goes()] == [(NEAR,), (FAR,)]
+    assert [go.tests for go in _covering({NEAR: 1.0}, line=7).tests(_place(7)).goes()] == [(NEAR,)]
+
+
+def test_a_recording_that_was_stopped_counts_for_the_modules_that_it_ended(tmp_path: Path) -> None:
+    ended, left = "t/test_ended.py", "t/test_left.py"
+    (tmp_path / "seconds.1.json").write_text(json.dumps({ended: {f"{ended}::test_it": 0.5}}))
+    (tmp_path / "manifest.json").write_text(json.dumps({"modules": {ended: "1", left: "2"}}))
+
+    assert recording._done(tmp_path, is_ended=False) == {ended}
+    assert recording._done(tmp_path, is_ended=True) == {ended, left}
+    assert covering.read([Recording(tmp_path, frozenset({ended, left}))]).seconds == {f"{ended}::test_it": 0.5}
+
+
+def test_a_line_that_belongs_to_no_test_is_tested_by_those_of_its_function_or_file() -> None:
+    found = _covering({NEAR: 1.0}, line=7)
+    found.seconds[FAR] = 1.0
+    found.by_line[MERGE, 50].add(FAR)
+
+    assert found.tests(_place(6, function=range(6, 9))).tests == (NEAR,)
+    assert found.tests(_place(3, function=None)).tests == (NEAR, FAR)
+    assert found.tests(_place(3, function=None, name="OF_NO_LINE")).tests == (NEAR, FAR)
+
+
+def test_whoever_imports_a_file_first_is_not_taken_for_a_test_of_its_constants() -> None:
+    found = _covering({NEAR: 1.0}, line=7)
+    found.seconds[FAR] = 0.1
+    found.by_line[MERGE, 3].add(FAR)
+
+    assert found.tests(_place(3, function=None)).tests == (NEAR, FAR)
+
+
+def test_a_file_that_only_declares_is_tested_by_whoever_imports_it() -> None:
+    compares = (
+        "integrations_pipeline_tests/store/test_migrations.py::test_models_and_migrations_describe_the_same_database"
+    )
+    found = _covering({compares: 1.0, NEAR: 0.1}, line=7)
+    declaring = Place("integrations_pipeline/store/tables.py", 0, range(50, 51), None, None, 1)
+
+    assert found.tests(declaring).tests[:1] == (compares,)
 
 
 def test_every_equivalent_is_still_in_the_product_and_has_a_reason() -> None:
@@ -86,5 +134,5 @@ def _covering(seconds: dict[str, float], line: int) -> Covering:
     return Covering(seconds=dict(seconds), by_line=by_line)
 
 
-def _place(line: int, *, function: range | None = None, name: str | None = None) -> Place:
+def _place(line: int, *, function: range | None = OF_A_FUNCTION, name: str | None = None) -> Place:
     return Place(MERGE, 0, range(line, line + 1), function, name, 1)

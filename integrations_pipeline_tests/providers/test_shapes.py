@@ -149,6 +149,9 @@ def test_what_is_documented_is_taken_with_whatever_else_there_is(shape: Shape, b
         (gmail.MESSAGE, {**MESSAGE, "labelIds": "INBOX"}),
         (gmail.MESSAGE, {**MESSAGE, "payload": {"headers": {"From": "ann@example.org"}}}),
         (gmail.MESSAGE, {**MESSAGE, "payload": {"headers": [{"name": "From", "value": ["ann@example.org"]}]}}),
+        (gmail.MESSAGE, {**MESSAGE, "internalDate": "yesterday"}),
+        (gmail.MESSAGE, {**MESSAGE, "internalDate": "1" * 20}),
+        (gmail.PROFILE, {**PROFILE, "emailAddress": "no address"}),
         (gmail.MESSAGE, REFERENCE),
         (gmail.RAW_MESSAGE, {"id": "18c0ffee00000001"}),
         (gmail.THREAD, {}),
@@ -164,6 +167,11 @@ def test_nothing_is_told_by_its_status() -> None:
     assert NOTHING.fits(None, 204)
     assert not NOTHING.fits(None, 200)
     assert not NOTHING.fits({}, 204)
+
+
+def test_an_answer_is_not_nothing_unless_it_may_be() -> None:
+    assert not Shape(title="a contact", kind=dict).fits(None, 204)
+    assert Shape(title="a contact", kind=dict, or_nothing=True).fits(None, 204)
 
 
 def test_a_draft_is_deleted_with_an_empty_answer_or_none() -> None:

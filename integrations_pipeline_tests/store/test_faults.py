@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from integrations_pipeline.errors import ConfigurationError, UnavailableError
 from integrations_pipeline.store.database import Database
-from integrations_pipeline.store.faults import words_of
+from integrations_pipeline.store.faults import said, words_of
 from integrations_pipeline_tests.servers import free_port
 from integrations_pipeline_tests.store.rows import add_tenant, execute
 
@@ -18,6 +18,14 @@ RAISES = (
     "create function theirs() returns void language plpgsql as "
     f"$$ begin raise exception '%', '{SECRET}' using errcode = '{{state}}'; end $$"
 )
+
+
+class _Answered(Exception):
+    """What the driver raises, with an SQLSTATE that a test server does not give."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__("password authentication failed")
+        self.pgcode = state
 
 
 def words(database: Database, statement: str) -> str:
@@ -57,6 +65,20 @@ def words(database: Database, statement: str) -> str:
 )
 def test_an_error_is_told_by_its_code_and_line_without_a_value(database: Database, statement: str, says: str) -> None:
     assert says in words(database, statement)
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("28P01", "SQLSTATE 28P01: password authentication failed"),
+        ("42501", "SQLSTATE 42501: password authentication failed"),
+        ("XX000", "SQLSTATE XX000"),
+        ("", "password authentication failed"),
+    ],
+)
+def test_the_line_of_a_class_that_quotes_no_value_is_shown_and_no_other(state: str, says: str) -> None:
+    error = DBAPIError("select", {}, _Answered(state))
+    assert said(error) == says
 
 
 def test_what_is_no_database_error_is_told_by_its_type() -> None:

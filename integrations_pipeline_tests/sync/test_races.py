@@ -71,6 +71,26 @@ def test_a_local_edit_survives_a_write_to_the_provider(world: World, moment: str
     tenant.assert_in_sync()
 
 
+def test_two_local_edits_just_before_local_writes_of_no_email_are_not_overwritten(world: World) -> None:
+    tenant = world.tenant()
+    ids = tenant.add_local(person(1), person(2))
+    tenant.sync()
+    for number, contact_id in enumerate(ids):
+        tenant.edit_remote(tenant.record_of(contact_id), phone=f"+{number}")
+
+    def edit_both() -> None:
+        for contact_id in ids:
+            tenant.edit_local(contact_id, company="Mine")
+
+    once_before(world, "update workspace_contacts c set", edit_both)
+    report = tenant.sync()
+    assert report.results[1].records_updated == 0
+    tenant.sync()
+    assert [tenant.local()[key]["company"] for key in ids] == ["Mine", "Mine"]
+    assert [tenant.local()[key]["phone"] for key in ids] == ["+0", "+1"]
+    tenant.assert_in_sync()
+
+
 @pytest.mark.parametrize("field", ["company", "phone"])
 def test_a_local_edit_just_before_a_local_write_is_not_overwritten(world: World, field: str) -> None:
     tenant, contact_id, record_id = linked(world)

@@ -60,3 +60,12 @@ def test_the_next_read_begins_where_the_clock_stood_at_the_first_page(bench: Air
     pages = list(provider.read_all() if is_whole else provider.read_changes({**last.cursor, "since": EPOCH}))
     assert len(pages) == 3
     assert len({page.cursor["since"] for page in pages}) == 1
+
+
+def test_a_read_of_what_was_modified_tells_the_contact_that_a_record_was_made_for(bench: AirtableBench) -> None:
+    """As after a run that died between the create and its acknowledgement: by that the record is known again."""
+    bench.people_make([person(number) for number in range(SMALL_TABLE + 1)])
+    *_, last = bench.provider().read_all()
+    bench.server.airtable.create_records(bench.base_id, "Contacts", [{"Name": "Ann", "Contact ID": "c-1"}])
+    found = [record for page in bench.provider().read_changes(last.cursor) for record in page.records]
+    assert "c-1" in [record.contact_key for record in found]

@@ -146,6 +146,18 @@ def test_a_draft_whose_answer_is_lost_is_found_and_not_made_again(world: PostWor
     assert len([call for call in agency.calls("POST") if call.path.endswith("/drafts")]) == 2
 
 
+def test_a_draft_that_stays_is_sent_once_more_in_a_run_and_then_waits_for_the_next(world: PostWorld) -> None:
+    agency = world.agency()
+    pitch_id = agency.pitch(ANN)
+    world.fault("drop_before", **STEPS["send"], times=-1)
+    assert agency.sync().status is RunStatus.PARTIAL
+    assert len([call for call in agency.calls() if call.path.endswith("/send")]) == 2
+    assert agency.status(pitch_id) in ("queued", "sending")
+    world.heal()
+    run_until_quiet(agency)
+    assert agency.delivered(pitch_id) == 1
+
+
 def test_an_answer_that_never_comes_is_a_doubt(world: PostWorld) -> None:
     """The request arrived and was applied; the connection broke before the answer: as after 30 seconds."""
     agency = world.agency()
