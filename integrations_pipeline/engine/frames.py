@@ -18,7 +18,10 @@ from integrations_pipeline.model import CONSENT_OUT, CONSENT_UNASKED, FieldKind,
 Positions = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint64]
+Bytes = npt.NDArray[np.uint8]
 
+#: Rows whose texts are brought side by side at once: a copy of a column of a million is 20 MB and more.
+COMPARED_AT_ONCE = 100_000
 #: From so many keys on, hashing ids as numbers is worth its set-up.
 MANY = 10_000
 
@@ -57,37 +60,47 @@ def _positions_of_ids(wanted: pa.Array, keys: pa.Array) -> Positions | None:
 
     Ids are compared as whole words of 8 bytes after the look-up by hash, so the result is exact.
     """
-    ours, theirs = _words(wanted), _words(keys)
-    if ours is None or theirs is None or len(ours) != len(theirs):
+    ours, theirs = _grid(wanted), _grid(keys)
+    if ours is None or theirs is None or ours.shape[1] != theirs.shape[1]:
         return None
     index = pd.Index(_mixed(theirs))
     if not index.is_unique:
         return None
-    found: Positions = index.get_indexer(pd.Index(_mixed(ours))).astype(np.int64)
+    found: Positions = index.get_indexer(pd.Index(_mixed(ours))).astype(np.int64, copy=False)
     there = found >= 0
-    if not all((mine[there] == other[found[there]]).all() for mine, other in zip(ours, theirs, strict=True)):
+    # Word by word: of a million ids each is 8 MB.
+    if not all((_word(ours, start)[there] == _word(theirs, start)[found[there]]).all() for start in _starts(ours)):
         return None
     return found
 
 
-def _words(ids: pa.Array) -> list[Words] | None:
-    """Texts of one same length as columns of 8 bytes (the last may overlap), or None."""
+def _grid(ids: pa.Array) -> Bytes | None:
+    """Texts of one same length as rows of their bytes, which are not copied; or None."""
     if ids.null_count or not len(ids):
         return None
     offsets = np.frombuffer(ids.buffers()[1], dtype=np.int64)[ids.offset : ids.offset + len(ids) + 1]
     width = int(offsets[1] - offsets[0])
     if width < 8 or not (np.diff(offsets) == width).all():
         return None
-    grid = np.frombuffer(ids.buffers()[2], dtype=np.uint8)[offsets[0] : offsets[-1]].reshape(-1, width)
-    starts = [*range(0, width - 8, 8), width - 8]
-    return [np.ascontiguousarray(grid[:, start : start + 8]).view(np.uint64).ravel() for start in starts]
+    grid: Bytes = np.frombuffer(ids.buffers()[2], dtype=np.uint8)[offsets[0] : offsets[-1]].reshape(-1, width)
+    return grid
 
 
-def _mixed(words: Sequence[Words]) -> Words:
+def _starts(grid: Bytes) -> list[int]:
+    """Where the words of 8 bytes begin that cover a row; the last may overlap the one before it."""
+    width = grid.shape[1]
+    return [*range(0, width - 8, 8), width - 8]
+
+
+def _word(grid: Bytes, start: int) -> Words:
+    return np.ascontiguousarray(grid[:, start : start + 8]).view(np.uint64).ravel()
+
+
+def _mixed(grid: Bytes) -> Words:
     """One number per id, spread over 64 bits (multiply and shift, as in splitmix64)."""
-    mixed = np.zeros(len(words[0]), dtype=np.uint64)
-    for word in words:
-        mixed ^= word
+    mixed = np.zeros(len(grid), dtype=np.uint64)
+    for start in _starts(grid):
+        mixed ^= _word(grid, start)
         mixed *= np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
     return mixed
@@ -99,25 +112,33 @@ def changed_rows(base: pd.DataFrame, side: pd.DataFrame, at: Positions, rules: S
     Rows with position -1 are never changed. A column that `side` lacks, or a null in it, is absent and not compared; a
     null in the base counts as empty. Of a consent only what it says is compared, not how.
     """
-    present = at >= 0
     changed = np.zeros(len(base), dtype=bool)
-    if not present.any():
-        return changed
-    is_aligned = bool(present.all()) and len(at) == len(side) and bool((at == np.arange(len(at))).all())
-    where = None if is_aligned else pa.array(at[present])
-    chosen = None if present.all() else pa.array(present)
-    differs = np.zeros(int(present.sum()), dtype=bool)
-    for rule in rules:
-        if rule.name not in side.columns:
-            continue
-        theirs = arrow(side[rule.name])
-        ours = _base_column(base, rule.name)
-        theirs = theirs if where is None else theirs.take(where)
-        ours = ours if chosen is None else ours.filter(chosen)
+    pairs = [
+        (rule, _base_column(base, rule.name), arrow(side[rule.name])) for rule in rules if rule.name in side.columns
+    ]
+    for start in range(0, len(base), COMPARED_AT_ONCE):
+        part = at[start : start + COMPARED_AT_ONCE]
+        present = np.flatnonzero(part >= 0)
+        if len(present):
+            changed[start + present] = _differs(pairs, start, part, present)
+    return changed
+
+
+def _differs(
+    pairs: Sequence[tuple[FieldRule, pa.Array, pa.Array]], start: int, part: Positions, present: Positions
+) -> Mask:
+    """Of the base rows from `start` on that are present on the side, whether any field differs."""
+    is_whole = len(present) == len(part)
+    is_run = is_whole and bool((np.diff(part) == 1).all())
+    chosen, where = pa.array(present), pa.array(part[present])
+    differs = np.zeros(len(present), dtype=bool)
+    for rule, base, side in pairs:
+        ours = base.slice(start, len(part))
+        ours = ours if is_whole else ours.take(chosen)
+        theirs = side.slice(int(part[0]), len(part)) if is_run else side.take(where)
         unequal = _unequal_consent(ours, theirs) if rule.kind is FieldKind.CONSENT else pc.not_equal(ours, theirs)
         differs |= pc.fill_null(unequal, False).to_numpy(zero_copy_only=False)
-    changed[present] = differs
-    return changed
+    return differs
 
 
 def _unequal_consent(ours: pa.Array, theirs: pa.Array) -> pa.Array:
@@ -149,14 +170,8 @@ def rows(frame: pd.DataFrame, at: Sequence[int] | Positions, columns: Sequence[s
     present = [column for column in columns if column in frame.columns]
     if not present:
         return [{} for _ in at]
-    values = [_shared(texts(frame[column], at)) for column in present]
+    values = [texts(frame[column], at) for column in present]
     return [dict(zip(present, row, strict=True)) for row in zip(*values, strict=True)]
-
-
-def _shared(values: list[str]) -> list[str]:
-    """The same texts, each distinct one once in memory: columns of a first load repeat companies, titles and tags."""
-    known: dict[str, str] = {}
-    return [known.setdefault(value, value) for value in values]
 
 
 def told_rows(frame: pd.DataFrame, at: Sequence[int] | Positions, columns: Sequence[str]) -> list[dict[str, str]]:

@@ -66,7 +66,8 @@ def restrain(
     refusals = {
         group: text for group in dict.fromkeys(p.group for p in parts) if (text := _refusal(group, parts, policy))
     }
-    decided = {part.key: policy.held_changes.get(part.key) for part in parts if part.key in policy.held_changes}
+    known = parts if policy.held_changes else []
+    decided = {part.key: policy.held_changes.get(part.key) for part in known if part.key in policy.held_changes}
     held = [part for part in parts if _is_held(part, refusals, decided)]
     rejected = [part for part in parts if decided.get(part.key) is Decision.REJECTED]
     result = Restrained(changes=list(changes), agreements=list(agreements))

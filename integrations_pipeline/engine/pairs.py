@@ -67,7 +67,9 @@ def plan_pair(pair: Pair, rules: Sequence[FieldRule], policy: Policy) -> PairPla
 
 def _choices(pair: Pair, rules: Sequence[FieldRule], policy: Policy) -> Choices:
     answers = policy.answers
-    mine = {rule.name: answers[pair.contact_id, rule.name] for rule in rules if (pair.contact_id, rule.name) in answers}
+    # Nobody has answered anything, as a rule.
+    asked = [(pair.contact_id, rule.name) for rule in rules] if answers else []
+    mine = {key[1]: answers[key] for key in asked if key in answers}
     return Choices(policy=policy.conflict_policy, by_field=policy.field_policies, answers=mine)
 
 

@@ -3,7 +3,7 @@
 Belongs here: turning frame positions into `Pair` values, in bulk. Does not: deciding about them (`plan`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -80,7 +80,7 @@ class PairReader:
         """(id, fields, version) of rows without a link; version 0 for remote rows."""
         frame = snapshot.frame
         versions = frame["version"].to_numpy()[at] if "version" in frame.columns else np.zeros(len(at))
-        fields = told_rows(frame, at, self.world.columns)
+        fields = _sharing(told_rows(frame, at, self.world.columns))
         return zip(texts(frame.index, at), fields, map(int, versions), strict=True)
 
     def _pairs(
@@ -93,6 +93,7 @@ class PairReader:
     ) -> list[Pair]:
         """`presumed`: for new pairs, the remote fields of records that the snapshot does not have."""
         world = self.world
+        column = world.identity_column or ""
         base: list[dict[str, str]] = _rows_at(world.base, base_at, world.columns, [{}] * len(ids))
         columns = zip(
             ids,
@@ -117,7 +118,7 @@ class PairReader:
                 agreed_version=agreed,
                 times=Times(local_at=local_time, remote_at=remote_time, opted_out_at=opted_out),
                 is_linked=presumed is None,
-                address=_first((remote, base_fields), world.identity_column or ""),
+                address=remote[column] if column in remote else base_fields.get(column, ""),
             )
             for (
                 contact_id,
@@ -126,9 +127,13 @@ class PairReader:
         ]
 
 
-def _first(found: Iterable[Mapping[str, str]], column: str) -> str:
-    """The value of the first row that tells this column, or ""."""
-    return next((row[column] for row in found if column in row), "")
+def _sharing(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The same rows, each distinct text once in memory: a first load repeats companies, titles and tags."""
+    known: dict[str, str] = {}
+    for row in rows:
+        for name, value in row.items():
+            row[name] = known.setdefault(value, value)
+    return rows
 
 
 def _rows_at(
