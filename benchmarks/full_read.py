@@ -22,8 +22,8 @@ from integrations_pipeline.providers.base import ProviderSpec, RemoteRecord
 from integrations_pipeline.providers.registry import provider_specs
 from integrations_pipeline.settings import HOME, RATE_SCALE
 from integrations_pipeline.store import connections, workspaces
+from integrations_pipeline.sync.fingerprints import Fingerprints
 from integrations_pipeline.sync.runtime import effective_mapping, parse_settings, place_of
-from integrations_pipeline.sync.sieve import Fingerprints
 from integrations_pipeline.wiring import Wiring
 
 SIZES = (1_000, 10_000, 100_000)

@@ -7,7 +7,7 @@ Belongs here: what is read, again and whole, and folding it. Does not: the works
 from collections.abc import Collection, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from integrations_pipeline.engine.canonical import identity_key
 from integrations_pipeline.errors import CursorExpiredError, RetryableError
@@ -17,8 +17,12 @@ from integrations_pipeline.store import contacts, links
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.links import LinkWrite
 from integrations_pipeline.sync.runtime import Run
-from integrations_pipeline.sync.sieve import SIFTED_AT_ONCE, Sieve
 
+if TYPE_CHECKING:
+    from integrations_pipeline.sync.sieve import Sieve
+
+#: Records of a listing that are compared with their links at once.
+SIFTED_AT_ONCE = 5_000
 #: More records than this to read again one by one, and reading everything is cheaper.
 MAX_RETRY = 1000
 
@@ -41,7 +45,7 @@ class RemoteRead:
     #: Former id → present one, of records that got another id by themselves.
     renamed: dict[str, str] = field(default_factory=dict)
     #: What was seen of everything, where everything was read.
-    sieve: Sieve | None = None
+    sieve: "Sieve | None" = None
 
     def add(self, page: Page) -> None:
         if page.is_certain:
@@ -124,7 +128,7 @@ def gather(run: Run, pages: Iterator[Page]) -> RemoteRead:
 
 def sift(run: Run, pages: Iterator[Page]) -> RemoteRead:
     """A listing of everything, of which only what changed is kept."""
-    remote = RemoteRead(sieve=Sieve(run))
+    remote = RemoteRead(sieve=_new_sieve(run))
     count = 0
     for page in pages:
         remote.add(page)
@@ -137,9 +141,15 @@ def sift(run: Run, pages: Iterator[Page]) -> RemoteRead:
 
 
 def _sifted(run: Run, remote: RemoteRead) -> RemoteRead:
-    remote.sieve = Sieve(run)
+    remote.sieve = _new_sieve(run)
     _sift(remote)
     return remote
+
+
+def _new_sieve(run: Run) -> "Sieve":
+    from integrations_pipeline.sync.sieve import Sieve  # noqa: PLC0415 - numpy, for listings alone
+
+    return Sieve(run)
 
 
 def _sift(remote: RemoteRead) -> None:
@@ -162,7 +172,7 @@ def read_again(run: Run, remote: RemoteRead, external_ids: list[str]) -> None:
     remote.cursor = cursor
 
 
-def confirm_missing(run: Run, remote: RemoteRead, sieve: Sieve) -> None:
+def confirm_missing(run: Run, remote: RemoteRead, sieve: "Sieve") -> None:
     """Ask for linked records that a listing of everything did not show, before their absence may mean anything: a
     page cut short or a record that moved while paging is found again here. More than the delete limit are
     not asked for; the guards hold those anyway."""

@@ -1,56 +1,27 @@
 """A listing of everything, reduced to what changed, page by page: memory stays flat whatever the size.
 
 Each record's fields become a fingerprint, which its link has too if record and base were compared and agree. What is
-equal is only marked as seen. Belongs here: fingerprints, what was seen, what is missing. Does not: reading (`reading`).
+equal is only marked as seen. Belongs here: what was seen, what is missing. Does not: making fingerprints,
+reading (`reading`).
 """
 
-import hashlib
-import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.store import links
+from integrations_pipeline.sync.fingerprints import Fingerprints
 from integrations_pipeline.sync.runtime import Run
 
 Hashes = NDArray[np.int64]
 
-#: Records that are compared with their links at once, and links that are read in one statement.
-SIFTED_AT_ONCE = 5_000
-#: Bytes of a fingerprint: no two records of the world share them. Of those, digits that are compared.
-_BYTES, _HEAD = 16, 16
-#: Between the texts that a fingerprint is made of; in none of them, or their Python form is taken.
-_BETWEEN = "\x1e"
-
-
-class Fingerprints:
-    """Of records as one configuration sees them: id, contact key, the mapped fields, what is compared with what."""
-
-    def __init__(self, run: Run) -> None:
-        self._names = run.names
-        told = json.dumps([run.configuration, self._names], sort_keys=True)
-        self._keyed = hashlib.blake2b(told.encode(), digest_size=_BYTES)
-
-    def of(self, record: RemoteRecord) -> str | None:
-        """None for a record that does not tell all its fields: that is no state to agree on."""
-        fields = record.fields
-        try:
-            texts = [fields[name] for name in self._names]
-        except KeyError:
-            return None
-        told = [record.external_id, record.contact_key, *texts]
-        if links.SEPARATOR in record.external_id:
-            return None
-        joined = _BETWEEN.join(told)
-        if joined.count(_BETWEEN) != len(told) - 1:
-            # The text of a list is another one for every other list, whatever characters are in it.
-            joined = repr(told)
-        keyed = self._keyed.copy()
-        keyed.update(joined.encode("utf-8", "surrogatepass"))
-        return keyed.hexdigest()
+#: Links that are read in one statement.
+LINKS_AT_ONCE = 5_000
+#: Digits of a fingerprint that are compared.
+_HEAD = 16
 
 
 class Sieve:
@@ -112,7 +83,7 @@ class Sieve:
         after = ""
         while True:
             with self._run.session.begin() as connection:
-                known = links.linked_in_order(connection, self._run.connection.id, after, SIFTED_AT_ONCE)
+                known = links.linked_in_order(connection, self._run.connection.id, after, LINKS_AT_ONCE)
             if not known:
                 return
             yield from _unseen(known, seen)
@@ -134,9 +105,3 @@ def _unseen(ids: list[str], seen: Hashes) -> list[str]:
     inside = at < len(seen)
     is_seen[inside] = seen[at[inside]] == hashes[inside]
     return [key for key, found in zip(ids, is_seen.tolist(), strict=True) if not found]
-
-
-def fingerprints_of(run: Run, records: Mapping[str, RemoteRecord]) -> dict[str, str | None]:
-    """The same for what an incremental read told."""
-    made = Fingerprints(run)
-    return {key: made.of(record) for key, record in records.items()}

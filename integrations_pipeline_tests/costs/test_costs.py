@@ -11,8 +11,8 @@ from integrations_pipeline.engine.plan import plan_sync
 from integrations_pipeline.engine.reader import World as Planned
 from integrations_pipeline.store import changes, contacts, links, workspaces
 from integrations_pipeline.store.database import Database
+from integrations_pipeline.sync.fingerprints import fingerprints_of
 from integrations_pipeline.sync.reading import sift
-from integrations_pipeline.sync.sieve import fingerprints_of
 from integrations_pipeline_tests.builders import (
     RULES,
     Link,

@@ -107,6 +107,15 @@ def test_a_sync_without_a_mailbox_imports_nothing_for_mail_upgrades_or_consent(e
     assert told(*arguments, of=(*others, *mailing), variables=environment.variables) == []
 
 
+def test_a_sync_to_which_nothing_was_told_imports_no_frames(environment: Environment) -> None:
+    environment.connect(environment.add_workspace("acme", people=1))
+    arguments = ("sync", "--workspace", "acme", "--provider", "airtable")
+    frames = ("numpy", "pandas", "pyarrow")
+    first, second, third = (told(*arguments, of=frames, variables=environment.variables) for _ in range(3))
+    assert sorted(first) == sorted(frames), "a first sync plans"
+    assert third == [], f"the one after it, which may look once more, had {second}"
+
+
 #: Modules of ours that a command imports: what it imports now, and a few more.
 MOST_MODULES = {"--help": 20, "status": 55, "inbox": 60}
 

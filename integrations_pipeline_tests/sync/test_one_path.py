@@ -6,8 +6,8 @@ from typing import Any
 
 from integrations_pipeline.model import Direction
 from integrations_pipeline.providers.base import Page, RemoteRecord
-from integrations_pipeline.sync.reading import sift
-from integrations_pipeline.sync.sieve import SIFTED_AT_ONCE, fingerprints_of
+from integrations_pipeline.sync.fingerprints import fingerprints_of
+from integrations_pipeline.sync.reading import SIFTED_AT_ONCE, sift
 from integrations_pipeline_tests.sync.arrangement import TABLE, Tenant, World, people
 
 

@@ -37,12 +37,12 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
 
     The cursor stays where it was if this run was not allowed to write local changes that it read.
     """
-    direction = extracted.world.policy.direction
+    direction = plan.direction
     sides = [side for side in Side if direction.allows(side)]
     stored, retry = _next(run, extracted, plan, outcomes)
     changes = [settle_questions(run.agenda, plan, outcomes, sides, keeps_deletes=not extracted.is_complete)]
     if direction is not Direction.TO_EXTERNAL:
-        contacts = frozenset(extracted.world.local.frame.index)
+        contacts = extracted.contact_ids
         changes.append(settle_retries(run.agenda, retry, extracted.settling, contacts))
         looked = run.provider.looked
         changes.append(settle_stopped(run.agenda, looked.stopped) if looked else Settled())
@@ -59,7 +59,7 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
             if read_whole_at or cursor != run.connection.cursor:
                 connections.save_cursor(connection, run.connection.id, cursor, read_whole_at)
         is_due_again = any(outcome.state is ChangeState.SUPERSEDED for outcome in outcomes)
-        is_due_again = is_due_again or bool(extracted.world.waiting)
+        is_due_again = is_due_again or bool(extracted.waiting)
         connections.record_success(connection, run.connection.id, is_due_again=is_due_again)
 
 

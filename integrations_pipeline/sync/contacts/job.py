@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from integrations_pipeline.engine.plan import plan_sync
 from integrations_pipeline.engine.tally import tally
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import DIRECTION_OF, Change, ChangeState, Direction, Outcome, Plan, RunStatus, Side
@@ -22,7 +21,6 @@ from integrations_pipeline.sync.contacts.checkpoint import checkpoint
 from integrations_pipeline.sync.contacts.extract import Extracted, extract
 from integrations_pipeline.sync.contacts.load import load
 from integrations_pipeline.sync.contacts.recovery import settle_creates
-from integrations_pipeline.sync.contacts.settled import settled
 from integrations_pipeline.sync.full_reads import is_full_read_due
 from integrations_pipeline.sync.job import Tally
 from integrations_pipeline.sync.runtime import Run
@@ -138,11 +136,11 @@ class ContactsJob:
         where they are not what they were taken for, both sides are read again."""
         is_full = self.is_full or _is_full_read_due(run, ways)
         extracted = extract(run, direction=ways, is_full=is_full)
-        plan = plan_sync(extracted.world)
+        plan = _planned(extracted, ways)
         is_something = extracted.has_absent or not plan.is_empty
         if run.provider.looked is None and is_something and (run.provider.look().is_news or extracted.has_absent):
             extracted = extract(run, direction=ways, is_full=is_full)
-            plan = plan_sync(extracted.world)
+            plan = _planned(extracted, ways)
         looked = run.provider.looked
         if looked is not None and looked.stopped and run.settings.on_schema_change == "stop_connection":
             name, reason = next(iter(looked.stopped.items()))
@@ -159,8 +157,20 @@ class ContactsJob:
             connections.record_success(connection, run.connection.id, is_due_again=True)
 
 
+def _planned(extracted: Extracted, ways: Direction) -> Plan:
+    if extracted.world is None:
+        return Plan(direction=ways, considered=dict.fromkeys((Direction.TO_EXTERNAL, Direction.FROM_EXTERNAL), 0))
+    from integrations_pipeline.engine.plan import plan_sync  # noqa: PLC0415 - pandas, where there is something to plan
+
+    return plan_sync(extracted.world)
+
+
 def _settling(extracted: Extracted, plan: Plan) -> Extracted:
     """Of the fingerprints only those of records that will be as agreed."""
+    if extracted.world is None:
+        return extracted
+    from integrations_pipeline.sync.contacts.settled import settled  # noqa: PLC0415 - the same
+
     return replace(extracted, fingerprints=settled(extracted.world, plan, extracted.fingerprints))
 
 
@@ -212,7 +222,7 @@ def _with_read(told: Tally, extracted: Extracted, way_in: Direction) -> Tally:
     """Besides what the read came to."""
     more = {
         "stopped_fields": dict(extracted.silent),
-        "settling": len(extracted.world.waiting),
+        "settling": len(extracted.waiting),
         "notices": list(extracted.notices),
     }
     read = "complete" if extracted.is_complete else "incremental"

@@ -5,30 +5,40 @@ asks once; what was linked stays linked until a person says that the new place i
 Belongs here: telling it, asking, starting anew. Does not: what a first sync does.
 """
 
+from typing import TYPE_CHECKING
+
 from integrations_pipeline.model import AgendaItem, AgendaKind, ChangeKind, Decision, Plan
 from integrations_pipeline.store import agenda, connections, links
 from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.sync.contacts.extract import Extracted
 from integrations_pipeline.sync.runtime import Run
 
+if TYPE_CHECKING:
+    from integrations_pipeline.engine.reader import World
+
 
 def is_elsewhere(extracted: Extracted, found: Plan) -> bool:
     """Whether the place changed since the last run, and of those who are linked fewer than half are in the new one: by
     their record, or found again by key or e-mail."""
-    policy = extracted.world.policy
-    return policy.is_place_changed and 2 * _missing(extracted, found) > policy.linked_count
+    world = extracted.world
+    return (
+        world is not None and world.policy.is_place_changed and 2 * _missing(world, found) > world.policy.linked_count
+    )
 
 
-def _missing(extracted: Extracted, found: Plan) -> int:
+def _missing(world: "World", found: Plan) -> int:
     linked_anew = sum(change.kind is ChangeKind.LINK for change in found.changes)
-    return len(extracted.world.remote.tombstones) - linked_anew
+    return len(world.remote.tombstones) - linked_anew
 
 
 def _question(run: Run, extracted: Extracted, found: Plan) -> AgendaItem:
-    policy = extracted.world.policy
+    world = extracted.world
+    if world is None:
+        raise ValueError("where nothing was told the place is the same")
     reason = (
-        f"the connection points to another place at {run.spec.title}: {_missing(extracted, found)} of "
-        f"{policy.linked_count} linked records are not there; approve to start anew there, or change the settings back"
+        f"the connection points to another place at {run.spec.title}: {_missing(world, found)} of "
+        f"{world.policy.linked_count} linked records are not there; approve to start anew there, or change the "
+        "settings back"
     )
     return AgendaItem(kind=AgendaKind.HELD_PLACE, after={"place": str(run.configuration["place"])}, reason=reason)
 
@@ -51,7 +61,7 @@ def ask(run: Run, extracted: Extracted, found: Plan, scope: JournalScope) -> Pla
             if question.question not in {item.question for item in known}:
                 agenda.add_items(connection, scope, [question])
             connections.record_success(connection, run.connection.id, is_due_again=False)
-    return Plan(refusals=(question.reason,), direction=extracted.world.policy.direction)
+    return Plan(refusals=(question.reason,), direction=found.direction)
 
 
 def start_anew(run: Run, scope: JournalScope) -> None:
