@@ -12,27 +12,29 @@ from integrations_pipeline.providers.mailchimp.wire import UNDER_WAY
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.pace import DatabasePacer
 from integrations_pipeline.testing import provider_context
+from integrations_pipeline_tests.patience import patient
 from integrations_pipeline_tests.postgres import TEMPLATE, PostgresServer
 
 PROCESSES, REQUESTS = 12, 5
 
 
 class Busy:
-    """A server that takes its time, and counts how many requests it has at once."""
+    """A server that answers nobody before as many have come as may: in groups of ten."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._slow = threading.Event()
-        self.under_way = self.most = self.answered = 0
+        self._changed = threading.Condition()
+        self.come = self.under_way = self.most = self.answered = 0
 
     def __call__(self, _: httpx.Request) -> httpx.Response:
-        with self._lock:
+        with self._changed:
+            self.come += 1
             self.under_way += 1
             self.most = max(self.most, self.under_way)
-        self._slow.wait(0.02)
-        with self._lock:
+            group = -(-self.come // UNDER_WAY) * UNDER_WAY
+            self._changed.notify_all()
+            is_full = self._changed.wait_for(lambda: self.come >= group, timeout=patient(30.0))
             self.under_way -= 1
-            self.answered += 1
+            self.answered += is_full
         return httpx.Response(200, json={"pricing_plan_type": "monthly", "total_subscribers": 0})
 
 
@@ -66,4 +68,4 @@ def test_twelve_processes_have_ten_requests_under_way_and_no_more(pacers: list[D
     for client in clients:
         client.close()
     assert server.answered == PROCESSES * REQUESTS
-    assert 2 <= server.most <= UNDER_WAY == 10
+    assert server.most == UNDER_WAY == 10
