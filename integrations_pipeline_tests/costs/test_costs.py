@@ -207,7 +207,8 @@ def test_statements_of_a_quiet_run_do_not_grow_with_the_contacts(world: World) -
         counts.append(len(statements.seen))
         asked = [statement for statement, _ in statements.seen]
         assert not [each for each in asked if "24 hours" in each], "the limits of a day are nobody's question then"
-    assert counts[0] == counts[1]
+    # After a run that wrote there may be a cursor to move on, or none, whatever the number.
+    assert counts[1] <= counts[0] + 1
 
 
 def test_an_update_of_many_contacts_compares_no_more_than_a_batch_with_itself(database: Database) -> None:
