@@ -29,6 +29,8 @@ _INSERT = text(
         state text, reason text, error_class text)
     """
 )
+# The ids come a second time as an array: Postgres takes any JSON for a hundred rows, and for these it would read a
+# journal of ten thousand from its beginning to its end, once per request to a provider.
 _SET_STATES = text(
     """
     update integration_changes c set
@@ -43,7 +45,7 @@ _SET_STATES = text(
         attempts = c.attempts + case when r.state = 'intended' then 1 else 0 end
     from jsonb_to_recordset(cast(:rows as jsonb))
         as r(id uuid, state text, reason text, error_class text, external_id text, contact_id uuid, after jsonb)
-    where c.id = r.id
+    where c.id = any(cast(:ids as uuid[])) and c.id = r.id
     """
 )
 
@@ -135,7 +137,7 @@ def record_states(connection: Connection, changes: Sequence[StateChange]) -> Non
             }
             for change in changes
         ]
-        connection.execute(_SET_STATES, {"rows": dump(rows)})
+        connection.execute(_SET_STATES, {"rows": dump(rows), "ids": [change.change_id for change in changes]})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.plan import plan_sync
 from integrations_pipeline.engine.reader import World as Planned
+from integrations_pipeline.model import Change, ChangeKind, ChangeState, Side
 from integrations_pipeline.store import changes, contacts, links, workspaces
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.sync.fingerprints import fingerprints_of
@@ -224,3 +225,24 @@ def test_an_update_of_many_contacts_compares_no_more_than_a_batch_with_itself(da
             assert len(contacts.update_contacts(connection, writes)) == count
     updates = [bound for statement, bound in statements.seen if "update workspace_contacts c set" in statement]
     assert [len(bound["ids"]) for bound in updates] == [contacts.AT_ONCE, contacts.AT_ONCE, 1]
+
+
+def test_the_states_of_a_few_changes_are_written_without_reading_the_others(database: Database) -> None:
+    """Whatever Postgres knows of the journal: it is filled and updated by one run, before anything was counted."""
+    with database.admin() as connection:
+        tenant = add_tenant(connection, "mine")
+    scope = changes.JournalScope(connection_id=tenant.connection_id, workspace_id=tenant.workspace_id)
+    planned = [
+        Change(side=Side.REMOTE, kind=ChangeKind.CREATE, contact_id=str(uuid4()), external_id=None, after={"name": "A"})
+        for _ in range(10_000)
+    ]
+    ends = [changes.StateChange(change_id=each.id, state=ChangeState.INTENDED) for each in planned[:10]]
+    with database.workspace(tenant.workspace_id) as connection:
+        changes.record_changes(connection, scope, planned, ChangeState.PLANNED)
+        with Statements() as statements:
+            changes.record_states(connection, ends)
+        ((statement, bound),) = statements.seen
+        nodes = plan_nodes(connection, statement, bound)
+    read = [node for node in nodes if node["Node Type"] in ("Seq Scan", "Index Scan", "Bitmap Heap Scan")]
+    assert read
+    assert max(node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in read) <= 100
