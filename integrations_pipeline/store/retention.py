@@ -29,9 +29,8 @@ class Rule:
 RULES: Sequence[Rule] = (
     Rule(what="changes", keep_days=90),
     Rule(what="previews", keep_days=7),
-    Rule(
-        what="quiet_logs", keep_days=8
-    ),  # of runs that found nothing to do: nearly all rows; a week's report counts them
+    # Of runs that found nothing to do: nearly all rows. A week's report counts them.
+    Rule(what="quiet_logs", keep_days=8),
     Rule(what="sync_logs", keep_days=90),
     Rule(what="activity", keep_days=90),
     Rule(what="rate_limits", keep_days=2),
