@@ -22,7 +22,8 @@ from integrations_pipeline.providers.base import ProviderContext
 from integrations_pipeline.providers.http import Endpoint, HttpClient, PaceRule, RetryPolicy, Room
 from integrations_pipeline.providers.mailchimp import shapes, wire
 from integrations_pipeline.providers.mailchimp.members import ARCHIVED, FIELDS, Member, write_time
-from integrations_pipeline.providers.mailchimp.paging import Window, read_pages
+from integrations_pipeline.providers.mailchimp.paging import read_pages
+from integrations_pipeline.providers.mailchimp.position import Position, Window
 from integrations_pipeline.providers.shapes import NOTHING
 
 _PAGE_FIELDS = ",".join([*(f"members.{name}" for name in FIELDS), "total_items"])
@@ -105,7 +106,11 @@ class MailchimpClient:
 
         return read_pages(fetch, since)
 
-    def _page(self, window: Window, offset: int, status: str | None) -> tuple[list[Member], int]:
+    def position(self, since: datetime) -> Position:
+        """The begin of the members changed since then, to be read on from while more of them change."""
+        return Position(self._page, since)
+
+    def _page(self, window: Window, offset: int, status: str | None = None) -> tuple[list[Member], int]:
         params = [
             ("count", str(wire.PAGE_SIZE)),
             ("offset", str(offset)),

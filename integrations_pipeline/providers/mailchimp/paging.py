@@ -1,62 +1,75 @@
 """Reading a list that moves: every member at least once, whatever happens between two pages.
 
 Mailchimp pages by offset, and a member that changes moves to the end: whoever stood behind it would slip past.
-So each page begins at the last second of the one before instead. Only the members of one and the same second,
-if they are more than a page, are read by offset. That second is over, so members can only leave it, which its
-total tells, and as many different ones as the total names must have come: the order among them is nobody's
-promise.
+So each page begins at the last second of the one before instead. Where a page covers few seconds, as after a batch,
+such a second is much of it: then the next begins by position (`position`), until that no longer holds. The members of
+one and the same second, if they are more than a page, are read by offset too. That second is over, so members can only
+leave it, which its total tells, and as many different ones as the total names must have come: the order among them is
+nobody's promise.
 
 Belongs here: which page comes next. Does not: requests (`client`).
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from datetime import datetime, timedelta
 
 from integrations_pipeline.errors import RetryableError
 from integrations_pipeline.providers.mailchimp.members import Member, external_id, read_time
+from integrations_pipeline.providers.mailchimp.position import Fetch, MovedError, Position, Window, times_of
 
 #: Of a list that keeps no order pages overlap, for members that move meanwhile.
 OVERLAP = 50
 #: An order that changes with every page needs about ten times the pages; more than this is no order of a list.
 MOST_ROUNDS = 50
 SECOND = timedelta(seconds=1)
+#: A page that covers less is followed by position.
+DENSE = timedelta(seconds=60)
 _RESTLESS = "Mailchimp's list does not hold still: its pages never tell everybody"
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Members changed after `since` and before `before`; whether the very second counts is not documented."""
-
-    since: datetime | None = None
-    before: datetime | None = None
-
-
-#: (window, offset) → a page of members in order of their last change, and how many the window holds.
-Fetch = Callable[[Window, int], tuple[list[Member], int]]
 
 
 def read_pages(fetch: Fetch, since: datetime | None) -> Iterator[list[Member]]:
     """Pages of everybody changed since then. `RetryableError` for a page that is empty and should not be."""
+    goes_by_position = True
     while True:
-        members, total = fetch(Window(since), 0)
+        position = Position(fetch, since)
+        members = position.turn()
         yield members
-        if len(members) >= total:
+        if position.is_end:
             return
-        times = _times(members, total)
-        if times is None or (since is not None and times[0] < since):
+        times = position.times
+        if not times or (since is not None and times[0] < since):
             yield from _overlapping(fetch, Window(since), len(members))
             return
-        following = times[-1] - SECOND
-        if times[0] != times[-1] and (since is None or following > since):
-            since = following
-            continue
-        second = times[-1]
-        held = yield from _of_one_second(fetch, second)
-        if held >= total:
+        if goes_by_position and times[-1] - times[0] < DENSE:
+            goes_by_position = yield from _by_position(position)
+            if not goes_by_position:
+                continue
+        since = yield from _beyond(position)
+        if since is None:
             return
-        # Where the filter includes its own second, that one has come before.
-        since = second if since is None or second > since else since + SECOND
+
+
+def _by_position(position: Position) -> Generator[list[Member], None, bool]:
+    """The pages after the first one; whether the position held."""
+    try:
+        yield from position.rest()
+    except MovedError:
+        return False
+    return True
+
+
+def _beyond(position: Position) -> Generator[list[Member], None, datetime | None]:
+    """The time to go on from after the last page; None at the end of the list."""
+    if position.is_end:
+        return None
+    since, second = position.since, position.times[-1]
+    if position.times[0] != second and (since is None or second - SECOND > since):
+        return second - SECOND
+    held = yield from _of_one_second(position.fetch, second)
+    if held >= position.total:
+        return None
+    # Where the filter includes its own second, that one has come before.
+    return second if since is None or second > since else since + SECOND
 
 
 def _of_one_second(fetch: Fetch, second: datetime) -> Generator[list[Member], None, int]:
@@ -77,7 +90,7 @@ def _of_one_second(fetch: Fetch, second: datetime) -> Generator[list[Member], No
         told, most = told + max(len(members), 1), max(most, len(found))
         if told > MOST_ROUNDS * most:
             raise RetryableError(_RESTLESS)
-        _times(members, total - offset)
+        times_of(members, total - offset)
         offset = offset + len(members) if offset + len(members) < total else 0
 
 
@@ -95,13 +108,5 @@ def _overlapping(fetch: Fetch, window: Window, offset: int) -> Iterator[list[Mem
             raise RetryableError(_RESTLESS)
         if offset + len(members) >= total:
             return
-        _times(members, total - offset)
+        times_of(members, total - offset)
         offset += max(len(members), OVERLAP + 1)
-
-
-def _times(members: Sequence[Member], left: int) -> list[datetime] | None:
-    """When the members of a page changed; None if they come in no order. `left`: how many should follow."""
-    if not members and left > 0:
-        raise RetryableError(f"Mailchimp's page is empty although {left} members are left")
-    times = [time for member in members if (time := read_time(member.get("last_changed"))) is not None]
-    return times if len(times) == len(members) and times == sorted(times) else None

@@ -41,6 +41,7 @@ from integrations_pipeline.providers.mailchimp.members import (
     write_time,
 )
 from integrations_pipeline.providers.mailchimp.moving import put_half_made_aside
+from integrations_pipeline.providers.mailchimp.readback import Following
 from integrations_pipeline.providers.mailchimp.writer import MailchimpWriter
 
 #: Times have whole seconds and come from several machines: an incremental read looks back by this much.
@@ -82,6 +83,7 @@ class MailchimpProvider:
         self._alive: set[str] = set()
         #: The server's time when this run began to read.
         self._began_at: datetime | None = None
+        self._following = Following(self._client)
         self._written = 0
         self._sleep = context.sleep or time.sleep
 
@@ -125,8 +127,9 @@ class MailchimpProvider:
         since = read_time(cursor.get("since"))
         if since is None:
             raise CursorExpiredError("the last read left no time to go on from: everything is read again")
+        following = self._following
         self._begin()
-        yield from self._pages(self._client.pages(since), since, is_complete=False)
+        yield from self._pages(following.pages(since), since, is_complete=False)
         for members in self._client.archived(since):
             gone = frozenset(external_id(member) for member in members if member.get("status") == ARCHIVED)
             yield Page(tombstones=gone, cursor=self._cursor(since), tells_own_writes=True)
@@ -136,6 +139,7 @@ class MailchimpProvider:
             self._sleep(REST_SECONDS)
         self._written = 0
         self._began_at = None
+        self._following = Following(self._client)
 
     def _pages(self, pages: Iterable[list[Member]], since: datetime | None, *, is_complete: bool) -> Iterator[Page]:
         latest = since
@@ -236,6 +240,7 @@ class MailchimpProvider:
 
     def prepare_write(self) -> None:
         self._schema.require()
+        self._following = Following(self._client, read_time(self._cursor(None).get("since")))
 
     def write(self, batch: Sequence[Change]) -> list[Outcome]:
         writer = MailchimpWriter(
@@ -245,6 +250,7 @@ class MailchimpProvider:
             status_if_new=self._settings.status_if_new,
             seen=self._seen,
             alive=self._alive,
+            following=self._following,
             skips_validation=self._settings.skip_merge_validation,
         )
         self._written += len(batch)

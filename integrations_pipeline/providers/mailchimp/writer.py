@@ -41,7 +41,7 @@ from integrations_pipeline.providers.mailchimp.outcomes import (
     wrong_status,
 )
 from integrations_pipeline.providers.mailchimp.prepared import Prepared, tag_changes
-from integrations_pipeline.providers.mailchimp.readback import made_since, read_back
+from integrations_pipeline.providers.mailchimp.readback import Following, made_since, read_back
 from integrations_pipeline.providers.mailchimp.tagging import Left, added, left_over, remove_together
 from integrations_pipeline.providers.mailchimp.verdicts import columns_of, verdict
 
@@ -60,7 +60,8 @@ Seen = MutableMapping[str, Member]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailchimpWriter:
     """`known`: merge fields by tag, empty where the schema could not be read. `seen`: members as read in this
-    run; `alive`: external ids of those that were there a moment ago, which a batch may therefore update.
+    run; `alive`: external ids of those that were there a moment ago, which a batch may therefore update. `following`:
+    the list, as read on while this run writes.
     """
 
     client: MailchimpClient
@@ -69,6 +70,7 @@ class MailchimpWriter:
     status_if_new: str
     seen: Seen
     alive: Set[str]
+    following: Following
     skips_validation: bool = True
 
     def write(self, batch: Sequence[Change]) -> list[Outcome]:
@@ -153,7 +155,7 @@ class MailchimpWriter:
             except InDoubtError:
                 answers.lost |= made_since(self.client, before)
                 answers.add(self.client.batch(members, is_update=False))
-        read_back(self.client, answers, {each.address.lower() for each in prepared if added(each)})
+        read_back(self.following, answers, {each.address.lower() for each in prepared if added(each)})
         return [self._created(each, answers) for each in prepared]
 
     def _new_member(self, each: Prepared) -> dict[str, Any]:
