@@ -10,7 +10,7 @@ from collections import Counter
 
 from integrations_pipeline_tests.postgres import open_server
 from integrations_pipeline_tests.simulation.history import tell
-from integrations_pipeline_tests.simulation.world import open_worlds
+from integrations_pipeline_tests.simulation.world import StrictWorld, open_worlds
 
 
 def main(seconds: float, first_seed: int) -> None:
@@ -22,12 +22,20 @@ def main(seconds: float, first_seed: int) -> None:
     with open_server() as postgres, open_worlds(postgres) as worlds:
         while time.monotonic() - started_at < seconds:
             with worlds.world(seed) as world:
-                seen += tell(world, seed).seen
+                seen += _told(world, seed)
             seed += 1
     took = time.monotonic() - started_at
     sys.stdout.write(f"{seed - first_seed} histories in {took:.0f} s, seeds {first_seed} to {seed - 1}\n")
     for name, count in sorted(seen.items()):
         sys.stdout.write(f"{count:8d}  {name}\n")
+
+
+def _told(world: StrictWorld, seed: int) -> Counter[str]:
+    try:
+        return Counter(tell(world, seed).seen)
+    except BaseException:
+        sys.stderr.write(f"the history of seed {seed} failed; to tell it again: simulation 1 {seed}\n")
+        raise
 
 
 if __name__ == "__main__":

@@ -24,3 +24,12 @@ def test_in_a_small_book_ten_emptied_values_a_day_are_ordinary_and_never_more_th
 
 def test_a_share_of_emptied_values_that_was_set_is_kept_to_in_a_small_book_too() -> None:
     assert changes_allowed(ConnectionSettings(change_limit_fraction=0.1), 20) == 2
+
+
+@pytest.mark.parametrize(("share", "allowed"), [(1.0, 10), (0.01, 10), (0.0, 0)])
+def test_of_nobody_linked_there_is_no_share_so_an_ordinary_day_is_allowed(share: float, allowed: int) -> None:
+    assert changes_allowed(ConnectionSettings(change_limit_fraction=share), 0) == allowed
+
+
+def test_a_limit_that_was_set_holds_before_anybody_is_linked_too() -> None:
+    assert changes_allowed(ConnectionSettings(change_limit=3, change_limit_fraction=1.0), 0) == 3

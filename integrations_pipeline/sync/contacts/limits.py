@@ -11,10 +11,12 @@ ORDINARY_CREATES = 25
 
 
 def changes_allowed(settings: ConnectionSettings, linked_count: int) -> int:
-    """Values of one field that become empty, and e-mails that change."""
+    """Values of one field that become empty, and e-mails that change. Of nobody, as before the first sync with a
+    place, there is no share: so many as are ordinary, unless the share was set to nothing."""
     share = int(settings.change_limit_fraction * linked_count)
     is_set = "change_limit_fraction" in settings.model_fields_set
-    return min(settings.change_limit, share if is_set else max(share, ORDINARY_CHANGES))
+    is_share = is_set and (linked_count > 0 or not settings.change_limit_fraction)
+    return min(settings.change_limit, share if is_share else max(share, ORDINARY_CHANGES))
 
 
 def creates_allowed(settings: ConnectionSettings, linked_count: int) -> int | None:
