@@ -156,31 +156,29 @@ def _base_column(base: pd.DataFrame, column: str) -> pa.Array:
 
 def texts(values: Any, at: Sequence[int] | Positions | None = None) -> list[str]:
     """A column of text, or its values at these positions, as a Python list with nulls as ""."""
-    array = arrow(values)
-    if at is not None:
-        array = array.take(pa.array(at, type=pa.int64()))
+    if at is not None and not len(at):
+        return []
+    return _listed(arrow(values) if at is None else arrow(values).take(pa.array(at, type=pa.int64())))
+
+
+def _listed(array: pa.Array) -> list[str]:
     filled = pc.fill_null(array, "") if array.null_count else array
     # By way of numpy: Arrow's own to_pylist makes a scalar object per value, four times slower.
     result: list[str] = filled.to_numpy(zero_copy_only=False).tolist()
     return result
 
 
-def rows(frame: pd.DataFrame, at: Sequence[int] | Positions, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The chosen rows as dictionaries of the columns that exist, nulls as ""."""
-    present = [column for column in columns if column in frame.columns]
-    if not present:
-        return [{} for _ in at]
-    values = [texts(frame[column], at) for column in present]
-    return [dict(zip(present, row, strict=True)) for row in zip(*values, strict=True)]
-
-
 def told_rows(frame: pd.DataFrame, at: Sequence[int] | Positions, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The same without the nulls: what a record does not tell has no key."""
-    found = rows(frame, at, columns)
-    for column in columns:
-        if column in frame.columns and arrow(frame[column]).null_count:
-            absent = frame[column].isna().to_numpy()[np.asarray(at, dtype=np.int64)]
-            for i in np.flatnonzero(absent):
+    """The chosen rows as dictionaries of the columns that exist; what a record does not tell has no key."""
+    present = [column for column in columns if column in frame.columns]
+    if not len(at) or not present:
+        return [{} for _ in at]
+    chosen = pa.array(at, type=pa.int64())
+    taken = [arrow(frame[column]).take(chosen) for column in present]
+    found = [dict(zip(present, row, strict=True)) for row in zip(*map(_listed, taken), strict=True)]
+    for column, values in zip(present, taken, strict=True):
+        if values.null_count:
+            for i in np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False)):
                 del found[i][column]
     return found
 

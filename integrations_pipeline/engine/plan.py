@@ -145,6 +145,8 @@ def _abandoned_keys(
 
 
 def _keys(world: World, frame: pd.DataFrame, at: Positions) -> dict[str, str]:
+    if not len(at):
+        return {}
     ids = texts(frame.index, at)
     column = world.identity_column
     if column is None or column not in frame.columns:

@@ -55,6 +55,8 @@ class PairReader:
 
     def linked(self, at: Positions) -> list[Pair]:
         """The links at these base positions, as pairs."""
+        if not len(at):
+            return []
         base = self.world.base
         ids = zip(texts(base.index, at), texts(base["external_id"], at), strict=True)
         return self._pairs(list(ids), at, self.diff.local_at[at], self.diff.remote_at[at])
@@ -78,6 +80,8 @@ class PairReader:
 
     def unlinked(self, snapshot: Snapshot, at: Positions) -> Iterable[tuple[str, dict[str, str], int]]:
         """(id, fields, version) of rows without a link; version 0 for remote rows."""
+        if not len(at):
+            return ()
         frame = snapshot.frame
         versions = frame["version"].to_numpy()[at] if "version" in frame.columns else np.zeros(len(at))
         fields = _sharing(told_rows(frame, at, self.world.columns))

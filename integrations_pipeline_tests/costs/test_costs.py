@@ -68,6 +68,14 @@ def test_consent_that_is_told_in_another_word_is_no_change() -> None:
     assert abs(calls - python_calls(lambda: plan_sync(world))) <= 50
 
 
+def test_a_plan_for_one_edit_looks_up_only_what_it_is_about() -> None:
+    world = unchanged(4, has_key=False)
+    world.remote.frame.loc[world.remote.frame.index[0], "company"] = "New"
+    assert len(plan_sync(world).changes) == 1
+    calls = python_calls(lambda: plan_sync(world))
+    assert calls <= 8_500, calls
+
+
 # The question what changed: one plan, whatever Postgres knows of the tables
 
 

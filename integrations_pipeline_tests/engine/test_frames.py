@@ -7,7 +7,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from integrations_pipeline.engine.frames import arrow, changed_rows, empty_frame, keys_lower, positions, rows, texts
+from integrations_pipeline.engine.frames import (
+    arrow,
+    changed_rows,
+    empty_frame,
+    keys_lower,
+    positions,
+    texts,
+    told_rows,
+)
 from integrations_pipeline.model import FieldRule
 from integrations_pipeline_tests.builders import text_frame
 
@@ -91,12 +99,17 @@ def test_a_column_that_was_never_agreed_counts_as_empty() -> None:
     assert changed_rows(BASE, side, np.array([0, 1]), [FieldRule(name="phone")]).tolist() == [False, True]
 
 
-def test_rows_are_dictionaries_of_the_columns_that_exist_with_nulls_as_empty() -> None:
-    assert rows(BASE, [1, 0], ["city", "phone"]) == [{"city": ""}, {"city": "Bonn"}]
+def test_rows_are_dictionaries_of_the_columns_that_exist_without_what_is_not_told() -> None:
+    assert told_rows(BASE, [1, 0], ["city", "phone"]) == [{}, {"city": "Bonn"}]
+
+
+def test_rows_at_no_position_are_none() -> None:
+    assert told_rows(BASE, [], ["city"]) == []
+    assert texts(BASE["city"], []) == []
 
 
 def test_rows_without_any_of_the_columns_are_empty_dictionaries() -> None:
-    assert rows(BASE, [0, 1], ["phone"]) == [{}, {}]
+    assert told_rows(BASE, [0, 1], ["phone"]) == [{}, {}]
 
 
 def test_texts_are_a_list_with_nulls_as_empty_at_all_or_at_some_positions() -> None:
