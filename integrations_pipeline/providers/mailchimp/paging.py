@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from integrations_pipeline.errors import RetryableError
 from integrations_pipeline.providers.mailchimp.members import Member, external_id, read_time
-from integrations_pipeline.providers.mailchimp.position import Fetch, MovedError, Position, Window, times_of
+from integrations_pipeline.providers.mailchimp.position import Fetch, MovedError, Position, Window, require_some
 
 #: Of a list that keeps no order pages overlap, for members that move meanwhile.
 OVERLAP = 50
@@ -62,8 +62,9 @@ def _beyond(position: Position) -> Generator[list[Member], None, datetime | None
     """The time to go on from after the last page; None at the end of the list."""
     if position.is_end:
         return None
-    since, second = position.since, position.times[-1]
-    if position.times[0] != second and (since is None or second - SECOND > since):
+    since, times = position.since, position.times
+    second = times[-1]
+    if times[0] != second and (since is None or second - SECOND > since):
         return second - SECOND
     held = yield from _of_one_second(position.fetch, second)
     if held >= position.total:
@@ -90,7 +91,7 @@ def _of_one_second(fetch: Fetch, second: datetime) -> Generator[list[Member], No
         told, most = told + max(len(members), 1), max(most, len(found))
         if told > MOST_ROUNDS * most:
             raise RetryableError(_RESTLESS)
-        times_of(members, total - offset)
+        require_some(members, total - offset)
         offset = offset + len(members) if offset + len(members) < total else 0
 
 
@@ -108,5 +109,5 @@ def _overlapping(fetch: Fetch, window: Window, offset: int) -> Iterator[list[Mem
             raise RetryableError(_RESTLESS)
         if offset + len(members) >= total:
             return
-        times_of(members, total - offset)
+        require_some(members, total - offset)
         offset += max(len(members), OVERLAP + 1)

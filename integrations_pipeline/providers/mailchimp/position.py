@@ -40,17 +40,20 @@ _Mark = tuple[str, str]
 
 @dataclass(slots=True)
 class Position:
-    """Where a reader stands among the members changed after `since`. `total`: how many the last answer counted;
-    `times`: when the members of the last page changed."""
+    """Where a reader stands among the members changed after `since`. `total`: how many the last answer counted."""
 
     fetch: Fetch
     since: datetime | None
     total: int = 0
-    times: Sequence[datetime] = ()
     _next: int = 0
     _longest: int = 0
-    _last: list[_Mark] = field(default_factory=list)
-    _told: set[_Mark] = field(default_factory=set)
+    _page: Sequence[Member] = ()
+    _told: set[str] = field(default_factory=set)
+
+    @property
+    def times(self) -> list[datetime]:
+        """When the members of the last page changed; none if they come in no order."""
+        return times_of(self._page) or []
 
     @property
     def is_end(self) -> bool:
@@ -63,19 +66,23 @@ class Position:
     def turn(self) -> list[Member]:
         """The next page, which may be empty at the end of the list; the first one without a check. `MovedError`:
         whoever was told is so, but others may be missing."""
-        begin = self._next - len(self._last)
+        # Only whoever goes on by position needs to know whom the last page told.
+        self._told.update(map(external_id, self._page))
+        last = [_mark(each) for each in self._page[-min(AGAIN, max(self._longest // 10, 1)) :]]
+        begin = self._next - len(last)
         members, self.total = self.fetch(Window(self.since), begin)
-        times = times_of(members, self.total - begin)
-        marks = [(external_id(each), str(each.get("last_changed"))) for each in members]
-        again, new = marks[: len(self._last)], marks[len(self._last) :]
-        if self._next and (times is None or again != self._last or not self._told.isdisjoint(new)):
+        require_some(members, self.total - begin)
+        if self._next and not self._holds(members, last):
             raise MovedError
-        self.times = times or ()
+        self._page = members
         self._next = begin + len(members)
         self._longest = max(self._longest, len(members))
-        self._told.update(new)
-        self._last = marks[-min(AGAIN, max(self._longest // 10, 1)) :]
         return members
+
+    def _holds(self, members: Sequence[Member], last: Sequence[_Mark]) -> bool:
+        again = [_mark(each) for each in members[: len(last)]]
+        is_ordered = times_of(members) is not None
+        return is_ordered and again == last and self._told.isdisjoint(map(external_id, members[len(last) :]))
 
     def rest(self) -> Iterator[list[Member]]:
         """The pages up to the end of the list, or as far as one goes by position."""
@@ -83,9 +90,17 @@ class Position:
             yield self.turn()
 
 
-def times_of(members: Sequence[Member], left: int) -> list[datetime] | None:
-    """When the members of a page changed; None if they come in no order. `left`: how many should follow."""
+def _mark(member: Member) -> _Mark:
+    return external_id(member), str(member.get("last_changed"))
+
+
+def require_some(members: Sequence[Member], left: int) -> None:
+    """`left`: how many members should follow."""
     if not members and left > 0:
         raise RetryableError(f"Mailchimp's page is empty although {left} members are left")
+
+
+def times_of(members: Sequence[Member]) -> list[datetime] | None:
+    """When the members of a page changed; None if they come in no order."""
     times = [time for member in members if (time := read_time(member.get("last_changed"))) is not None]
     return times if len(times) == len(members) and times == sorted(times) else None
