@@ -121,6 +121,10 @@ def bearer(token: str) -> str:
     return f"Bearer {token}"
 
 
+#: What is left of the stream of an answer that was read.
+_READ = httpx.ByteStream(b"")
+
+
 class TokenAuth(httpx.Auth):
     """Puts the present token on every request; a refused one is renewed and the request sent once more, which
     is safe for any request because a refused one was not applied."""
@@ -197,6 +201,18 @@ class HttpClient:
         self.call_count = 0
         #: The provider's clock at the last answer, from its `Date` header; None before the first.
         self.server_time: datetime | None = None
+        # One for all requests: each keeps what it was told last, in a circle that only the collector would break, and a
+        # read of many pages would keep them all.
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(self._is_worth_retrying),
+            wait=lambda state: endpoint.retry.wait_seconds(
+                state.attempt_number, state.outcome.exception() if state.outcome else None
+            ),
+            stop=self._is_over,
+            before_sleep=self._tell,
+            sleep=self._pause,
+            reraise=True,
+        )
 
     def request(
         self,
@@ -217,18 +233,8 @@ class HttpClient:
         """
         if "://" in path or path.startswith("/"):
             raise ValueError("requests stay at their endpoint: a path, not an address")
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(self._is_worth_retrying),
-            wait=lambda state: self._endpoint.retry.wait_seconds(
-                state.attempt_number, state.outcome.exception() if state.outcome else None
-            ),
-            stop=self._is_over,
-            before_sleep=self._tell,
-            sleep=self._pause,
-            reraise=True,
-        )
         request = _Request(method=method, path=path, params=params, json=json, is_repeatable=is_repeatable, shape=shape)
-        return retrying(self._send_once, request)
+        return self._retrying(self._send_once, request)
 
     def url_length(self, path: str, params: Params) -> int:
         """Characters of the whole address, for providers that limit it."""
@@ -324,6 +330,8 @@ class HttpClient:
         except httpx.RequestError as error:  # TransportError leaves out an answer that is not compressed as it says
             kind = RetryableError if request.is_repeatable else InDoubtError
             raise kind(f"{self._host} did not answer ({type(error).__name__})") from error
+        # It was read whole. Its stream and it hold one another, which keeps every page until the collector comes.
+        response.stream = _READ
         self.server_time = _parse_date(response.headers.get("date")) or self.server_time
         return response
 

@@ -1,7 +1,9 @@
 """What a full read costs: Python calls for a record that nobody changed, statements for a request."""
 
+import gc
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import httpx
@@ -109,6 +111,40 @@ def test_an_unchanged_record_costs_few_calls(spec: ProviderSpec, answers: Callab
         calls.append(python_calls(lambda provider=provider: list(provider.read_all())))  # type: ignore[misc]
     more = [(later - earlier) / records for (earlier, later), records in zip(pairwise(calls), (400, 500), strict=True)]
     assert max(more) <= MOST_CALLS[spec.name], more
+
+
+def pages_of(count: int) -> Answers:
+    """So many pages of members, each a second after the one before."""
+    one, page = mailchimp_of(100), 0
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal page
+        body = one(request).json()
+        if "members" in body:
+            page += 1
+            for number, member in enumerate(body["members"]):
+                at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=page, seconds=30 * number)
+                member |= {"contact_id": f"{page}-{number}", "last_changed": at.isoformat()}
+            body["total_items"] = 100 * (count - page + 1)
+        return httpx.Response(200, json=body)
+
+    return answer
+
+
+def test_pages_leave_no_circles_for_the_collector() -> None:
+    """It comes after so many objects, whatever their size: each would keep a page until then."""
+    left = []
+    for count in (2, 12):
+        provider = built(MAILCHIMP, pages_of(count))
+        gc.collect()
+        gc.disable()
+        try:
+            read = sum(len(page.records) for page in provider.read_all())
+            left.append(gc.collect())
+        finally:
+            gc.enable()
+        assert read == 100 * count
+    assert left[0] == left[1]
 
 
 def test_a_request_is_paced_by_one_statement_whatever_the_number_of_its_rules(database: Database) -> None:
