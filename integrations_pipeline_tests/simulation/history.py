@@ -293,8 +293,9 @@ class History(Telling):
     # Judging
 
     def judge_run(self, report: SyncReport) -> None:
-        """What a person typed over does not come back on the side where it was typed over; nobody waits long."""
-        for side, rows in (("local", self.tenant.local()), ("remote", self.tenant.remote())):
+        """What a person typed over does not come back on the side where it was typed over; nobody waits long. A copy
+        that was made by mistake keeps what it was made with."""
+        for side, rows in (("local", self.tenant.local()), ("remote", self.records())):
             there = {(person_of(row), value) for row in rows.values() for value in row.values()}
             for edit in self.edits:
                 is_back = edit.is_overtaken and edit.side == side and (edit.person, edit.value) in there
