@@ -33,7 +33,7 @@ _LIST = text(
         and (cast(:provider as text) is null or i.integration_type = :provider)
         and (cast(:field as text) is null or f.key = :field)
         and (cast(:email as text) is null
-            or integrations_identity_key(c.email) = integrations_identity_key(:email))
+            or c.identity_key = integrations_identity_key(:email))
     order by j.updated_at desc, j.id, f.key limit :limit
     """
 )

@@ -107,9 +107,9 @@ class _Stored:
     def __init__(self, connection: Connection, workspace_id: UUID, edits: Sequence[ContactEdit]) -> None:
         keys = [contacts.identity_key(edit.values.get("email") or "") for edit in edits if edit.contact_id is None]
         statement = text(
-            f"select {_ROW}, integrations_identity_key(email) as identity from workspace_contacts "  # noqa: S608
+            f"select {_ROW}, identity_key as identity from workspace_contacts "  # noqa: S608
             "where workspace_id = :workspace_id and deleted_at is null and (id = any(cast(:ids as uuid[])) "
-            "or integrations_identity_key(email) = any(:keys)) order by id for update"
+            "or identity_key = any(:keys)) order by id for update"
         )
         ids = [str(edit.contact_id) for edit in edits if edit.contact_id is not None]
         bound = {"workspace_id": workspace_id, "ids": ids, "keys": [key for key in keys if key]}

@@ -37,7 +37,7 @@ _SET = f"""
             from (
                 select max(s.created_at) as since from suppressions s
                 where p.patch ?| array['email', 'email_opt_out'] and s.workspace_id = c.workspace_id
-                    and s.identity_key in (integrations_identity_key(c.email),
+                    and s.identity_key in (c.identity_key,
                         integrations_identity_key(p.patch ->> 'email'))
                     and {_STANDS}
             ) k
@@ -100,7 +100,7 @@ REVIVE = text(
 KEPT_OUT = f"""
     left join lateral (
         select max(s.created_at) as since from suppressions s where s.workspace_id = c.workspace_id
-            and s.identity_key = integrations_identity_key(c.email) and {KEEPS_OUT}
+            and s.identity_key = c.identity_key and {KEEPS_OUT}
     ) k on true
 """  # noqa: S608 - built from constants only
 CONSENT = "case when c.email_opt_out or k.since is not null then 'true' else '' end"

@@ -109,7 +109,7 @@ def contact_ids_by_email(connection: Connection, workspace_id: UUID, emails: Col
     """Live contacts with one of these identity keys (lower case)."""
     statement = text(
         "select id::text from workspace_contacts where workspace_id = :workspace_id and deleted_at is null "
-        "and integrations_identity_key(email) = any(:emails)"
+        "and identity_key = any(:emails)"
     )
     bound = {"workspace_id": workspace_id, "emails": list(emails)}
     return list(connection.execute(statement, bound).scalars()) if emails else []
@@ -118,8 +118,8 @@ def contact_ids_by_email(connection: Connection, workspace_id: UUID, emails: Col
 def known_emails(connection: Connection, workspace_id: UUID, emails: Collection[str]) -> set[str]:
     """Of these identity keys, those that a contact of the workspace has or, deleted, had."""
     statement = text(
-        "select distinct integrations_identity_key(email) from workspace_contacts "
-        "where workspace_id = :workspace_id and integrations_identity_key(email) = any(:emails)"
+        "select distinct identity_key from workspace_contacts "
+        "where workspace_id = :workspace_id and identity_key = any(:emails)"
     )
     bound = {"workspace_id": workspace_id, "emails": list(emails)}
     return set(connection.execute(statement, bound).scalars()) if emails else set()
@@ -337,8 +337,8 @@ def identity_key(email: str) -> str:
 
 def _ids_by_key(connection: Connection, workspace_id: UUID, keys: Sequence[str]) -> dict[str, str]:
     statement = text(
-        "select integrations_identity_key(email), id::text from workspace_contacts "
-        "where workspace_id = :workspace_id and deleted_at is null and integrations_identity_key(email) = any(:keys)"
+        "select identity_key, id::text from workspace_contacts "
+        "where workspace_id = :workspace_id and deleted_at is null and identity_key = any(:keys)"
     )
     found = connection.execute(statement, {"workspace_id": workspace_id, "keys": list(keys)})
     return {key: contact_id for key, contact_id in found}

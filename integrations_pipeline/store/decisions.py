@@ -118,7 +118,7 @@ def _require_fit(connection: Connection, chosen: Sequence[Waiting], verdict: Ver
     ids = sorted({row.contact_id for row in chosen if row.contact_id})
     statement = text(
         "select exists (select from workspace_contacts where deleted_at is null and id <> all(cast(:ids as uuid[])) "
-        "and integrations_identity_key(email) = integrations_identity_key(:email))"
+        "and identity_key = integrations_identity_key(:email))"
     )
     if len(ids) > 1 or connection.execute(statement, {"ids": ids, "email": verdict.value}).scalar():
         raise ConfigurationError("another contact has this e-mail: nothing was done")

@@ -136,9 +136,9 @@ def contact_ids_of(connection: Connection, workspace_id: UUID, key: str, limit: 
     living first."""
     statement = text(
         "select known.id::text from (select id from workspace_contacts where workspace_id = :workspace_id "  # noqa: S608
-        "and integrations_identity_key(email) = :key "
+        "and identity_key = :key "
         "union select contact_id from integration_links where workspace_id = :workspace_id "
-        "and integrations_identity_key(base ->> 'email') = :key "
+        "and identity_key = :key "
         "union select j.contact_id from integration_changes j where j.workspace_id = :workspace_id "
         f"and j.contact_id is not null and {_IS_DONE} and {_NAMES}) known "
         "left join workspace_contacts c on c.id = known.id and c.workspace_id = :workspace_id "

@@ -84,7 +84,7 @@ def _narrow(only: Mapping[str, Collection[str]] | None) -> tuple[str, dict[str, 
         return "", {}
     return (
         "and (l.contact_id = any(cast(:contact_ids as uuid[])) or l.external_id = any(:external_ids) "
-        "or integrations_identity_key(l.base ->> 'email') = any(:emails))",
+        "or l.identity_key = any(:emails))",
         {name: list(only.get(name, ())) for name in ("contact_ids", "external_ids", "emails")},
     )
 

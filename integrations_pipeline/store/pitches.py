@@ -58,7 +58,7 @@ _EDITED = """select from workspace_contacts c where c.workspace_id = p.workspace
         and c.updated_at > now() - make_interval(secs => :settle)"""
 IS_SETTLED = f"""
     (:settle = 0 or (not exists ({_EDITED} and c.id = p.contact_id)
-        and not exists ({_EDITED} and integrations_identity_key(c.email) = p.identity_key)))
+        and not exists ({_EDITED} and c.identity_key = p.identity_key)))
 """
 #: Queued, its time has come, left alone for the settle time, and never sent: who sets a pitch that went out back to
 #: `queued` does not make it go out twice.
@@ -254,7 +254,7 @@ def _contacts_of(connection: Connection, workspace_id: UUID, emails: Sequence[st
     statement = text(
         "select w.email, min(c.id::text) from unnest(cast(:emails as text[])) w(email) join workspace_contacts c "
         "on c.workspace_id = :workspace_id and c.deleted_at is null "
-        "and integrations_identity_key(c.email) = integrations_identity_key(w.email) group by w.email"
+        "and c.identity_key = integrations_identity_key(w.email) group by w.email"
     )
     bound = {"workspace_id": workspace_id, "emails": sorted(set(emails))}
     return {row[0]: row[1] for row in connection.execute(statement, bound)} if emails else {}

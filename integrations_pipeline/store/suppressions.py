@@ -53,9 +53,9 @@ _MARK = text(
     f"""
     update workspace_contacts c set email_opt_out = true, email_opt_out_at =
         (select max(s.created_at) from suppressions s where s.workspace_id = c.workspace_id
-            and s.identity_key = integrations_identity_key(c.email) and {KEEPS_OUT})
+            and s.identity_key = c.identity_key and {KEEPS_OUT})
     where c.workspace_id = :workspace_id and c.deleted_at is null and not c.email_opt_out
-        and integrations_identity_key(c.email) = any(:keys)
+        and c.identity_key = any(:keys)
     """  # noqa: S608 - built from constants only
 )
 _LIFT = text(
@@ -70,7 +70,7 @@ _LIFT_OF_CONTACTS = text(
     delete from suppressions s
     using unnest(cast(:ids as uuid[]), cast(:times as timestamptz[])) as p(id, opted_in_at), workspace_contacts c
     where c.id = any(cast(:ids as uuid[])) and c.id = p.id and s.workspace_id = c.workspace_id
-        and s.identity_key = integrations_identity_key(c.email) and s.reason = 'opted_out'
+        and s.identity_key = c.identity_key and s.reason = 'opted_out'
         and s.created_at < p.opted_in_at
     """
 )
@@ -85,7 +85,7 @@ _REMOVE = text(
     returning case when not ({_IS_REPEATED}) then s.reason end
     """  # noqa: S608 - built from constants only
 )
-_OF_ADDRESS = "workspace_id = :workspace_id and integrations_identity_key(email) = integrations_identity_key(:email)"
+_OF_ADDRESS = "workspace_id = :workspace_id and identity_key = integrations_identity_key(:email)"
 _CLEAR = text(
     "update workspace_contacts set email_opt_out = false "  # noqa: S608 - built from constants only
     f"where {_OF_ADDRESS} and deleted_at is null and email_opt_out"
@@ -148,7 +148,7 @@ def bounced_contact_ids(connection: Connection, workspace_id: UUID) -> frozenset
     # One pass over the contacts, the keys hashed: a join could become one pass per key without statistics.
     statement = text(
         "select id::text from workspace_contacts where workspace_id = :workspace_id and deleted_at is null "
-        "and integrations_identity_key(email) = any(:keys)"
+        "and identity_key = any(:keys)"
     )
     return frozenset(connection.execute(statement, bound).scalars())
 

@@ -102,6 +102,7 @@ WORKSPACE_CONTACTS = Table(
     _now("updated_at"),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     _time("deleted_at", null=True),
+    Column("identity_key", Text, Computed("integrations_identity_key(email)", persisted=True), nullable=True),
 )
 
 INTEGRATION_CONNECTIONS = Table(
@@ -155,6 +156,9 @@ INTEGRATION_LINKS = Table(
     Column("contact_version", BigInteger, nullable=True),
     _now("created_at"),
     _now("updated_at"),
+    Column(
+        "identity_key", Text, Computed("integrations_identity_key(base ->> 'email')", persisted=True), nullable=True
+    ),
 )
 
 INTEGRATION_CHANGES = Table(

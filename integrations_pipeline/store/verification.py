@@ -79,7 +79,7 @@ _CONTACTS = text(
     select c.id::text, c.version, c.updated_at, c.email, c.name, c.company, c.job_title, c.phone, c.tags,
         case when jsonb_typeof(c.custom_fields) = 'object'
             then (select jsonb_object_agg(e.key, e.value) from jsonb_each_text(c.custom_fields) e) end as custom,
-        c.email_opt_out or integrations_identity_key(c.email) in (
+        c.email_opt_out or c.identity_key in (
             select s.identity_key from suppressions s where s.workspace_id = :workspace_id and {KEEPS_OUT}) as is_out
     from workspace_contacts c where c.workspace_id = :workspace_id and c.deleted_at is null
     """  # noqa: S608 - constants

@@ -115,7 +115,7 @@ _FITS = """
     and (cast(:field as text) is null or a.field = :field)
     and (cast(:run_id as uuid) is null or a.run_id = :run_id)
     and (cast(:email as text) is null or integrations_identity_key(:email) in (
-        integrations_identity_key(c.email), integrations_identity_key(a.fields -> 'after' ->> 'email'),
+        c.identity_key, integrations_identity_key(a.fields -> 'after' ->> 'email'),
         integrations_identity_key(a.fields -> 'before' ->> 'email')))
 """
 _SELECT = f"""

@@ -42,6 +42,8 @@ RELEASED = {
     "0009": "15e9ec6266e682b2",
     "0010": "b6dc447dfbd4de1b",
     "0011": "21517bc6721f93c6",
+    "0012": "1727b660d294964e",
+    "0013": "cc4471f6bc951e11",
 }
 
 
@@ -91,7 +93,10 @@ def test_a_released_migration_is_not_edited(revision: str) -> None:
 
 
 def test_a_database_of_the_last_release_gets_what_it_lacks(blank: Database) -> None:
-    wanted = "select count(*) from information_schema.tables where table_name = 'integration_agenda'"
+    wanted = (
+        "select count(*) from information_schema.columns where table_name = 'integration_links' "
+        "and column_name = 'identity_key'"
+    )
     with blank.admin() as connection:
         connection.execute(text("set local search_path = public"))
         config = alembic_config()
