@@ -335,7 +335,7 @@ class Telling:
         return False
 
     def is_open(self, report: SyncReport) -> bool:
-        return bool(report.plan.changes or report.plan.skipped)
+        return bool(report.plan.changes or report.plan.skipped or report.plan.held)
 
     # Judging
 

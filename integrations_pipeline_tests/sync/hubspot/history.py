@@ -6,12 +6,14 @@ Belongs here: what is an account's own. Does not: telling and judging as such (`
 from collections.abc import Callable
 from typing import Any
 
+from integrations_pipeline.model import AgendaKind, ChangeKind
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline_tests.sync.arrangement import Value
 from integrations_pipeline_tests.sync.clocked import NO_LIMIT
 from integrations_pipeline_tests.sync.hubspot.arrangement import HubSpotWorld, Portals
 from integrations_pipeline_tests.sync.telling import WINDOW, Telling, person_of, told
 
+_FAILURES = (AgendaKind.FAILED, AgendaKind.REFUSED)
 FAULTS: tuple[tuple[Any, dict[str, Any]], ...] = (
     ("drop_before", {}),
     ("drop_after", {}),
@@ -88,7 +90,19 @@ class History(Telling):
 
     def quiet_run(self, number: int) -> tuple[bool, SyncReport | None]:
         """One of them reads everything, and the first may still bring something."""
-        return number == 0, self.sync(is_full=number == 1)
+        has_decided = self.answer_everything()
+        return has_decided or number == 0, self.sync(is_full=number == 1)
+
+    def answer_everything(self) -> bool:
+        """Who was merged into somebody there while edited here cannot be made again: the e-mail is the other's now."""
+        items = self.tenant.agenda.items
+        local = self.tenant.local()
+        taken = [each for each in items if each.kind in _FAILURES and each.change is ChangeKind.CREATE]
+        chosen = [item.contact_id for item in taken if item.contact_id in local]
+        for contact_id in chosen:
+            self.leave("local", contact_id)
+            self.note("a person deleted the loser of a merge")
+        return bool(chosen)
 
     def judge(self) -> None:
         super().judge()
