@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Computed,
     DateTime,
+    Double,
     Identity,
     Integer,
     MetaData,
@@ -350,5 +351,6 @@ PROVIDER_RATE_LIMITS = Table(
     _text("key", key=True),
     _time("next_free_at"),
     _time("reserved_at", null=True),
+    Column("slack", Double, nullable=False, server_default=text("0")),
     prefixes=["UNLOGGED"],
 )

@@ -1,4 +1,4 @@
-"""Reach: whoever has an e-mail is found by an index."""
+"""Whoever has an e-mail is found by an index, and a pace that was refused becomes slower."""
 
 from pathlib import Path
 
