@@ -179,6 +179,18 @@ def test_each_reading_prolongs_the_life_of_the_webhook(bench: AirtableBench) -> 
         assert [record.fields for record in last.records] == [{"company": f"Acme {number}"}]
 
 
+def test_nothing_that_the_feed_tells_is_a_copy_from_before_a_write_of_ours(bench: AirtableBench) -> None:
+    gone, edited = bench.people_make([{"email": "ann@example.org"}, {"email": "bob@example.org"}])
+    provider = bench.provider()
+    *_, last = provider.read_all()
+    bench.people_delete(gone)
+    bench.people_edit(edited, {"company": "Acme"})
+    (page,) = provider.read_changes(last.cursor)
+    assert (set(page.tombstones), [record.external_id for record in page.records]) == ({gone}, [edited])
+    assert page.is_certain
+    assert all(record.is_certain for record in page.records)
+
+
 @pytest.mark.parametrize(
     ("changes", "is_ours"),
     [
