@@ -5,16 +5,17 @@ Belongs here: reading recordings and choosing tests. Does not: recording.
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from pathlib import Path, PurePath
 
 from coverage import CoverageData
 
 from integrations_pipeline_tests.mutations.places import PRODUCT, PROJECT, Place, files, source
 from integrations_pipeline_tests.mutations.recorder import NO_TEST, module_of
-from integrations_pipeline_tests.mutations.recording import TESTS, Recording
+from integrations_pipeline_tests.mutations.recording import SEEN, TESTS, Recording
 
 #: What one mutant may take: tests, and the seconds they took when they were recorded; how many of them of one module.
 MOST_TESTS, MOST_SECONDS, MOST_NEAR = 150, 20.0, 80
@@ -100,14 +101,23 @@ class Covering:
         return self._at(file, range(1, len(source(file).splitlines()) + 1))
 
     def _ordered(self, tests: Iterable[str], near: Set[str]) -> list[str]:
-        """The nearest modules, then each other module's fastest, then each one's second, and so on: a long table of one
-        module leaves room for the others."""
-        modules: dict[str, list[str]] = defaultdict(list)
-        for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
-            modules[module_of(test)].append(test)
-        first = [test for module in sorted(near) for test in modules.pop(module, [])][:MOST_NEAR]
-        turns = [(turn, self.seconds[test], test) for found in modules.values() for turn, test in enumerate(found)]
-        return first + [test for _, _, test in sorted(turns)]
+        """The nearest modules' tests, each function's fastest row first, then each other module's fastest, then each
+        one's second, and so on: a long table leaves room for the others."""
+        fastest = sorted(tests, key=lambda test: (self.seconds[test], test))
+        first = [test for test in fastest if module_of(test) in near]
+        others = [test for test in fastest if module_of(test) not in near]
+        return self._in_turns(first, lambda test: test.split("[", maxsplit=1)[0])[:MOST_NEAR] + self._in_turns(
+            others, module_of
+        )
+
+    def _in_turns(self, tests: Iterable[str], group_of: Callable[[str], str]) -> list[str]:
+        """The first of each group, then the second of each."""
+        turns: Counter[str] = Counter()
+        found = []
+        for test in tests:
+            turns[group_of(test)] += 1
+            found.append((turns[group_of(test)], self.seconds[test], test))
+        return [test for _, _, test in sorted(found)]
 
     def _within_limits(self, tests: Sequence[str]) -> Chosen:
         chosen: list[str] = []
@@ -127,20 +137,37 @@ def read(recordings: Iterable[Recording]) -> Covering:
             for module in told.keys() & recording.modules:
                 covering.seconds |= told[module]
         for part in sorted(recording.folder.glob("coverage.*")):
-            _add_lines(covering, part)
+            _add_lines(covering, part, recording)
     return covering
 
 
-def _add_lines(covering: Covering, part: Path) -> None:
+def _add_lines(covering: Covering, part: Path, recording: Recording) -> None:
     data = CoverageData(str(part))
     data.read()
     mutated = files()
     for measured in data.measured_files():
         file = _below_project(measured)
-        if file not in mutated:
+        if file not in mutated or not (recording.folder / SEEN / file).is_file():
             continue
+        now = moved((recording.folder / SEEN / file).read_text().splitlines(), source(file).splitlines())
         for line, tests in data.contexts_by_lineno(measured).items():
-            covering.by_line[file, line] |= {test for test in tests if test != NO_TEST and test in covering.seconds}
+            known = {test for test in tests if test != NO_TEST and module_of(test) in recording.modules}
+            for each in now.get(line, ()):
+                covering.by_line[file, each] |= known & covering.seconds.keys()
+
+
+def moved(before: Sequence[str], now: Sequence[str]) -> dict[int, set[int]]:
+    """Where each line is now. What is new belongs to what it replaced, else to what it stands behind: whoever reached
+    that will most likely reach it."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for kind, first, end, now_first, now_end in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
+        if kind == "equal":
+            for offset in range(end - first):
+                found[first + offset + 1].add(now_first + offset + 1)
+            continue
+        for line in range(first + 1, end + 1) or (first,):
+            found[line] |= set(range(now_first + 1, now_end + 1))
+    return found
 
 
 def _mirror(file: str) -> str:
