@@ -71,6 +71,13 @@ def test_a_process_that_is_no_postgres_serves_nothing(process: "subprocess.Popen
     assert not embedded_files.serves(0, Path.cwd())
 
 
+def test_a_running_server_serves_its_own_data_and_no_others(folder: Path, postgres_server: PostgresServer) -> None:
+    home = EmbeddedPostgres(postgres_server.home)
+    pid = embedded_files.first_number(home._pid_file())
+    assert embedded_files.serves(pid, home._data())
+    assert not embedded_files.serves(pid, folder)
+
+
 @pytest.mark.parametrize(("content", "expected"), [("17\n/data\n", 17), ("", 0), ("damaged", 0)])
 def test_the_first_line_of_a_pid_file_is_its_process(folder: Path, content: str, expected: int) -> None:
     (folder / "postmaster.pid").write_text(content)
