@@ -1,4 +1,4 @@
-"""Which tests to run for a mutant: those that cover it, nearest and fastest first.
+"""Which tests to run for a mutant: those that cover it, the most telling, nearest and fastest first.
 
 Belongs here: reading recordings and choosing tests. Does not: recording.
 """
@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from functools import cache
 from pathlib import Path, PurePath
 
 from coverage import CoverageData
@@ -17,8 +18,9 @@ from integrations_pipeline_tests.mutations.places import PRODUCT, PROJECT, Place
 from integrations_pipeline_tests.mutations.recorder import NO_TEST, module_of
 from integrations_pipeline_tests.mutations.recording import SEEN, TESTS, Recording
 
-#: What one mutant may take: tests, and the seconds they took when they were recorded; how many of them of one module.
-MOST_TESTS, MOST_SECONDS, MOST_NEAR = 150, 20.0, 80
+#: What one mutant may take: tests, and the seconds they took when they were recorded; how many of them of the nearest
+#: modules, and how many because they reach the mutated name or an end of the function that no other reaches.
+MOST_TESTS, MOST_SECONDS, MOST_NEAR, MOST_FIRST = 150, 20.0, 80, 40
 #: Most mutants die of one of the first tests; the modules of the others are not imported before these have passed.
 FIRST_TESTS, FIRST_SECONDS = 16, 3.0
 
@@ -57,13 +59,25 @@ class Covering:
         comparison of declared tables with the migrations, which uses it whole and runs none of its lines; else all of
         the file's, or of its folder's.
         """
-        if place.function:
-            found = self._at(place.file, place.lines) or self._at(place.file, place.function)
-            return self._within_limits(self._ordered(found or self._at_files(place), {_mirror(place.file)}))
         importers = self._importers(place.file)
-        found = self._at_name(place) or self._at_files(place)
-        found |= {test for test in self.seconds if module_of(test) in importers}
-        return self._within_limits(self._ordered(found, {_mirror(place.file), *importers}))
+        near = {_mirror(place.file), *importers}
+        if place.function:
+            found = self._at(place.file, place.lines) or self._at(place.file, place.function) or self._at_files(place)
+            return self._within_limits(self._ordered(found, near, self._line_by_line(place, found, near)))
+        named = self._at_name(place)
+        theirs = {test for test in self.seconds if module_of(test) in importers}
+        found = theirs | (named or self._at_files(place))
+        return self._within_limits(self._ordered(found, near, named))
+
+    def _line_by_line(self, place: Place, tests: Set[str], near: Set[str]) -> set[str]:
+        """For each line of the function one of the tests, near and fast: many reach a condition, few each of its
+        ends."""
+        lines = (self._at(place.file, (line,)) & tests for line in place.function or ())
+        return {
+            min(found, key=lambda test: (module_of(test) not in near, self.seconds[test], test))
+            for found in lines
+            if found
+        }
 
     def _at(self, file: str, lines: Iterable[int]) -> set[str]:
         return set().union(*(self.by_line.get((file, line), ()) for line in lines))
@@ -94,21 +108,20 @@ class Covering:
         says = re.compile(
             rf"^from {re.escape(dotted)} import |^from {re.escape(package)} import .*\b{path.name}\b", re.M
         )
-        modules = {module for module in map(module_of, self.seconds) if (PROJECT / module).is_file()}
-        return {module for module in modules if says.search((PROJECT / module).read_text())}
+        return {module for module in set(map(module_of, self.seconds)) if says.search(_text(module))}
 
     def _at_whole(self, file: str) -> set[str]:
         return self._at(file, range(1, len(source(file).splitlines()) + 1))
 
-    def _ordered(self, tests: Iterable[str], near: Set[str]) -> list[str]:
-        """The nearest modules' tests, each function's fastest row first, then each other module's fastest, then each
-        one's second, and so on: a long table leaves room for the others."""
+    def _ordered(self, tests: Iterable[str], near: Set[str], first: Set[str]) -> list[str]:
+        """These first; then the nearest modules' tests, each function's fastest row first; then each other module's
+        fastest, then each one's second, and so on: a long table leaves room for the others."""
         fastest = sorted(tests, key=lambda test: (self.seconds[test], test))
-        first = [test for test in fastest if module_of(test) in near]
-        others = [test for test in fastest if module_of(test) not in near]
-        return self._in_turns(first, lambda test: test.split("[", maxsplit=1)[0])[:MOST_NEAR] + self._in_turns(
-            others, module_of
-        )
+        chosen = self._in_turns([test for test in fastest if test in first], _function_of)[:MOST_FIRST]
+        rest = [test for test in fastest if test not in chosen]
+        nearest = self._in_turns([test for test in rest if module_of(test) in near], _function_of)[:MOST_NEAR]
+        others = self._in_turns([test for test in rest if module_of(test) not in near], module_of)
+        return chosen + nearest + others
 
     def _in_turns(self, tests: Iterable[str], group_of: Callable[[str], str]) -> list[str]:
         """The first of each group, then the second of each."""
@@ -168,6 +181,16 @@ def moved(before: Sequence[str], now: Sequence[str]) -> dict[int, set[int]]:
         for line in range(first + 1, end + 1) or (first,):
             found[line] |= set(range(now_first + 1, now_end + 1))
     return found
+
+
+@cache
+def _text(module: str) -> str:
+    return (PROJECT / module).read_text() if (PROJECT / module).is_file() else ""
+
+
+def _function_of(test: str) -> str:
+    """A test without its row of a table."""
+    return test.split("[", maxsplit=1)[0]
 
 
 def _mirror(file: str) -> str:

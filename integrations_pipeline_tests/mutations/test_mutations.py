@@ -154,6 +154,22 @@ def test_a_file_that_only_declares_is_tested_by_whoever_imports_it() -> None:
     assert found.tests(declaring).tests[:1] == (compares,)
 
 
+def test_of_the_many_who_import_a_file_those_come_first_that_reach_the_name() -> None:
+    many = [f"{NEAR}_{at}" for at in range(MOST_TESTS)]
+    found = _covering({NEAR: 1.0, **dict.fromkeys(many, 0.001)}, line=1)
+    line = next(at for at, text in enumerate(places.source(MERGE).splitlines(), 1) if "class FieldMerge:" in text)
+    found.by_line[MERGE, line] = {NEAR}
+
+    assert found.tests(_place(3, function=None, name="FieldMerge")).tests[0] == NEAR
+
+
+def test_of_the_many_who_reach_a_condition_those_come_first_that_reach_its_ends() -> None:
+    found = _covering({f"t::{at}": 0.001 for at in range(MOST_TESTS)} | {"t::end": 10.0}, line=7)
+    found.by_line[MERGE, 8] = {"t::end"}
+
+    assert "t::end" in found.tests(_place(7)).tests[:2]
+
+
 def test_every_equivalent_is_still_in_the_product_and_has_a_reason() -> None:
     for each in equivalents():
         lines = [line.strip() for line in places.source(each.file).splitlines()]
