@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cache
+from operator import itemgetter
 from pathlib import Path, PurePath
 
 from coverage import CoverageData
@@ -20,7 +21,7 @@ from integrations_pipeline_tests.mutations.recording import SEEN, TESTS, Recordi
 
 #: What one mutant may take: tests, and the seconds they took when they were recorded; how many of them of the nearest
 #: modules, and how many because they reach the mutated name or an end of the function that no other reaches.
-MOST_TESTS, MOST_SECONDS, MOST_NEAR, MOST_FIRST = 150, 20.0, 80, 40
+MOST_TESTS, MOST_SECONDS, MOST_NEAR, MOST_FIRST = 250, 30.0, 80, 40
 #: Most mutants die of one of the first tests; the modules of the others are not imported before these have passed.
 FIRST_TESTS, FIRST_SECONDS = 16, 3.0
 
@@ -114,23 +115,13 @@ class Covering:
         return self._at(file, range(1, len(source(file).splitlines()) + 1))
 
     def _ordered(self, tests: Iterable[str], near: Set[str], first: Set[str]) -> list[str]:
-        """These first; then the nearest modules' tests, each function's fastest row first; then each other module's
-        fastest, then each one's second, and so on: a long table leaves room for the others."""
+        """These first, then those of the nearest modules, then one of each other module, a second of each, and so on;
+        always the fastest row of each test function before its others: a long table leaves room."""
         fastest = sorted(tests, key=lambda test: (self.seconds[test], test))
-        chosen = self._in_turns([test for test in fastest if test in first], _function_of)[:MOST_FIRST]
-        rest = [test for test in fastest if test not in chosen]
-        nearest = self._in_turns([test for test in rest if module_of(test) in near], _function_of)[:MOST_NEAR]
-        others = self._in_turns([test for test in rest if module_of(test) not in near], module_of)
-        return chosen + nearest + others
-
-    def _in_turns(self, tests: Iterable[str], group_of: Callable[[str], str]) -> list[str]:
-        """The first of each group, then the second of each."""
-        turns: Counter[str] = Counter()
-        found = []
-        for test in tests:
-            turns[group_of(test)] += 1
-            found.append((turns[group_of(test)], self.seconds[test], test))
-        return [test for _, _, test in sorted(found)]
+        chosen = _in_turns([test for test in fastest if test in first], _function_of)[:MOST_FIRST]
+        rest = _in_turns([test for test in fastest if test not in chosen], _function_of)
+        nearest = [test for test in rest if module_of(test) in near][:MOST_NEAR]
+        return chosen + nearest + _in_turns([test for test in rest if module_of(test) not in near], module_of)
 
     def _within_limits(self, tests: Sequence[str]) -> Chosen:
         chosen: list[str] = []
@@ -186,6 +177,16 @@ def moved(before: Sequence[str], now: Sequence[str]) -> dict[int, set[int]]:
 @cache
 def _text(module: str) -> str:
     return (PROJECT / module).read_text() if (PROJECT / module).is_file() else ""
+
+
+def _in_turns(tests: Iterable[str], group_of: Callable[[str], str]) -> list[str]:
+    """The first of each group, then the second of each, else in the order they have."""
+    turns: Counter[str] = Counter()
+    found = []
+    for test in tests:
+        turns[group_of(test)] += 1
+        found.append((turns[group_of(test)], test))
+    return [test for _, test in sorted(found, key=itemgetter(0))]
 
 
 def _function_of(test: str) -> str:
