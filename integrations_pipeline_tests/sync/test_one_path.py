@@ -40,6 +40,22 @@ def test_links_of_an_earlier_version_get_their_fingerprints_by_the_first_full_re
     assert [result.records_unchanged for result in report.results] == [3, 3]
 
 
+def test_a_full_read_counts_those_that_are_as_agreed_and_were_not_compared_once_each(world: World) -> None:
+    tenant, _, record_id = synced(world)
+    tenant.edit_remote(record_id, company="Acme")
+    report = tenant.sync(is_full=True)
+    assert [result.records_updated for result in report.results] == [0, 1]
+    assert [result.records_unchanged for result in report.results] == [3, 2]
+
+
+def test_a_read_again_of_one_record_counts_nobody_else(world: World) -> None:
+    tenant, _, record_id = synced(world)
+    tenant.edit_remote(record_id, company="Acme")
+    report = tenant.sync()
+    assert [result.records_updated for result in report.results] == [0, 1]
+    assert [result.records_unchanged for result in report.results] == [1, 0]
+
+
 def test_a_record_that_goes_back_to_what_it_was_is_seen_to_change(world: World) -> None:
     tenant, contact_id, record_id = synced(world)
     for company in ("Acme", "", "Acme", ""):
