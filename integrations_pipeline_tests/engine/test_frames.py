@@ -137,6 +137,9 @@ def test_ids_of_one_length_are_compared_as_whole_words_and_others_are_not() -> N
     assert found is not None
     assert found.tolist() == [-1, 0]
     assert _positions_of_ids(short, short) is None
+    assert _positions_of_ids(ids, short) is None
+    assert _positions_of_ids(short, ids) is None
+    assert _positions_of_ids(ids, arrow(["0123456789ab"])) is None
 
 
 @pytest.mark.parametrize(
