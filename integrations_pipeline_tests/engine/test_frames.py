@@ -7,16 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from integrations_pipeline.engine.frames import (
-    _positions_of_ids,
-    arrow,
-    changed_rows,
-    empty_frame,
-    keys_lower,
-    positions,
-    rows,
-    texts,
-)
+from integrations_pipeline.engine.frames import arrow, changed_rows, empty_frame, keys_lower, positions, rows, texts
 from integrations_pipeline.model import FieldRule
 from integrations_pipeline_tests.builders import text_frame
 
@@ -128,18 +119,6 @@ def test_many_ids_of_one_length_are_found_wherever_they_stand(width: int) -> Non
 
     assert found[: len(wanted)].tolist() == wanted.index.tolist()
     assert set(found[len(wanted) :].tolist()) == {-1}
-
-
-def test_ids_of_one_length_are_compared_as_whole_words_and_others_are_not() -> None:
-    """The result is the same; a million of them as texts take many times as long."""
-    ids, short = arrow(["0123456789", "abcdefghij"]), arrow(["0123", "abcd"])
-    found = _positions_of_ids(ids, arrow(["abcdefghij", "x" * 10]))
-    assert found is not None
-    assert found.tolist() == [-1, 0]
-    assert _positions_of_ids(short, short) is None
-    assert _positions_of_ids(ids, short) is None
-    assert _positions_of_ids(short, ids) is None
-    assert _positions_of_ids(ids, arrow(["0123456789ab"])) is None
 
 
 @pytest.mark.parametrize(
