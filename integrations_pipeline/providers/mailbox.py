@@ -39,7 +39,6 @@ class SentMessage:
     message_id: str
     thread_id: str
     rfc822_id: str = ""
-    pitch_id: str = ""
     sent_at: datetime | None = None
 
 

@@ -38,7 +38,7 @@ class Period:
 
     since: datetime
     until: datetime
-    workspace_id: UUID | None = None
+    workspace_id: UUID | None
 
     @property
     def bound(self) -> dict[str, Any]:

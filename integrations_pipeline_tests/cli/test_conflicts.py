@@ -64,6 +64,21 @@ def test_a_side_is_kept_by_the_beginning_of_an_id_and_on_record(acme: Place, sid
     assert (shown["state"], shown["winner"], shown["decided_by"]) == ("decided", side, "ann")
 
 
+@pytest.mark.parametrize(
+    ("how", "value"),
+    [(("--keep", "local"), "Here"), (("--keep", "remote"), "There"), (("--set", "name=Both of us"), "Both of us")],
+)
+def test_what_was_decided_is_on_both_sides_after_the_next_sync(acme: Place, how: tuple[str, str], value: str) -> None:
+    item = disagreeing(acme)
+    assert run("conflicts", "resolve", item, *how, *ACME).code == 0
+    assert run(*SYNC).code == 0
+    here = {row["email"]: row["name"] for row in run("contacts", "list", *ACME, "--json").json}
+    records = acme.environment.sandbox.airtable.records(acme.base_id, acme.table_id)
+    there = {each["fields"]["Email"]: each["fields"]["Name"] for each in records}
+    assert (here["person0@acme.org"], there["person0@acme.org"]) == (value, value)
+    assert run("conflicts", "list", *ACME, "--json").json == []
+
+
 def test_a_value_of_ones_own_is_kept_as_the_field_has_it(acme: Place) -> None:
     item = disagreeing(acme)
     assert run("conflicts", "resolve", item, "--set", "name=Ann | Lee", *ACME).code == 0

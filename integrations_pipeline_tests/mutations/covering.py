@@ -1,23 +1,27 @@
-"""Which tests to run for a mutant: those that cover it, nearest and fastest first.
+"""Which tests to run for a mutant: those that cover it, the most telling, nearest and fastest first.
 
 Belongs here: reading recordings and choosing tests. Does not: recording.
 """
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from functools import cache
+from operator import itemgetter
 from pathlib import Path, PurePath
 
 from coverage import CoverageData
 
 from integrations_pipeline_tests.mutations.places import PRODUCT, PROJECT, Place, files, source
 from integrations_pipeline_tests.mutations.recorder import NO_TEST, module_of
-from integrations_pipeline_tests.mutations.recording import TESTS, Recording
+from integrations_pipeline_tests.mutations.recording import SEEN, TESTS, Recording
 
-#: What one mutant may take: tests, and the seconds they took when they were recorded; how many of them of one module.
-MOST_TESTS, MOST_SECONDS, MOST_NEAR = 150, 20.0, 80
+#: What one mutant may take: tests, and the seconds they took when they were recorded; how many of them of the nearest
+#: modules, and how many because they reach the mutated name or an end of the function that no other reaches.
+MOST_TESTS, MOST_SECONDS, MOST_NEAR, MOST_FIRST = 250, 30.0, 80, 40
 #: Most mutants die of one of the first tests; the modules of the others are not imported before these have passed.
 FIRST_TESTS, FIRST_SECONDS = 16, 3.0
 
@@ -56,13 +60,25 @@ class Covering:
         comparison of declared tables with the migrations, which uses it whole and runs none of its lines; else all of
         the file's, or of its folder's.
         """
-        if place.function:
-            found = self._at(place.file, place.lines) or self._at(place.file, place.function)
-            return self._within_limits(self._ordered(found or self._at_files(place), {_mirror(place.file)}))
         importers = self._importers(place.file)
-        found = self._at_name(place) or self._at_files(place)
-        found |= {test for test in self.seconds if module_of(test) in importers}
-        return self._within_limits(self._ordered(found, {_mirror(place.file), *importers}))
+        near = {_mirror(place.file), *importers}
+        if place.function:
+            found = self._at(place.file, place.lines) or self._at(place.file, place.function) or self._at_files(place)
+            return self._within_limits(self._ordered(found, near, self._line_by_line(place, found, near)))
+        named = self._at_name(place)
+        theirs = {test for test in self.seconds if module_of(test) in importers}
+        found = theirs | (named or self._at_files(place))
+        return self._within_limits(self._ordered(found, near, named))
+
+    def _line_by_line(self, place: Place, tests: Set[str], near: Set[str]) -> set[str]:
+        """For each line of the function one of the tests, near and fast: many reach a condition, few each of its
+        ends."""
+        lines = (self._at(place.file, (line,)) & tests for line in place.function or ())
+        return {
+            min(found, key=lambda test: (module_of(test) not in near, self.seconds[test], test))
+            for found in lines
+            if found
+        }
 
     def _at(self, file: str, lines: Iterable[int]) -> set[str]:
         return set().union(*(self.by_line.get((file, line), ()) for line in lines))
@@ -93,21 +109,19 @@ class Covering:
         says = re.compile(
             rf"^from {re.escape(dotted)} import |^from {re.escape(package)} import .*\b{path.name}\b", re.M
         )
-        modules = {module for module in map(module_of, self.seconds) if (PROJECT / module).is_file()}
-        return {module for module in modules if says.search((PROJECT / module).read_text())}
+        return {module for module in set(map(module_of, self.seconds)) if says.search(_text(module))}
 
     def _at_whole(self, file: str) -> set[str]:
         return self._at(file, range(1, len(source(file).splitlines()) + 1))
 
-    def _ordered(self, tests: Iterable[str], near: Set[str]) -> list[str]:
-        """The nearest modules, then each other module's fastest, then each one's second, and so on: a long table of one
-        module leaves room for the others."""
-        modules: dict[str, list[str]] = defaultdict(list)
-        for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
-            modules[module_of(test)].append(test)
-        first = [test for module in sorted(near) for test in modules.pop(module, [])][:MOST_NEAR]
-        turns = [(turn, self.seconds[test], test) for found in modules.values() for turn, test in enumerate(found)]
-        return first + [test for _, _, test in sorted(turns)]
+    def _ordered(self, tests: Iterable[str], near: Set[str], first: Set[str]) -> list[str]:
+        """These first, then those of the nearest modules, then one of each other module, a second of each, and so on;
+        always the fastest row of each test function before its others: a long table leaves room."""
+        fastest = sorted(tests, key=lambda test: (self.seconds[test], test))
+        chosen = _in_turns([test for test in fastest if test in first], _function_of)[:MOST_FIRST]
+        rest = _in_turns([test for test in fastest if test not in chosen], _function_of)
+        nearest = [test for test in rest if module_of(test) in near][:MOST_NEAR]
+        return chosen + nearest + _in_turns([test for test in rest if module_of(test) not in near], module_of)
 
     def _within_limits(self, tests: Sequence[str]) -> Chosen:
         chosen: list[str] = []
@@ -127,20 +141,57 @@ def read(recordings: Iterable[Recording]) -> Covering:
             for module in told.keys() & recording.modules:
                 covering.seconds |= told[module]
         for part in sorted(recording.folder.glob("coverage.*")):
-            _add_lines(covering, part)
+            _add_lines(covering, part, recording)
     return covering
 
 
-def _add_lines(covering: Covering, part: Path) -> None:
+def _add_lines(covering: Covering, part: Path, recording: Recording) -> None:
     data = CoverageData(str(part))
     data.read()
     mutated = files()
     for measured in data.measured_files():
         file = _below_project(measured)
-        if file not in mutated:
+        if file not in mutated or not (recording.folder / SEEN / file).is_file():
             continue
+        now = moved((recording.folder / SEEN / file).read_text().splitlines(), source(file).splitlines())
         for line, tests in data.contexts_by_lineno(measured).items():
-            covering.by_line[file, line] |= {test for test in tests if test != NO_TEST and test in covering.seconds}
+            known = {test for test in tests if test != NO_TEST and module_of(test) in recording.modules}
+            for each in now.get(line, ()):
+                covering.by_line[file, each] |= known & covering.seconds.keys()
+
+
+def moved(before: Sequence[str], now: Sequence[str]) -> dict[int, set[int]]:
+    """Where each line is now. What is new belongs to what it replaced, else to what it stands behind: whoever reached
+    that will most likely reach it."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for kind, first, end, now_first, now_end in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
+        if kind == "equal":
+            for offset in range(end - first):
+                found[first + offset + 1].add(now_first + offset + 1)
+            continue
+        for line in range(first + 1, end + 1) or (first,):
+            found[line] |= set(range(now_first + 1, now_end + 1))
+    return found
+
+
+@cache
+def _text(module: str) -> str:
+    return (PROJECT / module).read_text() if (PROJECT / module).is_file() else ""
+
+
+def _in_turns(tests: Iterable[str], group_of: Callable[[str], str]) -> list[str]:
+    """The first of each group, then the second of each, else in the order they have."""
+    turns: Counter[str] = Counter()
+    found = []
+    for test in tests:
+        turns[group_of(test)] += 1
+        found.append((turns[group_of(test)], test))
+    return [test for _, test in sorted(found, key=itemgetter(0))]
+
+
+def _function_of(test: str) -> str:
+    """A test without its row of a table."""
+    return test.split("[", maxsplit=1)[0]
 
 
 def _mirror(file: str) -> str:

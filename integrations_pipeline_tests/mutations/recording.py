@@ -1,4 +1,5 @@
-"""Recordings of the fast suite: kept in `.artifacts`, renewed for the test modules that changed.
+"""Recordings of the fast suite: kept in `.artifacts` beside the product that they saw, renewed for test modules that
+changed.
 
 Belongs here: what was recorded when, and recording what is missing. Does not: choosing tests by it (`covering`).
 """
@@ -9,18 +10,20 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from integrations_pipeline_tests.mutations import processes
-from integrations_pipeline_tests.mutations.places import PRODUCT, PROJECT
+from integrations_pipeline_tests.mutations.places import PRODUCT, PROJECT, files
 from integrations_pipeline_tests.mutations.recorder import FOLDER
 
 TESTS = "integrations_pipeline_tests"
 ARTIFACTS = PROJECT / ".artifacts" / "mutations"
 MANIFEST = "manifest.json"
+#: A recording's copy of the product, below its folder: by it lines are found again that have moved since.
+SEEN = "seen"
 WORKERS = 2
 FAILED, NO_TESTS_RAN = 1, 5
 
@@ -40,33 +43,37 @@ class Recording:
 def current_recordings(copy: Path) -> list[Recording]:
     """Recordings that together cover every test module; what is missing is recorded first, in `copy`.
 
-    They hold while the product is unchanged: lines move otherwise. A change of what tests share, as of a builder, does
-    not make them void: which lines a test reaches seldom depends on it, and only the choice of tests does on them.
+    Neither a change of the product makes them void, whose lines are found again, nor one of what tests share, as of a
+    builder: which lines a test reaches seldom depends on these, and only the choice of tests does on them.
     """
-    product, modules = _hash_of_product(), _hashes_of_tests()
-    kept = _kept(product, modules)
+    modules = _hashes_of_tests()
+    kept = _kept(modules)
     missing = sorted(modules.keys() - {module for recording in kept for module in recording.modules})
     if missing:
-        _record(copy, product, {module: modules[module] for module in missing})
-        kept = _kept(product, modules)
+        _record(copy, {module: modules[module] for module in missing})
+        kept = _kept(modules)
     return kept
 
 
-def _kept(product: str, modules: dict[str, str]) -> list[Recording]:
+def _kept(modules: Mapping[str, str], folder: Path = ARTIFACTS) -> list[Recording]:
+    """The newest recording of each module, where the module is as it was; others are deleted."""
     kept: list[Recording] = []
     told: set[str] = set()
-    for folder in sorted(ARTIFACTS.glob("recording-*"), reverse=True):
-        manifest = json.loads((folder / MANIFEST).read_text())
-        if manifest["product"] != product:
-            shutil.rmtree(folder)
-            continue
-        same = {
-            module for module in _done(folder, manifest["all"]) if modules.get(module) == manifest["modules"][module]
-        }
+    for each in sorted(folder.glob("recording-*"), key=_age):
+        manifest = json.loads((each / MANIFEST).read_text())
+        done = _done(each, manifest["all"]) if (each / SEEN).is_dir() else set()
+        same = {module for module in done if modules.get(module) == manifest["modules"][module]}
         if same - told:
-            kept.append(Recording(folder, frozenset(same - told)))
+            kept.append(Recording(each, frozenset(same - told)))
             told |= same
+        else:
+            shutil.rmtree(each)
     return kept
+
+
+def _age(folder: Path) -> int:
+    """Orders recordings, the newest first, by the time in their names."""
+    return -int(folder.name.rpartition("-")[2])
 
 
 def _done(folder: Path, is_ended: bool) -> set[str]:
@@ -76,11 +83,12 @@ def _done(folder: Path, is_ended: bool) -> set[str]:
     return {module for part in folder.glob("seconds.*.json") for module in json.loads(part.read_text())}
 
 
-def _record(copy: Path, product: str, modules: dict[str, str]) -> None:
-    number = len(list(ARTIFACTS.glob("recording-*")))
-    folder = ARTIFACTS / f"recording-{number:03}-{time.time_ns()}"
-    folder.mkdir(parents=True)
-    manifest = {"product": product, "modules": modules, "all": False}
+def _record(copy: Path, modules: dict[str, str]) -> None:
+    folder = ARTIFACTS / f"recording-{time.time_ns()}"
+    for file in files():
+        (folder / SEEN / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(copy / file, folder / SEEN / file)
+    manifest = {"modules": modules, "all": False}
     (folder / MANIFEST).write_text(json.dumps(manifest))
     processes.tell(f"recording which test covers what, in {len(modules)} test modules …\n")
     options = ("-q", "-m", "not slow", "-n", str(WORKERS), "--dist", "loadfile", "-p", f"{TESTS}.mutations.recorder")
@@ -89,13 +97,6 @@ def _record(copy: Path, product: str, modules: dict[str, str]) -> None:
         processes.tell(f"{done.stdout[-2000:]}\nthese fail without any mutation; they take no part\n")
     is_ended = done.returncode in (0, FAILED, NO_TESTS_RAN)
     (folder / MANIFEST).write_text(json.dumps(manifest | {"all": is_ended}))
-
-
-def _hash_of_product() -> str:
-    whole = hashlib.sha256()
-    for path in sorted((PROJECT / PRODUCT).rglob("*.py")):
-        whole.update(path.read_bytes())
-    return whole.hexdigest()
 
 
 def _hashes_of_tests() -> dict[str, str]:

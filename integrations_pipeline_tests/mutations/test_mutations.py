@@ -72,6 +72,12 @@ def test_a_long_table_of_the_nearest_module_leaves_room_for_the_others() -> None
     assert FAR in _covering({**table, FAR: 1.0}, line=7).tests(_place(7)).tests
 
 
+def test_a_long_table_of_the_nearest_module_leaves_room_for_its_other_tests() -> None:
+    table = {f"{NEAR}[{at}]": 0.001 for at in range(MOST_TESTS)}
+
+    assert f"{NEAR}_too" in _covering({**table, f"{NEAR}_too": 1.0}, line=7).tests(_place(7)).tests
+
+
 def test_the_first_few_tests_are_run_before_the_rest_and_none_twice() -> None:
     many = _covering({f"t::{at:02}": 0.01 for at in range(FIRST_TESTS + 5)}, line=7).tests(_place(7))
     slow = _covering({NEAR: FIRST_SECONDS + 1, FAR: 0.1}, line=7).tests(_place(7))
@@ -90,6 +96,34 @@ def test_a_recording_that_was_stopped_counts_for_the_modules_that_it_ended(tmp_p
     assert recording._done(tmp_path, is_ended=False) == {ended}
     assert recording._done(tmp_path, is_ended=True) == {ended, left}
     assert covering.read([Recording(tmp_path, frozenset({ended, left}))]).seconds == {f"{ended}::test_it": 0.5}
+
+
+def test_a_recording_holds_for_the_modules_that_are_as_they_were_and_the_newest_one_counts(tmp_path: Path) -> None:
+    old, new, useless = (tmp_path / f"recording-{at}" for at in (2, 10, 1))
+    for folder, modules in ((old, {"a": "1", "b": "1", "c": "1"}), (new, {"b": "2", "c": "1"}), (useless, {"c": "1"})):
+        (folder / recording.SEEN).mkdir(parents=True)
+        (folder / "manifest.json").write_text(json.dumps({"modules": modules, "all": True}))
+
+    kept = recording._kept({"a": "1", "b": "3", "c": "1"}, tmp_path)
+
+    assert kept == [Recording(new, frozenset({"c"})), Recording(old, frozenset({"a"}))]
+    assert not useless.exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        pytest.param("ab", "ab", {1: {1}, 2: {2}}, id="as it was"),
+        pytest.param("ab", "xab", {0: {1}, 1: {2}, 2: {3}}, id="moved down"),
+        pytest.param("abc", "axyc", {1: {1}, 2: {2, 3}, 3: {4}}, id="replaced"),
+        pytest.param("ab", "axb", {1: {1, 2}, 2: {3}}, id="put in between"),
+        pytest.param("abc", "ac", {1: {1}, 2: set(), 3: {2}}, id="taken out"),
+    ],
+)
+def test_a_recorded_line_is_found_again_in_the_product_as_it_is_now(
+    before: str, now: str, expected: dict[int, set[int]]
+) -> None:
+    assert covering.moved(before, now) == expected
 
 
 def test_a_line_that_belongs_to_no_test_is_tested_by_those_of_its_function_or_file() -> None:
@@ -118,6 +152,22 @@ def test_a_file_that_only_declares_is_tested_by_whoever_imports_it() -> None:
     declaring = Place("integrations_pipeline/store/tables.py", 0, range(50, 51), None, None, 1)
 
     assert found.tests(declaring).tests[:1] == (compares,)
+
+
+def test_of_the_many_who_import_a_file_those_come_first_that_reach_the_name() -> None:
+    many = [f"{NEAR}_{at}" for at in range(MOST_TESTS)]
+    found = _covering({NEAR: 1.0, **dict.fromkeys(many, 0.001)}, line=1)
+    line = next(at for at, text in enumerate(places.source(MERGE).splitlines(), 1) if "class FieldMerge:" in text)
+    found.by_line[MERGE, line] = {NEAR}
+
+    assert found.tests(_place(3, function=None, name="FieldMerge")).tests[0] == NEAR
+
+
+def test_of_the_many_who_reach_a_condition_those_come_first_that_reach_its_ends() -> None:
+    found = _covering({f"t::{at}": 0.001 for at in range(MOST_TESTS)} | {"t::end": 10.0}, line=7)
+    found.by_line[MERGE, 8] = {"t::end"}
+
+    assert "t::end" in found.tests(_place(7)).tests[:2]
 
 
 def test_every_equivalent_is_still_in_the_product_and_has_a_reason() -> None:

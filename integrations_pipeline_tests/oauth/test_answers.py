@@ -34,6 +34,7 @@ def _asked(place: Place, provider: str) -> int:
         pytest.param("status", {"status": 503, "times": ATTEMPTS - 1}, ATTEMPTS, id="503 twice"),
         pytest.param("status", {"status": 500, "body": {"error": "internal_failure"}}, 2, id="500"),
         pytest.param("status", {"status": 400, "body": PASSING}, 2, id="temporarily unavailable with 400"),
+        pytest.param("status", {"status": 400, "body": {"error": "internal_failure"}}, 2, id="400 for their own fault"),
         pytest.param("status", {"status": 408}, 2, id="408"),
         pytest.param("status", {"status": 429}, 2, id="429"),
         pytest.param("status", {"status": 429, "headers": {"Retry-After": "1"}}, 2, id="429 for a second"),

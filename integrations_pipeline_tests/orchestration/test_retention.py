@@ -149,6 +149,7 @@ def test_every_partition_is_shown_as_before(instance: dg.DagsterInstance, is_fre
     assert gone["events"] > events / 2
     assert gone["runs"] > 0
     assert gone["checks"] == 2
+    assert sql(instance, "select count(*) from event_logs where id = 1") == [(0,)], "the very first counts, too"
     assert sql(instance, "select count(*) from asset_event_tags where event_id not in (select id from event_logs)") == [
         (0,)
     ]

@@ -25,7 +25,7 @@ from integrations_pipeline.store.encryption import Cipher, generate_key_text
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import SyncRequest, run_sync
 from integrations_pipeline.sync.runtime import Runtime
-from integrations_pipeline.testing import Bench, Conformance, Fields, FreePacer
+from integrations_pipeline.testing import Bench, Conformance, Fields, FreePacer, provider_context
 
 MAPPING = tuple(MappedField(name=name, column=name) for name in ("email", "name", "company"))
 
@@ -85,6 +85,14 @@ class TestMemory(Conformance):
     @pytest.fixture
     def bench(self) -> Bench:
         return MemoryBench()
+
+
+def test_a_place_is_the_book_that_its_settings_name() -> None:
+    context = provider_context(settings={"book": "second"})
+    provider = memory_spec({"default": Book(), "second": Book()}).contacts
+    assert provider is not None
+    assert provider(context).is_place_of({"book": "second"})
+    assert not provider(context).is_place_of({})
 
 
 def test_the_registry_does_not_offer_it() -> None:

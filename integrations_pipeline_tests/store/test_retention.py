@@ -1,7 +1,9 @@
 """What goes by age and what stays however old, in our own tables."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,7 +11,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from integrations_pipeline.model import Side
-from integrations_pipeline.store import changes, contacts, retention
+from integrations_pipeline.store import alerts, changes, contacts, retention
+from integrations_pipeline.store.dagster_log import DagsterRetention
 from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.retention import RULES
 from integrations_pipeline_tests.store.rows import add_connection, execute, insert, query
@@ -225,3 +228,19 @@ def test_the_log_of_quiet_runs_stops_growing_after_the_days_that_it_is_kept(
             live_quietly(connection, ids, now, 1)
 
     assert counts == [KEEP["quiet_logs"] * 12 * 2] * 3
+
+
+def test_operators_are_told_how_long_each_kind_of_row_is_kept() -> None:
+    page = Path(__file__).parent.parent.parent / "docs" / "operations.md"
+    told = re.findall(r"^\| (.+?) \| (\d+) days\b", page.read_text(encoding="utf-8"), re.MULTILINE)
+    dagsters = DagsterRetention()
+    assert {what: int(days) for what, days in told} == {
+        "`integration_changes`, over (`applied`, `superseded`, `undone`)": KEEP["changes"],
+        "previews that nobody applied": KEEP["previews"],
+        "`integration_sync_logs` of runs that found nothing to do": KEEP["quiet_logs"],
+        "other `integration_sync_logs`": KEEP["sync_logs"],
+        "`integration_activity`": KEEP["activity"],
+        "`integration_alerts`": alerts.KEEP_DAYS,
+        "Dagster's events of assets": dagsters.asset_event_days,
+        "Dagster's runs, other events, backfills, evaluations, ticks": dagsters.run_days,
+    }

@@ -251,6 +251,21 @@ def test_a_run_from_the_provider_alone_writes_nothing_to_it(tenant: Tenant) -> N
     tenant.assert_in_sync()
 
 
+def test_tags_that_only_one_side_has_taken_so_far_are_not_removed_from_it(tenant: Tenant) -> None:
+    """The side that missed the merged set does not look as if somebody had taken the others' tags away there."""
+    contact_id, record_id = linked(tenant, tags=["base"])
+    tenant.edit_local(contact_id, tags=["base", "local"])
+    tenant.edit_remote(record_id, tags=["base", "remote"])
+    refused = {"error": {"type": "INVALID_VALUE_FOR_COLUMN", "message": "no"}}
+    tenant.world.fault("status", method="PATCH", status=422, body=refused, times=-1)
+    tenant.sync()
+    assert tags(tenant.local()[contact_id]["tags"]) == {"base", "local", "remote"}
+    tenant.world.server.stage.faults.clear()
+    tenant.sync(is_full=True)
+    assert tags(tenant.local()[contact_id]["tags"]) == {"base", "local", "remote"}
+    assert tags(tenant.remote()[record_id]["tags"]) == {"base", "local", "remote"}
+
+
 @pytest.mark.parametrize("direction", [Direction.TO_EXTERNAL, Direction.FROM_EXTERNAL])
 def test_tags_of_both_sides_survive_a_one_way_run(tenant: Tenant, direction: Direction) -> None:
     contact_id, record_id = linked(tenant, tags=["base"])

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from integrations_pipeline.engine.plan import NOT_RESTORED
 from integrations_pipeline.model import Direction
 from integrations_pipeline.providers.base import Page, RemoteRecord
 from integrations_pipeline.sync.fingerprints import fingerprints_of
@@ -38,6 +39,34 @@ def test_links_of_an_earlier_version_get_their_fingerprints_by_the_first_full_re
     report = tenant.sync(is_full=True)
     assert fingerprints(tenant) == before
     assert [result.records_unchanged for result in report.results] == [3, 3]
+
+
+def test_a_full_read_counts_those_that_are_as_agreed_and_were_not_compared_once_each(world: World) -> None:
+    tenant, _, record_id = synced(world)
+    tenant.edit_remote(record_id, company="Acme")
+    report = tenant.sync(is_full=True)
+    assert [result.records_updated for result in report.results] == [0, 1]
+    assert [result.records_unchanged for result in report.results] == [3, 2]
+
+
+def test_a_read_again_of_one_record_counts_nobody_else(world: World) -> None:
+    tenant, _, record_id = synced(world)
+    tenant.edit_remote(record_id, company="Acme")
+    report = tenant.sync()
+    assert [result.records_updated for result in report.results] == [0, 1]
+    assert [result.records_unchanged for result in report.results] == [1, 0]
+
+
+def test_nobody_is_made_again_in_a_table_that_was_found_empty(world: World) -> None:
+    """Else an edit here would win over the delete there: of one record, not of all of them."""
+    tenant, contact_id, _ = synced(world)
+    tenant.edit_local(contact_id, company="Acme")
+    for record_id in tenant.remote():
+        tenant.delete_remote(record_id)
+    report = tenant.sync(is_full=True)
+    assert not tenant.remote()
+    assert [(change.contact_id, change.reason) for change in report.plan.skipped] == [(contact_id, NOT_RESTORED)]
+    assert len(tenant.local()) == 3
 
 
 def test_a_record_that_goes_back_to_what_it_was_is_seen_to_change(world: World) -> None:

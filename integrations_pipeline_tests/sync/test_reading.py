@@ -6,6 +6,8 @@ import pytest
 
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import COUNT_NAMES, RunStatus
+from integrations_pipeline.providers.base import RemoteRecord
+from integrations_pipeline.sync.contacts.affected import _to_frame
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, people, person, tags
 
 DAYS = 24 * 3600
@@ -25,6 +27,20 @@ def test_the_feed_tells_edits_creates_and_deletes_in_one_call_besides_the_look_a
     result = report.results[1]
     assert (result.records_created, result.records_updated, result.records_deleted) == (1, 1, 1)
     tenant.assert_in_sync()
+
+
+def test_records_become_the_frame_that_the_contract_of_a_snapshot_describes() -> None:
+    told = RemoteRecord(external_id="rec1", fields={"name": "Ann"}, contact_key="c1")
+
+    for records in ([told], []):
+        frame = _to_frame(records, ["name", "company"])
+        assert (frame.index.name, str(frame.index.dtype)) == ("external_id", "str")
+        assert {name: str(kind) for name, kind in frame.dtypes.items()} == {
+            **dict.fromkeys(("name", "company", "contact_key"), "str"),
+            "modified_at": "datetime64[us, UTC]",
+        }
+    shown = _to_frame([told], ["name", "company"]).drop(columns="modified_at").fillna("-").to_dict("index")
+    assert shown == {"rec1": {"name": "Ann", "company": "-", "contact_key": "c1"}}
 
 
 def test_our_own_writes_cost_the_next_run_nothing(world: World) -> None:

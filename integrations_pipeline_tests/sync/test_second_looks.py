@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from integrations_pipeline.model import Agenda
+from integrations_pipeline.model import Agenda, Change, ChangeKind, FieldKind, Side
+from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.store.agenda import add_items
 from integrations_pipeline.store.changes import JournalScope
+from integrations_pipeline.sync.contacts.deliver import _verdict
 from integrations_pipeline.sync.reading import MAX_RETRY
 from integrations_pipeline_tests.sync.arrangement import TABLE, Tenant, World, people
 
@@ -29,6 +31,40 @@ def of(tenant: Tenant, number: int) -> tuple[str, str]:
     emails = {row["email"]: contact_id for contact_id, row in tenant.local().items()}
     contact_id = emails[f"person{number}@example.org"]
     return contact_id, tenant.record_of(contact_id)
+
+
+# What the record as it is now makes of a change
+
+BEFORE, AFTER, OTHER = {"name": "Old"}, {"name": "New"}, {"name": "Somebody's"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "is_recent", "expected"),
+    [
+        pytest.param("create", None, False, None, id="made where nothing is"),
+        pytest.param("create", AFTER, False, "superseded", id="what seemed deleted is there"),
+        pytest.param("update", None, False, "superseded", id="an update of what is gone"),
+        pytest.param("delete", None, False, None, id="a delete of what one read does not show"),
+        pytest.param("update", BEFORE, False, None, id="an update of what is as it was"),
+        pytest.param("delete", BEFORE, False, None, id="a delete of what is as it was"),
+        pytest.param("update", AFTER, False, "applied", id="an update that is there already"),
+        pytest.param("update", AFTER, True, None, id="the same, where the read may be old"),
+        pytest.param("delete", AFTER, False, "superseded", id="a delete of what was edited"),
+        pytest.param("update", OTHER, False, "superseded", id="an update of what was edited"),
+        pytest.param("update", {}, False, "superseded", id="an update of what does not tell the field"),
+    ],
+)
+def test_what_the_record_as_it_is_now_makes_of_a_change(
+    kind: str, fields: dict[str, str] | None, is_recent: bool, expected: str | None
+) -> None:
+    change = Change(
+        side=Side.REMOTE, kind=ChangeKind(kind), contact_id="c", external_id="r", before=BEFORE, after=AFTER
+    )
+    record = None if fields is None else RemoteRecord(external_id="r", fields=fields)
+
+    found = _verdict(change, record, {"name": FieldKind.TEXT}, is_recent=is_recent)
+
+    assert (found.state.value if found else None) == expected
 
 
 # What a listing does not show

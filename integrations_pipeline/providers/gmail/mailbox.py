@@ -323,7 +323,6 @@ def _to_sent(message: Message) -> SentMessage:
         message_id=message["id"],
         thread_id=message["threadId"],
         rfc822_id=_id_of(message),
-        pitch_id=_pitch_of(message),
         sent_at=wire.internal_time(message),
     )
 

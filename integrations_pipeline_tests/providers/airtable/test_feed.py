@@ -132,6 +132,12 @@ def test_a_feed_with_a_gap_is_given_up(answers: list[dict[str, Any]]) -> None:
 # The life of a webhook
 
 
+def test_a_webhook_is_told_of_cells_and_records_of_one_table_whoever_changes_them() -> None:
+    # https://airtable.com/developers/web/api/model/webhooks-specification
+    filters = {"dataTypes": ["tableData"], "recordChangeScope": TABLE}
+    assert feed.specification(TABLE) == {"options": {"filters": filters}}
+
+
 @pytest.mark.parametrize(
     ("since", "is_outlived"),
     [
@@ -177,6 +183,29 @@ def test_each_reading_prolongs_the_life_of_the_webhook(bench: AirtableBench) -> 
         bench.people_edit(record_id, {"company": f"Acme {number}"})
         (last,) = provider.read_changes(last.cursor)
         assert [record.fields for record in last.records] == [{"company": f"Acme {number}"}]
+
+
+def test_nothing_that_the_feed_tells_is_a_copy_from_before_a_write_of_ours(bench: AirtableBench) -> None:
+    gone, edited = bench.people_make([{"email": "ann@example.org"}, {"email": "bob@example.org"}])
+    provider = bench.provider()
+    *_, last = provider.read_all()
+    bench.people_delete(gone)
+    bench.people_edit(edited, {"company": "Acme"})
+    (page,) = provider.read_changes(last.cursor)
+    assert (set(page.tombstones), [record.external_id for record in page.records]) == ({gone}, [edited])
+    assert page.is_certain
+    assert all(record.is_certain for record in page.records)
+
+
+def test_of_records_that_no_feed_dates_airtable_is_asked_whether_they_are_young(bench: AirtableBench) -> None:
+    bench.people_make([{"email": "ann@example.org"}])
+    provider = bench.provider()
+    old = [record for page in provider.read_all() for record in page.records]
+    bench.server.stage.clock.advance(3600)
+    (young,) = bench.people_make([{"email": "bob@example.org"}])
+    records = [record for page in provider.read_all() for record in page.records]
+    assert provider.recently_edited(records, 600) == {young}
+    assert provider.recently_edited(old, 600) == set()
 
 
 @pytest.mark.parametrize(

@@ -32,3 +32,15 @@ def test_of_several_those_who_changed_or_left_since_the_read_began_are_told(benc
     assert {record.external_id: record.fields["name"] for record in page.records} == {ids[0]: "New"}
     assert page.tombstones == {ids[1]}
     assert page.unchanged == {ids[2]}
+
+
+def test_one_member_alone_is_read_and_not_looked_for_among_what_changed(bench: MailchimpBench) -> None:
+    (only,) = bench.people_make([{"email": "ann@example.com", "name": "Ann"}])
+    bench.server.stage.clock.advance(3600)
+    provider = bench.provider()
+    list(provider.read_all())
+
+    page = provider.recheck([only])
+
+    assert [record.external_id for record in page.records] == [only]
+    assert not page.unchanged

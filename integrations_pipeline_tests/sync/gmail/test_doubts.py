@@ -233,6 +233,14 @@ def test_an_unknown_pitch_is_looked_for_again_and_never_sent_by_itself(world: Po
     agency.assert_idle()
 
 
+def test_an_unknown_pitch_that_was_just_looked_for_is_not_looked_for_again(world: PostWorld) -> None:
+    agency, _ = unknown(world, is_there=False)
+    world.clock.advance(3600)
+    agency.sync()
+    assert [call for call in agency.calls("GET") if call.path.endswith("/messages")]
+    agency.assert_idle(most_calls=1)
+
+
 def test_an_unknown_pitch_that_the_search_finds_later_is_sent(world: PostWorld) -> None:
     agency, pitch_id = unknown(world, is_there=True)
     world.network.before = lambda _: None

@@ -64,6 +64,19 @@ def test_a_message_that_is_never_given_away_is_given_up_and_told(world: PostWorl
     assert agency.status(pitch_id) == "sent"
 
 
+def test_what_waits_to_be_read_again_is_read_though_the_history_was_lost_meanwhile(world: PostWorld) -> None:
+    """It came longer ago than the last look, and lies in a thread that nobody tracks any more."""
+    agency, pitch_id, message_id = replied(world)
+    world.refuse("invalidArgument", path_regex=ONE.format(id=message_id), times=-1)
+    agency.sync()
+    world.clock.advance(7 * 86_400)
+    agency.sync()
+    world.heal()
+    world.gmail.expire_history(OWN)
+    agency.sync()
+    assert agency.status(pitch_id) == "replied"
+
+
 def test_a_mailbox_that_gives_nothing_away_fails_the_run_and_loses_nothing(world: PostWorld) -> None:
     agency, pitch_id, _ = replied(world)
     for number in range(4):
