@@ -23,6 +23,9 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Where this is set, as in containers, every process would compile anew, and pytest rewrite hundreds of files.
+check test: export PYTHONDONTWRITEBYTECODE =
+
 check: lint
 	$(BIN)/python -m pytest -q -m "not slow" $(SPREAD)
 
