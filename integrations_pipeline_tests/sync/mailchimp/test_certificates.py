@@ -14,7 +14,7 @@ from integrations_pipeline_tests.verify.arrangement import behind_the_journal, c
 
 #: Not the seeds of the histories' own test.
 FIRST = 500
-SEEDS = {"dev": 4, "ci": 6, "round": 4, "nightly": 100}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
+SEEDS = {"dev": 2, "ci": 6, "round": 4, "nightly": 100}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 
 
 def synced(world: MailchimpWorld) -> Subscribers:
