@@ -18,14 +18,14 @@ from integrations_pipeline.store.database import Database
 from integrations_pipeline.store.places import Places
 
 #: By which share of its interval a key becomes slower when the provider refuses, up to how much, and what each request
-#: takes back: 0.05 in 2,500 requests, over eight minutes at Airtable, where a refusal costs half of one.
+#: takes back: 0.05 in 2,500 requests, eight minutes at five a second, where a refusal may cost half of one.
 SLACK_GAINED, MOST_SLACK, SLACK_LOST = 0.05, 0.5, 0.00002
 #: Seconds by which a process may be late with a request before the next one keeps its distance from it.
 PUNCTUAL = 0.005
 #: The stored moment, moved along with a clock that was set back since it was reserved.
 _MOMENT = "r.next_free_at - greatest(coalesce(r.reserved_at, clock_timestamp()) - clock_timestamp(), interval '0')"
-#: One statement is the whole algorithm: reserve the next free moment of each key, return how far away its end is. Of
-#: keys that follow one that is not free yet no moment is taken: it would pass while the first is waited for.
+#: One statement is all: reserve the next free moment of each key; how far its end is away, and the slack.
+#: Of keys that follow one that is not free yet no moment is taken: it would pass while the first is waited for.
 _RESERVE = text(
     f"""
     insert into provider_rate_limits as r (key, next_free_at, reserved_at)
@@ -39,7 +39,7 @@ _RESERVE = text(
         next_free_at = greatest({_MOMENT}, clock_timestamp())
             + (excluded.next_free_at - excluded.reserved_at) * (1 + r.slack),
         reserved_at = clock_timestamp(), slack = greatest(r.slack - {SLACK_LOST}, 0)
-    returning extract(epoch from r.next_free_at - clock_timestamp())::float8
+    returning array[extract(epoch from r.next_free_at - clock_timestamp()), r.slack]::float8[]
     """  # noqa: S608 - built from a constant
 )
 #: Requests that were under way together are refused together: one refusal of them makes the pace slower.
@@ -108,7 +108,7 @@ class DatabasePacer:
             # One reservation at a time per process: the pool stays small and the order is fair.
             with self._lock:
                 ends = self._database.scalars(_RESERVE, {"keys": keys, "intervals": intervals})
-            delay = max(float(end) - interval for end, interval in zip(ends, intervals, strict=False))
+            delay = max(end - interval * (1 + slack) for (end, slack), interval in zip(ends, intervals, strict=False))
             if not due:
                 due = time.monotonic() + max(delay, 0.0)
             if delay > 0:

@@ -103,7 +103,7 @@ WORKSPACE_CONTACTS = Table(
     _now("updated_at"),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     _time("deleted_at", null=True),
-    Column("identity_key", Text, Computed("integrations_identity_key(email)", persisted=True), nullable=True),
+    _text("identity_key", null=True),
 )
 
 INTEGRATION_CONNECTIONS = Table(
@@ -157,9 +157,7 @@ INTEGRATION_LINKS = Table(
     Column("contact_version", BigInteger, nullable=True),
     _now("created_at"),
     _now("updated_at"),
-    Column(
-        "identity_key", Text, Computed("integrations_identity_key(base ->> 'email')", persisted=True), nullable=True
-    ),
+    _text("identity_key", null=True),
 )
 
 INTEGRATION_CHANGES = Table(

@@ -1,6 +1,7 @@
 """What the tables themselves promise: triggers, uniqueness, allowed values, functions."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -71,6 +72,30 @@ def test_updated_at_moves_exactly_with_real_changes(
         after = query(connection, f"select updated_at from {table}")
     assert before == unchanged
     assert after[0][0] > before[0][0]
+
+
+KEYS = "select email, identity_key from workspace_contacts where name = 'K' order by email"
+
+
+@pytest.mark.parametrize("role", ["origin", "replica"], ids=["triggers on", "triggers off, as in a restore"])
+def test_an_address_has_its_key_whatever_is_written(database: Database, tenant: Tenant, role: str) -> None:
+    """Applications write whole rows back as they read them, and so do restores."""
+    with database.admin() as connection:
+        execute(connection, f"set local session_replication_role = {role}")
+        bound: dict[str, Any] = {"workspace_id": tenant.workspace_id, "name": "K"}
+        insert(connection, "workspace_contacts", **bound, email=" A@Example.org")
+        insert(connection, "workspace_contacts", **bound, email="b@example.org", identity_key="another's")
+        assert [tuple(row) for row in query(connection, KEYS)] == [
+            (" A@Example.org", "a@example.org"),
+            ("b@example.org", "b@example.org"),
+        ]
+        execute(connection, "update workspace_contacts set identity_key = 'another''s', email = email where name = 'K'")
+        execute(connection, "update workspace_contacts set email = 'c@example.org' where email = 'b@example.org'")
+        execute(connection, "create table copied as select * from workspace_contacts where name = 'K'")
+        execute(connection, "delete from workspace_contacts where name = 'K'")
+        execute(connection, "insert into workspace_contacts select * from copied")
+        assert [row.identity_key for row in query(connection, KEYS)] == ["a@example.org", "c@example.org"]
+        execute(connection, "drop table copied")
 
 
 def test_an_address_is_unique_in_a_workspace_whatever_its_case(database: Database, tenant: Tenant) -> None:
