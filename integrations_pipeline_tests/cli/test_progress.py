@@ -1,5 +1,6 @@
 """Progress is shown per stage where there is a terminal, and nowhere else."""
 
+import pytest
 from rich.progress import Progress
 
 from integrations_pipeline.cli.output import ProgressLine
@@ -18,5 +19,6 @@ def test_each_stage_has_a_line_of_its_own_that_goes_on() -> None:
     ]
 
 
-def test_without_a_terminal_nothing_is_shown() -> None:
+def test_without_a_terminal_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     ProgressLine(None)("read", 1, 2)
+    assert capsys.readouterr() == ("", "")
