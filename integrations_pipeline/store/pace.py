@@ -24,6 +24,8 @@ SLACK_GAINED, MOST_SLACK, SLACK_LOST = 0.05, 0.5, 0.00002
 PUNCTUAL = 0.005
 #: The stored moment, moved along with a clock that was set back since it was reserved.
 _MOMENT = "r.next_free_at - greatest(coalesce(r.reserved_at, clock_timestamp()) - clock_timestamp(), interval '0')"
+#: The slack after this request: the distance is told with what is kept, so that nobody waits for the difference.
+_SLACK_LEFT = f"greatest(r.slack - {SLACK_LOST}, 0)"
 #: One statement is all: reserve the next free moment of each key; how far its end is away, and the slack.
 #: Of keys that follow one that is not free yet no moment is taken: it would pass while the first is waited for.
 _RESERVE = text(
@@ -37,8 +39,8 @@ _RESERVE = text(
     order by w.n
     on conflict (key) do update set
         next_free_at = greatest({_MOMENT}, clock_timestamp())
-            + (excluded.next_free_at - excluded.reserved_at) * (1 + r.slack),
-        reserved_at = clock_timestamp(), slack = greatest(r.slack - {SLACK_LOST}, 0)
+            + (excluded.next_free_at - excluded.reserved_at) * (1 + {_SLACK_LEFT}),
+        reserved_at = clock_timestamp(), slack = {_SLACK_LEFT}
     returning array[extract(epoch from r.next_free_at - clock_timestamp()), r.slack]::float8[]
     """  # noqa: S608 - built from a constant
 )

@@ -71,6 +71,14 @@ def test_no_moment_of_a_key_passes_while_the_one_before_it_is_waited_for(databas
     assert 40 < (seconds_until_free(database, "token") or 0) <= 50
 
 
+def test_what_the_slack_loses_is_not_waited_for(paced: tuple[DatabasePacer, Naps]) -> None:
+    """The moment is told with one slack: were it kept with another, each pause of a day would be longer by seconds."""
+    pacer, naps = paced
+    pacer.pause("base", 500.0)
+    pacer.wait("base", 1_000_000.0)
+    assert 490 < naps.taken[0] <= 500
+
+
 def test_a_pause_holds_back_what_is_asked_for_together(paced: tuple[DatabasePacer, Naps]) -> None:
     pacer, naps = paced
     pacer.pause("token", 500.0)
