@@ -32,6 +32,11 @@ def empty_frame(columns: Sequence[str], index_name: str) -> pd.DataFrame:
     return pd.DataFrame({column: pd.Series([], dtype="str", index=index) for column in columns}, index=index)
 
 
+def release() -> None:
+    """Give memory that Arrow holds for copies to come back: what follows a plan makes none."""
+    pa.default_memory_pool().release_unused()
+
+
 def arrow(values: Any) -> pa.Array:
     """A pandas column or index as one Arrow array of large strings; copies nothing that is one chunk."""
     array = pa.array(values, type=pa.large_string(), from_pandas=True)

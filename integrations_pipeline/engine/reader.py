@@ -3,7 +3,7 @@
 Belongs here: turning frame positions into `Pair` values, in bulk. Does not: deciding about them (`plan`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,11 @@ from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.merge import Times
 from integrations_pipeline.engine.pairs import Pair
 from integrations_pipeline.model import FieldKind, FieldRule, Snapshot
+
+#: Rows that are looked at in Python at once: each is a dictionary, and its texts are copies.
+AT_ONCE = 5_000
+#: Texts that are remembered to be met again.
+MANY_TEXTS = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +83,14 @@ class PairReader:
             base_at = np.full(len(pairs), -1, dtype=np.int64)
         return self._pairs(pairs, base_at, local_at, remote_at, presumed=presumed)
 
-    def unlinked(self, snapshot: Snapshot, at: Positions) -> Iterable[tuple[str, dict[str, str], int]]:
+    def unlinked(self, snapshot: Snapshot, at: Positions) -> Iterator[tuple[str, dict[str, str], int]]:
         """(id, fields, version) of rows without a link; version 0 for remote rows."""
-        if not len(at):
-            return ()
-        frame = snapshot.frame
-        versions = frame["version"].to_numpy()[at] if "version" in frame.columns else np.zeros(len(at))
-        fields = _sharing(told_rows(frame, at, self.world.columns))
-        return zip(texts(frame.index, at), fields, map(int, versions), strict=True)
+        frame, known = snapshot.frame, _Shared()
+        for start in range(0, len(at), AT_ONCE):
+            part = at[start : start + AT_ONCE]
+            versions = frame["version"].to_numpy()[part] if "version" in frame.columns else np.zeros(len(part))
+            fields = known.sharing(told_rows(frame, part, self.world.columns))
+            yield from zip(texts(frame.index, part), fields, map(int, versions), strict=True)
 
     def _pairs(
         self,
@@ -131,13 +136,21 @@ class PairReader:
         ]
 
 
-def _sharing(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The same rows, each distinct text once in memory: a first load repeats companies, titles and tags."""
-    known: dict[str, str] = {}
-    for row in rows:
-        for name, value in row.items():
-            row[name] = known.setdefault(value, value)
-    return rows
+class _Shared:
+    """Texts that were met lately, each once in memory: a first load repeats companies, titles and tags."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def sharing(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        """The same rows, with the texts that were met before."""
+        known = self._known
+        for row in rows:
+            for name, value in row.items():
+                row[name] = known.setdefault(value, value)
+        if len(known) > MANY_TEXTS:
+            known.clear()
+        return rows
 
 
 def _rows_at(

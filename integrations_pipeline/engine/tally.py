@@ -44,13 +44,16 @@ def tally(plan: Plan, outcomes: Iterable[Outcome]) -> dict[Direction, Counts]:
     A resolved conflict counts as conflicted in the direction whose value lost, an open one once;
     a change that was superseded by an edit during the run counts as skipped.
     """
-    names: dict[tuple[Direction, str], set[str]] = {}
-    for direction, unit, name in _events(plan, outcomes):
-        names.setdefault((direction, unit), set()).add(name)
+    # A contact and a record that has none yet may have one id.
+    ends: dict[tuple[Direction, bool], dict[str | None, str]] = {}
+    for direction, change, name in _events(plan, outcomes):
+        found = ends.setdefault((direction, change.contact_id is not None), {})
+        unit = change.contact_id or change.external_id
+        found[unit] = min(found.get(unit, name), name, key=_PRECEDENCE.index)
     totals = {direction: Counter[str]() for direction in plan.considered}
-    for (direction, _), found in names.items():
+    for (direction, _), found in ends.items():
         if direction in totals:
-            totals[direction][min(found, key=_PRECEDENCE.index)] += 1
+            totals[direction].update(found.values())
     return {direction: _filled(counts, plan.considered[direction]) for direction, counts in totals.items()}
 
 
@@ -60,17 +63,17 @@ def _filled(counts: Counter[str], considered: int) -> Counts:
     return filled
 
 
-def _events(plan: Plan, outcomes: Iterable[Outcome]) -> Iterator[tuple[Direction, str, str]]:
+def _events(plan: Plan, outcomes: Iterable[Outcome]) -> Iterator[tuple[Direction, Change, str]]:
     for outcome in outcomes:
         yield from _outcome_events(outcome)
     for change in plan.held:
-        yield DIRECTION_OF[change.side], _unit(change), "records_held"
+        yield DIRECTION_OF[change.side], change, "records_held"
     for change in plan.skipped:
-        yield DIRECTION_OF[change.side], _unit(change), "records_skipped"
+        yield DIRECTION_OF[change.side], change, "records_skipped"
     for change in plan.waiting:
-        yield DIRECTION_OF[change.side], _unit(change), "records_skipped"
+        yield DIRECTION_OF[change.side], change, "records_skipped"
     for change in plan.conflicts:
-        yield _told_in(plan), _unit(change), "records_conflicted"
+        yield _told_in(plan), change, "records_conflicted"
 
 
 def _told_in(plan: Plan) -> Direction:
@@ -78,22 +81,18 @@ def _told_in(plan: Plan) -> Direction:
     return Direction.TO_EXTERNAL if plan.direction.allows(Side.REMOTE) else Direction.FROM_EXTERNAL
 
 
-def _outcome_events(outcome: Outcome) -> Iterator[tuple[Direction, str, str]]:
+def _outcome_events(outcome: Outcome) -> Iterator[tuple[Direction, Change, str]]:
     change = outcome.change
-    direction, unit = DIRECTION_OF[change.side], _unit(change)
+    direction = DIRECTION_OF[change.side]
     if outcome.state is ChangeState.FAILED or outcome.lost:
-        yield direction, unit, "records_failed"
+        yield direction, change, "records_failed"
     elif change.kind in _WRITTEN:
         is_applied = outcome.state is ChangeState.APPLIED
-        yield direction, unit, _WRITTEN[change.kind] if is_applied else "records_skipped"
+        yield direction, change, _WRITTEN[change.kind] if is_applied else "records_skipped"
     if change.conflict and change.conflict.winner:
-        yield DIRECTION_OF[_loser_flow(change.side)], unit, "records_conflicted"
+        yield DIRECTION_OF[_loser_flow(change.side)], change, "records_conflicted"
 
 
 def _loser_flow(written: Side) -> Side:
     """The side to which the losing value would have gone: the winner's own."""
     return written.other
-
-
-def _unit(change: Change) -> str:
-    return change.contact_id or f"remote:{change.external_id}"

@@ -80,6 +80,7 @@ def read_affected(run: Run, remote: RemoteRead, news: News, direction: Direction
         checkpoint=checkpoint_of(run, stored, remote),
         again=doubts.again,
         settling=waiting.since,
+        settling_here=frozenset(key for key in waiting.since if key in local.index),
         is_complete=remote.is_complete,
         fingerprints=_believed(remote, doubts.again),
         tells_own_writes=remote.tells_own_writes,

@@ -42,8 +42,7 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
     stored, retry = _next(run, extracted, plan, outcomes)
     changes = [settle_questions(run.agenda, plan, outcomes, sides, keeps_deletes=not extracted.is_complete)]
     if direction is not Direction.TO_EXTERNAL:
-        contacts = extracted.contact_ids
-        changes.append(settle_retries(run.agenda, retry, extracted.settling, contacts))
+        changes.append(settle_retries(run.agenda, retry, extracted.settling, extracted.settling_here))
         looked = run.provider.looked
         changes.append(settle_stopped(run.agenda, looked.stopped) if looked else Settled())
     with run.session.begin() as connection:
@@ -59,7 +58,7 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
             if read_whole_at or cursor != run.connection.cursor:
                 connections.save_cursor(connection, run.connection.id, cursor, read_whole_at)
         is_due_again = any(outcome.state is ChangeState.SUPERSEDED for outcome in outcomes)
-        is_due_again = is_due_again or bool(extracted.waiting)
+        is_due_again = is_due_again or bool(extracted.settling)
         connections.record_success(connection, run.connection.id, is_due_again=is_due_again)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Extracted:
     """Both sides and the base, and the checkpoint to store once the plan is applied."""
 
-    #: None where nothing was told: there is nothing to plan.
+    #: None where nothing was told, so that there is nothing to plan, and once it is planned: nobody looks at it again.
     world: "World | None"
     checkpoint: Checkpoint
     is_complete: bool
@@ -38,6 +38,8 @@ class Extracted:
     again: frozenset[str]
     #: Contacts and records, by id, that are being edited, since when.
     settling: Mapping[str, datetime] = field(default_factory=dict)
+    #: Those of them that are contacts.
+    settling_here: frozenset[str] = frozenset()
     #: Records that came without any value although they had some.
     blank: frozenset[str] = frozenset()
     #: Fields that neither side gets, with the reason, and those of them that the last run still synced.
@@ -48,16 +50,6 @@ class Extracted:
     #: Some record lacks a field that is mapped: its column may have another name by now.
     has_absent: bool = False
     notices: tuple[str, ...] = ()
-
-    @property
-    def waiting(self) -> frozenset[str]:
-        """Contacts and records, by id, that are being edited."""
-        return self.world.waiting if self.world else frozenset()
-
-    @property
-    def contact_ids(self) -> frozenset[str]:
-        """Contacts of the workspace that were looked at."""
-        return frozenset(self.world.local.frame.index) if self.world else frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

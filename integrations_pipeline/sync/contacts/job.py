@@ -67,7 +67,7 @@ class ContactsJob:
         self.read_calls = run.call_count - before
         self.plan, self.left_out = _chosen(run, found, self.plan_id)
         local_names = {rule.name for rule in run.rules if rule.to_local and self.ways.allows(Side.LOCAL)}
-        self.extracted = _settling(self.extracted, self.plan)
+        self.extracted = _planned_out(self.extracted, self.plan)
         known = Known(
             recent=self.extracted.recent,
             local_names=frozenset(local_names),
@@ -160,18 +160,25 @@ class ContactsJob:
 def _planned(extracted: Extracted, ways: Direction) -> Plan:
     if extracted.world is None:
         return Plan(direction=ways, considered=dict.fromkeys((Direction.TO_EXTERNAL, Direction.FROM_EXTERNAL), 0))
-    from integrations_pipeline.engine.plan import plan_sync  # noqa: PLC0415 - pandas, where there is something to plan
+    from integrations_pipeline.engine.frames import release  # noqa: PLC0415 - pandas, where there is something to plan
+    from integrations_pipeline.engine.plan import plan_sync  # noqa: PLC0415 - the same
 
-    return plan_sync(extracted.world)
+    plan = plan_sync(extracted.world)
+    release()
+    return plan
 
 
-def _settling(extracted: Extracted, plan: Plan) -> Extracted:
-    """Of the fingerprints only those of records that will be as agreed."""
+def _planned_out(extracted: Extracted, plan: Plan) -> Extracted:
+    """Without the world, which nobody looks at again, and of the fingerprints only those of records that will be as
+    agreed."""
     if extracted.world is None:
         return extracted
+    from integrations_pipeline.engine.frames import release  # noqa: PLC0415 - pandas, as above
     from integrations_pipeline.sync.contacts.settled import settled  # noqa: PLC0415 - the same
 
-    return replace(extracted, fingerprints=settled(extracted.world, plan, extracted.fingerprints))
+    found = settled(extracted.world, plan, extracted.fingerprints)
+    release()
+    return replace(extracted, fingerprints=found, world=None)
 
 
 def _ways(spec: ProviderSpec, wanted: Direction) -> Direction | None:
@@ -222,7 +229,7 @@ def _with_read(told: Tally, extracted: Extracted, way_in: Direction) -> Tally:
     """Besides what the read came to."""
     more = {
         "stopped_fields": dict(extracted.silent),
-        "settling": len(extracted.waiting),
+        "settling": len(extracted.settling),
         "notices": list(extracted.notices),
     }
     read = "complete" if extracted.is_complete else "incremental"

@@ -71,7 +71,7 @@ def _welcome(run: Run, batch: Sequence[Change], ledger: Ledger) -> None:
     with run.session.begin() as connection:
         arrivals = [ledger.arrival(change, key) for change, key in zip(batch, ids, strict=True)]
         made = make_contacts(connection, ledger.scope, arrivals)
-        ledger.note_arrived([_applied(each.change, each.contact_id) for each in arrivals if each.contact_id in made])
+        ledger.note_arrived([_applied(each.change) for each in arrivals if each.contact_id in made])
         ledger.acknowledge(connection, [_missed(each.change, {}) for each in arrivals if each.contact_id not in made])
     run.progress("write local", len(ledger.outcomes), ledger.count)
 

@@ -17,7 +17,7 @@ from integrations_pipeline.model import ChangeKind, Direction, Plan, Side
 AT_ONCE = 5_000
 
 
-def settled(world: World, plan: Plan, fingerprints: Mapping[str, str]) -> dict[str, str]:
+def settled(world: World, plan: Plan, fingerprints: Mapping[str, str]) -> Mapping[str, str]:
     """Fingerprints, by record, of those whose every field both sides will agree on: nothing is written there, nothing
     is held or waits, no difference is left (a field that goes one way only may keep one for ever)."""
     if plan.direction is not Direction.BIDIRECTIONAL or not fingerprints:
@@ -25,15 +25,20 @@ def settled(world: World, plan: Plan, fingerprints: Mapping[str, str]) -> dict[s
     remote = world.remote.frame
     at = positions(remote.index, world.base["external_id"])
     loud = _loud(plan)
-    is_quiet = [key in fingerprints and key not in loud for key in texts(remote.index)]
+    ids = texts(remote.index)
+    is_quiet = [key in fingerprints and key not in loud for key in ids]
     is_candidate = np.array(is_quiet, dtype=bool) & _is_own(world, at)
     is_same = np.zeros(len(remote), dtype=bool)
     is_same[at >= 0] = ~changed_rows(
         world.base, remote, positions(world.base["external_id"], remote.index), world.rules
     )[at[at >= 0]]
-    chosen = set(texts(remote.index, np.flatnonzero(is_candidate & is_same)))
     rest = np.flatnonzero(is_candidate & ~is_same)
-    chosen.update(_reconciled(world, rest, at[rest], _agreed(plan)))
+    is_chosen = is_candidate & is_same
+    is_chosen[rest] = _reconciled(world, rest, at[rest], _agreed(plan))
+    if is_chosen.sum() == len(fingerprints):
+        # So it is with most of a first load, and there a copy would be one of everybody.
+        return fingerprints
+    chosen = {ids[i] for i in np.flatnonzero(is_chosen)}
     return {key: found for key, found in fingerprints.items() if key in chosen}
 
 
@@ -78,12 +83,11 @@ def _reconciled(
     rest: "np.typing.NDArray[np.int64]",
     at: "np.typing.NDArray[np.int64]",
     agreed: Mapping[str, Mapping[str, str]],
-) -> list[str]:
+) -> list[bool]:
     return [
-        key
+        key in agreed and (row == agreed[key] or not differing(row, {**base, **agreed[key]}, world.rules))
         for start in range(0, len(rest), AT_ONCE)
         for key, row, base in _rows(world, rest[start : start + AT_ONCE], at[start : start + AT_ONCE])
-        if key in agreed and (row == agreed[key] or not differing(row, {**base, **agreed[key]}, world.rules))
     ]
 
 
