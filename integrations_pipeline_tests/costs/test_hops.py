@@ -16,7 +16,7 @@ from integrations_pipeline.sync.run import run_sync
 from integrations_pipeline_tests.sync.arrangement import Tenant, open_world, people
 from integrations_sandbox import SandboxOptions, SandboxServer
 
-ROOT = str(Path(integrations_pipeline.__file__).parent)
+ROOT = str(Path(integrations_pipeline.__file__).parent) + "/"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def followed(act: Callable[[], object]) -> tuple[set[str], set[tuple[str, str]],
         name = frame.f_code.co_filename
         if what != "call" or not name.startswith(ROOT) or frame.f_code.co_name.startswith("<"):
             return
-        files.add(name.removeprefix(ROOT + "/"))
+        files.add(name.removeprefix(ROOT))
         functions.add((name, frame.f_code.co_qualname))
         caller = frame.f_back.f_code.co_filename if frame.f_back else ""
         hops += caller.startswith(ROOT) and caller != name

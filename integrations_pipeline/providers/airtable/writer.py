@@ -204,11 +204,23 @@ class AirtableWriter:
         return {change.id: same[0]} if len(same) == 1 else {}
 
     def _delete(self, batch: Sequence[Change]) -> list[Outcome]:
-        gone = self.client.delete([change.external_id or "" for change in batch])
+        try:
+            gone = self.client.delete([change.external_id or "" for change in batch])
+        except PermanentError as error:
+            # Of several it may be one that is gone; of one record only its absence tells that it is.
+            if error.code not in wire.GONE_CODES or len(batch) > 1 or not self._is_there(batch[0]):
+                raise
+            gone = frozenset()
         return [
             applied(change) if change.external_id in gone else failed(change, RetryableError(_NOT_DELETED))
             for change in batch
         ]
+
+    def _is_there(self, change: Change) -> bool:
+        record_id = change.external_id or ""
+        columns = [mapped.column for mapped in self.mapping.values()][:1]
+        pages = self.client.pages(columns, wire.ids_formula([record_id]))
+        return any(str(record["id"]) == record_id for records in pages for record in records)
 
 
 def _refused(change: Change, error: PermanentError) -> Outcome:

@@ -22,6 +22,8 @@ from integrations_pipeline.providers.google_contacts.fields import contact_key, 
 from integrations_pipeline.providers.google_contacts.records import Reader
 
 _EDITED = "the record was edited at the provider during the run; the next run takes it up"
+_NOT_DELETED = "Google did not find what was to be deleted, and the contact is still there; the next run tries again"
+_STILL_THERE = "still there"
 _NOT_TOLD = "Google did not tell what became of the contact; the next run looks again"
 
 
@@ -153,6 +155,8 @@ class ContactsWriter:
     def _refused(self, change: Change, error: PermanentError) -> Outcome:
         if error.code == wire.STALE:
             return superseded(change, _EDITED)
+        if error.code == _STILL_THERE:
+            return failed(change, error, is_passing=True)
         return refused(change, error, {wire.GONE})
 
     def _updated(self, change: Change, person: Person | None) -> Outcome:
@@ -210,7 +214,8 @@ class ContactsWriter:
             }
             rest = [change for change in batch if _name(change) in there]
             if len(rest) == len(batch):
-                raise
+                # Whatever was not found, it was none of these.
+                raise PermanentError(_NOT_DELETED, code=_STILL_THERE) from error
             if rest:
                 self.client.delete([_name(change) for change in rest])
         return [applied(change) for change in batch]

@@ -244,7 +244,14 @@ class HubSpotWriter:
     def _delete(self, batch: Sequence[Change]) -> list[Outcome]:
         """Archive: what is gone already is archived just as well."""
         ids = [change.external_id or "" for change in batch]
-        if self.client.archive(ids):
+        try:
+            is_done = self.client.archive(ids)
+        except PermanentError as error:
+            # Of several it may be one that is gone; of one contact only its absence tells that it is.
+            if error.code != wire.GONE or len(batch) > 1:
+                raise
+            is_done = False
+        if is_done:
             return [applied(change) for change in batch]
         there = {str(each["id"]) for each in self.client.read(ids)[0]}
         return [

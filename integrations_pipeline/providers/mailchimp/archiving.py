@@ -17,12 +17,13 @@ _NOT_GONE = "Mailchimp did not say that the member was archived, and it is still
 
 
 def archived(client: MailchimpClient, each: Prepared) -> Outcome:
-    """An archived member is one that Mailchimp calls so, by its answer or when it is asked again."""
+    """An archived member is one that Mailchimp calls so, by its answer or when it is asked again. That it is not found
+    may be said of the address of the request as well (a gateway, a route): then the member is asked for."""
     try:
         is_done = client.archive(each.address)
     except PermanentError as error:
-        is_refused = error.code == wire.NOT_ALLOWED
-        return _after_doubt(client, each, _NOT_ARCHIVED) if is_refused else refused(each.change, error)
+        doubted = {wire.NOT_ALLOWED: _NOT_ARCHIVED, wire.GONE: _NOT_GONE}.get(error.code)
+        return _after_doubt(client, each, doubted) if doubted else refused(each.change, error)
     return applied(each.change) if is_done else _after_doubt(client, each, _NOT_GONE)
 
 

@@ -56,6 +56,11 @@ class ContactsJob:
         before = run.call_count
         run = settle_creates(run)
         self.extracted, found = self._found(run, self.ways)
+        if self.extracted.world is None and self.plan_id is None:
+            # Most runs of most workspaces: nothing was told of anybody, so nothing is done.
+            self.plan, self.read_calls = found, run.call_count - before
+            checkpoint(run, self.extracted, found, (), self.scope)
+            return True
         if place.is_elsewhere(self.extracted, found):
             if not place.is_meant(run, self.extracted, found):
                 self.read_calls = run.call_count - before
