@@ -182,8 +182,9 @@ class Provider(Protocol):
         ...
 
     def find_created(self, changes: Sequence[Change], since: datetime) -> Mapping[str, RemoteRecord]:
-        """Records that creates which were sent and never answered have made, by contact id: looked up by the key that
-        they carry, or by the identity key as it was sent (`Change.after`). `since`: none was sent before, by our clock.
+        """Records that writes which were sent and never answered have made, by contact id: looked up by the key that
+        they carry, or by the identity key as it was sent (`Change.after`). These are creates, and updates that give
+        another e-mail, for which a provider may make another record. `since`: none was sent before, by our clock.
         A record of which it cannot be told whose it is has no place here: matching decides."""
         ...
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
-from integrations_pipeline.model import Agreement, Change, ChangeKind, ChangeState, Outcome, Plan, Side
-from integrations_pipeline.store import contacts, handover, links
+from integrations_pipeline.model import CONSENT_OUT, Agreement, Change, ChangeKind, ChangeState, Outcome, Plan, Side
+from integrations_pipeline.store import contacts, handover, links, suppressions
 from integrations_pipeline.store.arrivals import make_contacts
 from integrations_pipeline.store.contacts import ContactWrite
 from integrations_pipeline.store.database import Connection
@@ -120,6 +120,8 @@ def _write_local(
         written = contacts.update_contacts(connection, writes)
         missed = [write for write in writes if EMAIL in write.fields and write.contact_id not in written]
         written |= handover.hand_over(connection, missed) if len(missed) > 1 else {}
+        left = _left_opted_out([change for change in batch if ids[change.id] in written])
+        suppressions.record(connection, workspace_id, left, suppressions.Reason.OPTED_OUT, "contact")
     else:
         written = contacts.restore_contacts(connection, workspace_id, writes)
     for contact_id, version in written.items():
@@ -136,6 +138,16 @@ def _write_local(
         else _missed(change, seen)
         for change in batch
     ]
+
+
+def _left_opted_out(changes: Sequence[Change]) -> set[str]:
+    """Addresses of people who opted out and got another address since the last look: of which of the two they did it
+    nobody tells, so that whoever has the old one next is not mailed either."""
+    return {
+        change.before[EMAIL]
+        for change in changes
+        if change.after.get("email_opt_out") == CONSENT_OUT and EMAIL in change.after and change.before.get(EMAIL)
+    }
 
 
 def _is_email_taken(change: Change, seen: Mapping[str, int]) -> bool:

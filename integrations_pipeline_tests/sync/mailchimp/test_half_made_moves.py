@@ -10,7 +10,8 @@ from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorl
 
 
 def half_moved(world: MailchimpWorld, dies_after: str = "PUT") -> tuple[Subscribers, str]:
-    """Who is not subscribed gets a new member for a new e-mail; the run dies before the old one is archived."""
+    """Who is not subscribed gets a new member for a new e-mail; the run dies before the old one is archived (PUT), when
+    it is (DELETE), or when the new one is like any other (POST)."""
     tenant = world.tenant(**NO_LIMIT)
     records = tenant.add_remote(*(person(number, company="Acme") for number in range(5)), status="transactional")
     tenant.sync()
@@ -18,8 +19,11 @@ def half_moved(world: MailchimpWorld, dies_after: str = "PUT") -> tuple[Subscrib
     world.max_concurrency = 1
     tenant.edit_local(contact_id, email="moved@example.org")
 
+    seen: list[str] = []
+
     def die(request: httpx.Request) -> None:
-        if request.method == dies_after:
+        seen.append(request.method)
+        if request.method == dies_after and (dies_after != "POST" or "DELETE" in seen):
             raise Crash
 
     world.network.after = die
@@ -61,15 +65,32 @@ def test_who_is_deleted_meanwhile_does_not_come_back(world: MailchimpWorld) -> N
     assert "moved@example.org" not in tenant.emails()
 
 
+@pytest.mark.parametrize("moment", ["DELETE", "POST"], ids=["marked", "done"])
 @pytest.mark.parametrize("is_full", [False, True], ids=["changes", "everything"])
-def test_another_e_mail_after_the_old_one_is_archived_makes_nobody_twice(world: MailchimpWorld, is_full: bool) -> None:
-    tenant, contact_id = half_moved(world, "DELETE")
+def test_another_e_mail_after_the_old_one_is_archived_makes_nobody_twice(
+    world: MailchimpWorld, is_full: bool, moment: str
+) -> None:
+    tenant, contact_id = half_moved(world, moment)
     tenant.edit_local(contact_id, email="again@example.org")
     for _ in range(3):
         tenant.sync(is_full=is_full)
     assert len(tenant.local()) == 5
     assert tenant.remote()[tenant.record_of(contact_id)]["email"] == "again@example.org"
     tenant.assert_in_sync()
+
+
+@pytest.mark.parametrize("moment", ["DELETE", "POST"], ids=["marked", "done"])
+@pytest.mark.parametrize("is_full", [False, True], ids=["changes", "everything"])
+def test_who_is_deleted_after_the_old_one_is_archived_does_not_come_back(
+    world: MailchimpWorld, is_full: bool, moment: str
+) -> None:
+    tenant, contact_id = half_moved(world, moment)
+    tenant.delete_local(contact_id)
+    for _ in range(3):
+        tenant.sync(is_full=is_full)
+    assert contact_id not in tenant.local()
+    assert len(tenant.local()) == 4
+    assert "moved@example.org" not in tenant.emails()
 
 
 def test_a_tag_that_a_person_named_like_the_mark_stays_theirs(world: MailchimpWorld) -> None:

@@ -53,6 +53,22 @@ def test_a_member_of_a_suppressed_person_comes_in_opted_out_and_is_unsubscribed(
     tenant.assert_quiet()
 
 
+def test_who_opted_out_and_got_another_address_meanwhile_did_so_at_both(world: MailchimpWorld) -> None:
+    """Of which of the two nobody can tell, and whoever has the old one next is not to be mailed there."""
+    tenant = world.tenant(**NO_LIMIT)
+    one, other, *_ = tenant.add_remote(*(person(number) for number in range(5)), status="subscribed")
+    tenant.sync()
+    tenant.unsubscribe(one)
+    tenant.edit_remote(one, email="between@example.org")
+    tenant.edit_remote(other, email="person0@example.org")
+    tenant.edit_remote(one, email="person1@example.org")
+    for _ in range(2):
+        tenant.sync()
+    assert {tenant.status(one), tenant.status(other)} == {"unsubscribed"}
+    assert tenant.is_out(tenant.contact_of(other))
+    tenant.assert_in_sync()
+
+
 @pytest.mark.parametrize("reason", Reason)
 def test_a_suppression_of_a_linked_person_reaches_the_member(world: MailchimpWorld, reason: Reason) -> None:
     tenant = world.tenant()
