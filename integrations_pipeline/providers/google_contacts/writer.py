@@ -22,6 +22,7 @@ from integrations_pipeline.providers.google_contacts.fields import contact_key, 
 from integrations_pipeline.providers.google_contacts.records import Reader
 
 _EDITED = "the record was edited at the provider during the run; the next run takes it up"
+_NOT_DELETED = "Google did not find what was to be deleted, and the contact is there; the next run looks again"
 _NOT_TOLD = "Google did not tell what became of the contact; the next run looks again"
 
 
@@ -198,21 +199,22 @@ class ContactsWriter:
         return bisect(batch, self._send_deletes, self._refused)
 
     def _send_deletes(self, batch: Sequence[Change]) -> list[Outcome]:
+        """Where Google does not find something, each is asked for: only who has no contact there any more is gone."""
         try:
             self.client.delete([_name(change) for change in batch])
         except PermanentError as error:
             if error.code != wire.GONE:
                 raise
-            there = {
+            gone = {
                 answer["requestedResourceName"]
-                for answer in self.client.get([_name(c) for c in batch])
-                if "person" in answer
+                for answer in self.client.get([_name(change) for change in batch])
+                if wire.is_gone(answer)
             }
-            rest = [change for change in batch if _name(change) in there]
+            rest = [change for change in batch if _name(change) not in gone]
             if len(rest) == len(batch):
-                raise
-            if rest:
-                self.client.delete([_name(change) for change in rest])
+                return [failed(change, RetryableError(_NOT_DELETED)) for change in batch]
+            done = self._send_deletes(rest) if rest else []
+            return [*done, *(applied(change) for change in batch if _name(change) in gone)]
         return [applied(change) for change in batch]
 
 
