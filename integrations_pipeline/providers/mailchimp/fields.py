@@ -90,10 +90,19 @@ def from_merged(values: Any, tags: Sequence[str]) -> str | None:
         if tag not in values:
             return None
         value = values[tag]
+        if is_fault(value):
+            return None
         is_plain = type(value) is str and value.isascii() and "\0" not in value
         if text := value.strip() if is_plain else to_text(value):
             texts.append(text)
     return " ".join(texts)
+
+
+def is_fault(value: Any) -> bool:
+    """Whether it is no value of a merge field: an empty one is "", and an object is the parts of an address."""
+    if isinstance(value, dict):
+        return not any(part in value for part in _ADDRESS_PARTS)
+    return value is None or isinstance(value, bool)
 
 
 def to_text(value: Any) -> str:
