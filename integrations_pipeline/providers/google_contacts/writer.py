@@ -158,7 +158,7 @@ class ContactsWriter:
 
     def _updated(self, change: Change, person: Person | None) -> Outcome:
         before = self.seen.pop(_name(change))
-        if person is None:
+        if person is None or not _is_about(person, _name(change)):
             return failed(change, RetryableError(_NOT_TOLD))
         self.seen[str(person["resourceName"])] = person
         verdict = self._verdict(change, person, before)
@@ -224,6 +224,11 @@ def _key(change: Change) -> str:
 
 def _name(change: Change) -> str:
     return change.external_id or ""
+
+
+def _is_about(person: Person, name: str) -> bool:
+    """Whether an answer is about the contact of this name, or of one that had it before."""
+    return name in (person["resourceName"], *((person.get("metadata") or {}).get("previousResourceNames") or ()))
 
 
 def _body(person: Person, edited: Mapping[str, Any], mask: Sequence[str]) -> dict[str, Any]:

@@ -160,9 +160,13 @@ def _day(text: str, definition: Property, name: str) -> str:  # noqa: ARG001
 
 def _moment(text: str, definition: Property, name: str) -> str:  # noqa: ARG001
     when = read_time(text)
-    if when is None:
+    try:
+        moment = when.astimezone(UTC) if when is not None else None
+    except OverflowError:  # in the first or last hours of the calendar
+        moment = None
+    if moment is None:
         raise _misfit(name, "holds times only, as 2026-01-31T10:00:00Z")
-    return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _truth(text: str, definition: Property, name: str) -> str:  # noqa: ARG001
