@@ -158,7 +158,7 @@ class ContactsWriter:
 
     def _updated(self, change: Change, person: Person | None) -> Outcome:
         before = self.seen.pop(_name(change))
-        if person is None or not _is_about(person, _name(change)):
+        if person is None or not _is_about(person, _name(change)) or self._is_blank(change, person):
             return failed(change, RetryableError(_NOT_TOLD))
         self.seen[str(person["resourceName"])] = person
         verdict = self._verdict(change, person, before)
@@ -167,6 +167,11 @@ class ContactsWriter:
             names = ", ".join(sorted(verdict.lost))
             return failed(change, PermanentError(f"Google Contacts did not take {names}; the old value was put back"))
         return replace(applied(change, str(person["resourceName"])), answered=verdict.answered)
+
+    def _is_blank(self, change: Change, person: Person) -> bool:
+        """Whether an answer shows nothing of a contact that was given a value: it may as well be none."""
+        has_values = any(person.get(place.field) for place in self.reader.places.values())
+        return any(self._after(change).values()) and not has_values
 
     def _put_back(self, person: Person, before: Person, verdict: Verdict) -> None:
         fields = {self.reader.places[name].field for name in verdict.lost}
