@@ -24,6 +24,7 @@ from integrations_pipeline.providers.mailchimp.limits import FIXED as FIXED  # n
 
 LONGEST_TEXT = 255
 LONGEST_TAG = 100
+MONTHS = 12
 _ADDRESS_PARTS = ("addr1", "addr2", "city", "state", "zip", "country")
 _REQUIRED_PARTS = ("addr1", "city", "state", "zip")
 _US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
@@ -194,8 +195,11 @@ def _number(text: str, field: MergeField) -> int | float:
 
 
 def _date(text: str, field: MergeField) -> str:
+    """Mailchimp reads the month first. Where the day could be a month, too, that would be a guess."""
     if found := _US_DATE.fullmatch(text):
         month, day, year = (int(part) for part in found.groups())
+        if day <= MONTHS and day != month:
+            raise _misfit(field, "holds dates only, as 2026-01-31: which number is the month cannot be told")
         text = f"{year:04d}-{month:02d}-{day:02d}"
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()

@@ -13,7 +13,6 @@ from integrations_pipeline.model import (
     Side,
 )
 from integrations_pipeline.providers.mailchimp import outcomes, wire
-from integrations_pipeline.providers.mailchimp.fields import from_merged
 from integrations_pipeline.providers.mailchimp.members import consent
 
 AT = "2026-01-31T10:00:00+00:00"
@@ -53,14 +52,3 @@ def test_a_member_that_is_gone_is_deleted_as_wanted_or_planned_anew(
 ) -> None:
     change = Change(side=Side.REMOTE, kind=kind, contact_id="c", external_id="m")
     assert outcomes.refused(change, PermanentError("no", code=code)).state is state
-
-
-@pytest.mark.parametrize("value", [None, True, False, {}, {"error": "#N/A"}])
-def test_what_is_no_value_of_a_merge_field_is_absent(value: object) -> None:
-    assert from_merged({"COMPANY": value}, ["COMPANY"]) is None
-    assert from_merged({"FNAME": "Ann", "LNAME": value}, ["FNAME", "LNAME"]) is None
-
-
-@pytest.mark.parametrize(("value", "text"), [("", ""), (0, "0"), (2.5, "2.5"), ({"addr1": "", "city": ""}, "")])
-def test_an_empty_merge_field_is_empty_and_nought_is_a_number(value: object, text: str) -> None:
-    assert from_merged({"COMPANY": value}, ["COMPANY"]) == text
