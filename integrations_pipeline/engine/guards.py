@@ -27,7 +27,8 @@ class Policy:
     `held` those that are held already, with the reason.
 
     `changes_allowed`, `creates_allowed`: how many of a kind per side and day (None: any number), of which `spent` were
-    made; `held_changes`: what is held already, by kind, side, contact (or record) and field, with what a person said.
+    made; `held_changes`: what is held already, by kind, side, contact (or record) and field, with what a person said;
+    `held_emails`: of those that are e-mails, the one that was asked about.
     `field_policies`: conflict policies of single fields. `answers`: decided conflicts by contact and field.
     """
 
@@ -46,6 +47,7 @@ class Policy:
     creates_allowed: int | None = None
     spent: Mapping[tuple[Side, AgendaKind, str], int] = field(default_factory=dict)
     held_changes: Mapping[tuple[AgendaKind, Side, str, str], Decision | None] = field(default_factory=dict)
+    held_emails: Mapping[tuple[AgendaKind, Side, str, str], str] = field(default_factory=dict)
     field_policies: Mapping[str, ConflictPolicy] = field(default_factory=dict)
     answers: Mapping[tuple[str, str], AgendaItem] = field(default_factory=dict)
 

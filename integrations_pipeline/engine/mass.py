@@ -6,11 +6,12 @@ side and day; beyond a limit all of that kind are held, and the rest goes on. Be
 plan, and carrying out what a person said about it. Does not: deletes (`guards`), finding changes (`plan`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from integrations_pipeline.engine.canonical import canonical
+from integrations_pipeline.engine.canonical import canonical, is_same
 from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.model import (
     AgendaKind,
@@ -24,6 +25,8 @@ from integrations_pipeline.model import (
 )
 
 _WHERE = {Side.LOCAL: "workspace", Side.REMOTE: "provider"}
+#: So many people may exchange their e-mails at once.
+MOST_EXCHANGED = 10
 #: Nobody is made: a person said so.
 NOT_WANTED = "a person rejected it: nobody is made"
 
@@ -59,15 +62,16 @@ def restrain(
     changes: Sequence[Change], agreements: Sequence[Agreement], rules: Sequence[FieldRule], policy: Policy
 ) -> Restrained:
     """Hold what goes beyond a limit, and what is held already; carry out what was decided."""
-    kept = _kept_emails(changes, rules)
     are_creates_counted = policy.creates_allowed is not None or bool(policy.held_changes)
     counted = changes if are_creates_counted else [each for each in changes if each.kind is not ChangeKind.CREATE]
-    parts = [part for change in counted for part in _parts(change, rules, kept)]
+    parts = [part for change in counted for part in _parts(change, rules)]
+    handed_on = _handed_on(changes, rules)
+    parts = [part for part in parts if part.change.id not in handed_on or part.group[1] is not AgendaKind.HELD_EMAIL]
     refusals = {
         group: text for group in dict.fromkeys(p.group for p in parts) if (text := _refusal(group, parts, policy))
     }
     known = parts if policy.held_changes else []
-    decided = {part.key: policy.held_changes.get(part.key) for part in known if part.key in policy.held_changes}
+    decided = {part.key: _decision(part, policy) for part in known if part.key in policy.held_changes}
     held = [part for part in parts if _is_held(part, refusals, decided)]
     rejected = [part for part in parts if decided.get(part.key) is Decision.REJECTED]
     result = Restrained(changes=list(changes), agreements=list(agreements))
@@ -81,18 +85,18 @@ def restrain(
     return result
 
 
-def _kept_emails(changes: Sequence[Change], rules: Sequence[FieldRule]) -> set[tuple[Side, str]]:
-    """E-mails that somebody gets in this plan, by side: those who give them away only change hands."""
-    names = [rule.name for rule in rules if rule.kind is FieldKind.EMAIL]
-    return {
-        (change.side, canonical(change.after[name], FieldKind.EMAIL))
-        for change in changes
-        for name in names
-        if change.kind is ChangeKind.UPDATE and change.after.get(name)
-    }
+def _handed_on(changes: Sequence[Change], rules: Sequence[FieldRule]) -> set[UUID]:
+    """Changes of e-mails that somebody else gets in this plan: those who give them away only change hands. More than a
+    few at once are no exchange but a column that slipped, and count like any other."""
+    name = next((rule.name for rule in rules if rule.kind is FieldKind.EMAIL), "")
+    moves = [each for each in changes if each.kind is ChangeKind.UPDATE and each.after.get(name)]
+    kept = {(each.side, canonical(each.after[name], FieldKind.EMAIL)) for each in moves}
+    found = [each for each in moves if (each.side, canonical(each.before.get(name, ""), FieldKind.EMAIL)) in kept]
+    count = Counter(each.side for each in found)
+    return {each.id for each in found if count[each.side] <= MOST_EXCHANGED}
 
 
-def _parts(change: Change, rules: Sequence[FieldRule], kept: Set[tuple[Side, str]]) -> Iterable[_Part]:
+def _parts(change: Change, rules: Sequence[FieldRule]) -> Iterable[_Part]:
     if change.kind is ChangeKind.CREATE and change.conflict is None:
         yield _Part((change.side, AgendaKind.HELD_CREATE, ""), change)
     if change.kind is not ChangeKind.UPDATE:
@@ -103,7 +107,7 @@ def _parts(change: Change, rules: Sequence[FieldRule], kept: Set[tuple[Side, str
             continue
         if not after.strip():
             yield _Part((change.side, AgendaKind.HELD_CLEAR, rule.name), change)
-        elif rule.kind is FieldKind.EMAIL and (change.side, canonical(before, rule.kind)) not in kept:
+        elif rule.kind is FieldKind.EMAIL:
             yield _Part((change.side, AgendaKind.HELD_EMAIL, rule.name), change)
 
 
@@ -127,6 +131,13 @@ def _refusal(group: _Group, parts: Sequence[_Part], policy: Policy) -> str:
         f"too many {what} in the {_WHERE[side]}: {fresh} now, {fresh + spent} in 24 hours; allowed: {allowed} "
         f"of {policy.linked_count} linked contacts"
     )
+
+
+def _decision(part: _Part, policy: Policy) -> Decision | None:
+    """What a person said of this very change: nobody said anything of another e-mail than was asked about."""
+    asked = policy.held_emails.get(part.key)
+    is_other = asked is not None and not is_same(asked, part.change.after[part.group[2]], FieldKind.EMAIL)
+    return None if is_other else policy.held_changes[part.key]
 
 
 def _is_held(

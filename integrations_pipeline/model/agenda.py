@@ -169,11 +169,20 @@ class Agenda:
     @property
     def held_changes(self) -> dict[tuple[AgendaKind, Side, str, str], Decision | None]:
         """What guards hold, by kind, side, contact (or record) and field, with what a person said about it."""
-        return {
-            (item.kind, item.side, item.contact_id or item.external_id or "", item.field or ""): item.decision
-            for item in self.of(AgendaKind.HELD_CLEAR, AgendaKind.HELD_EMAIL, AgendaKind.HELD_CREATE)
+        kinds = (AgendaKind.HELD_CLEAR, AgendaKind.HELD_EMAIL, AgendaKind.HELD_CREATE)
+        return {key: item.decision for key, item in self._held(*kinds)}
+
+    @property
+    def held_emails(self) -> dict[tuple[AgendaKind, Side, str, str], str]:
+        """The e-mails of `held_changes` that are asked about, by the same keys."""
+        return {key: item.after.get(key[-1], "") for key, item in self._held(AgendaKind.HELD_EMAIL)}
+
+    def _held(self, *kinds: AgendaKind) -> list[tuple[tuple[AgendaKind, Side, str, str], AgendaItem]]:
+        return [
+            ((item.kind, item.side, item.contact_id or item.external_id or "", item.field or ""), item)
+            for item in self.of(*kinds)
             if item.side
-        }
+        ]
 
     @property
     def answers(self) -> dict[tuple[str, str], AgendaItem]:

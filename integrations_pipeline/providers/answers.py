@@ -7,6 +7,7 @@ judgement (`sync.contacts.acknowledge`).
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from integrations_pipeline.model import FieldKind, split_set
@@ -35,15 +36,36 @@ KEPT_WHOLE = 4
 
 def judge(sent: str, back: str, kind: FieldKind) -> Taken:
     """One text or set. Another writing has the same letters and digits ("A-1", "a 1") or holds all of them in their
-    order; an answer that keeps only a part, or nothing, has lost the value."""
+    order; an answer that keeps only a part, or nothing, has lost the value. An e-mail with other
+    characters is somebody else's, "C" is not the tag "C++", and 15 is not 1.5."""
     if sent.strip() == back.strip():
         return Taken.SAME
+    if kind is FieldKind.EMAIL:
+        return Taken.SAME if _cased(sent) == _cased(back) else Taken.LOST
     if kind is FieldKind.SET:
-        told, held = ({_folded(member) for member in split_set(text)} for text in (sent, back))
+        told, held = ({_cased(member) for member in split_set(text)} for text in (sent, back))
         return Taken.NORMALISED if told == held else Taken.LOST
+    if _are_other_numbers(sent, back):
+        return Taken.LOST
     told_text, held_text = _folded(sent), _folded(back)
     is_kept = len(told_text) >= KEPT_WHOLE and told_text in held_text
     return Taken.NORMALISED if told_text and (told_text == held_text or is_kept) else Taken.LOST
+
+
+def _cased(text: str) -> str:
+    """Without case, and with single blanks."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _are_other_numbers(sent: str, back: str) -> bool:
+    """Whether both are numbers with a point or a sign, and not the same one; whole numbers may be phones."""
+    if not any(mark in text for text in (sent, back) for mark in ".-"):
+        return False
+    try:
+        told, held = Decimal(sent.strip()), Decimal(back.strip())
+    except ArithmeticError:
+        return False
+    return told.is_finite() and told != held
 
 
 def _folded(text: str) -> str:

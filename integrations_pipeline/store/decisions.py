@@ -77,6 +77,9 @@ class Decided:
     left_out: Mapping[UUID, str]
 
 
+EDITED_SINCE = (
+    "the contact was edited since: `integrations contacts delete` deletes it if that is meant, reject lets go of this"
+)
 EMAIL_TAKEN = "another contact has this e-mail now: change or delete it before the old one can come back"
 
 
@@ -85,12 +88,13 @@ def decide_holds(connection: Connection, workspace_id: UUID, choice: Choice, ver
 
     Approved: the next run makes the change. Rejected: the next run puts the value back on the side that lost it, or
     makes nobody. A rejected delete is undone here (`_keep`); a contact whose e-mail another one has taken is left out
-    and told. `ConfigurationError`, with nothing done, as `lock_chosen`, and if nothing but such contacts was chosen.
+    and told, and so is one that an undo would delete and that was edited since. `ConfigurationError`, with nothing
+    done, as `lock_chosen`, and if nothing but such contacts was chosen.
     """
     chosen = lock_chosen(connection, workspace_id, choice, HOLD)
     decided = _carry(connection, chosen, verdict)
     if not decided.done:
-        raise ConfigurationError(EMAIL_TAKEN)
+        raise ConfigurationError(next(iter(decided.left_out.values())))
     action = "hold_approved" if verdict.decision is Decision.APPROVED else "hold_rejected"
     _put_on_record(connection, workspace_id, action, decided.done, verdict)
     return decided
@@ -126,7 +130,8 @@ def _require_fit(connection: Connection, chosen: Sequence[Waiting], verdict: Ver
 
 def decide_delete(connection: Connection, item_id: UUID, *, approve: bool, by: str = "system") -> bool:
     """Decide about one held delete, without a record; False if it is not held (any more), or somebody else has decided.
-    `ConfigurationError` if another contact has taken the e-mail of one that is rejected."""
+    `ConfigurationError` if another contact has taken the e-mail of one that is rejected, or if one that an undo would
+    delete was edited since."""
     statement = text(
         "select workspace_id from integration_agenda where id = :id and kind = 'held_delete' and decision is null"
     )
@@ -136,7 +141,7 @@ def decide_delete(connection: Connection, item_id: UUID, *, approve: bool, by: s
     chosen = lock_chosen(connection, workspace_id, Choice(kinds=["held_delete"], ids=[str(item_id)]), HOLD)
     decided = _carry(connection, chosen, Verdict(decision=_APPROVAL[approve], by=by))
     if decided.left_out:
-        raise ConfigurationError(EMAIL_TAKEN)
+        raise ConfigurationError(next(iter(decided.left_out.values())))
     return True
 
 
@@ -146,9 +151,11 @@ _APPROVAL = {True: Decision.APPROVED, False: Decision.REJECTED}
 def _carry(connection: Connection, chosen: Sequence[Waiting], verdict: Verdict) -> Decided:
     every = [row for row in chosen if row.kind == AgendaKind.HELD_DELETE and row.contact_id]
     deletes = [row for row in every if row.field_name != ORDERED]
+    left_out: dict[UUID, str] = {}
     if verdict.decision is Decision.APPROVED:
-        _delete_here(connection, [str(row.contact_id) for row in every if row.field_name == ORDERED])
-    left_out = _keep(connection, deletes) if verdict.decision is Decision.REJECTED else {}
+        left_out = _delete_here(connection, [row for row in every if row.field_name == ORDERED])
+    elif verdict.decision is Decision.REJECTED:
+        left_out = _keep(connection, deletes)
     done = [row for row in chosen if row.id not in left_out]
     statement = text(
         "update integration_agenda set decision = :decision, decided_by = :by, decided_at = now(), "
@@ -160,13 +167,21 @@ def _carry(connection: Connection, chosen: Sequence[Waiting], verdict: Verdict) 
     return Decided(done=done, left_out=left_out)
 
 
-def _delete_here(connection: Connection, ids: Sequence[str]) -> None:
-    """Asked for by an undo, found by no run: here it is done at once, at the provider by the next run."""
+def _delete_here(connection: Connection, deletes: Sequence[Waiting]) -> dict[UUID, str]:
+    """Asked for by an undo, found by no run: here it is done at once, at the provider by the next run. Those that were
+    edited since they were held are left, with the reason."""
+    if not deletes:
+        return {}
+    bound = {"ids": [row.contact_id for row in deletes], "since": [row.since for row in deletes]}
+    held = "unnest(cast(:ids as uuid[]), cast(:since as timestamptz[])) as held(id, since)"
     statement = text(
-        "update workspace_contacts set deleted_at = now() where id = any(cast(:ids as uuid[])) and deleted_at is null"
+        f"update workspace_contacts c set deleted_at = now() from {held} "  # noqa: S608 - a text of ours
+        "where c.id = held.id and c.deleted_at is null and c.updated_at <= held.since"
     )
-    if ids:
-        connection.execute(statement, {"ids": list(ids)})
+    connection.execute(statement, bound)
+    left = text("select id::text from workspace_contacts where id = any(cast(:ids as uuid[])) and deleted_at is null")
+    edited = set(connection.execute(left, {"ids": bound["ids"]}).scalars())
+    return {row.id: EDITED_SINCE for row in deletes if str(row.contact_id) in edited}
 
 
 def _keep(connection: Connection, deletes: Sequence[Waiting]) -> dict[UUID, str]:

@@ -79,11 +79,20 @@ def test_changed_emails_beyond_the_limit_are_held() -> None:
     assert not plan(40, local=spelled, changes_allowed=5).held, "another spelling is no other address"
 
 
+def exchange(count: int) -> dict[int, Any]:
+    return {n: person(n, email=f"p{(n + 1) % count}@example.org") for n in range(count)}
+
+
 def test_emails_that_change_hands_are_lost_to_nobody() -> None:
-    ring = {n: person(n, email=f"p{(n + 1) % 12}@example.org") for n in range(12)}
-    assert not plan(40, local=ring, changes_allowed=0).held
-    chain = {n: person(n, email=f"p{n + 1}@example.org") for n in range(11)} | {11: person(11, email="new@example.org")}
+    assert not plan(40, local=exchange(10), changes_allowed=0).held
+    chain = {n: person(n, email=f"p{n + 1}@example.org") for n in range(10)} | {10: person(10, email="new@example.org")}
     assert held_fields(plan(40, local=chain, changes_allowed=0)) == {("remote", "email"): 1}
+
+
+def test_a_column_of_emails_that_slipped_by_one_row_is_no_exchange() -> None:
+    assert held_fields(plan(40, remote=exchange(40), changes_allowed=10)) == {("local", "email"): 40}
+    assert held_fields(plan(40, remote=exchange(11), changes_allowed=10)) == {("local", "email"): 11}
+    assert not plan(40, remote=exchange(11), changes_allowed=11).held
 
 
 def test_new_people_beyond_the_limit_are_held() -> None:

@@ -165,6 +165,17 @@ def test_an_email_in_another_spelling_changes_hands_all_the_same(old: str, new: 
     assert restrained(given_away, taken).held == []
 
 
+@pytest.mark.parametrize("decision", [Decision.APPROVED, Decision.REJECTED])
+@pytest.mark.parametrize(
+    ("asked", "is_held"), [("b@example.org", False), ("B@Example.org", False), ("c@example.org", True)]
+)
+def test_a_decision_is_about_the_email_that_was_asked_about(decision: Decision, asked: str, is_held: bool) -> None:
+    key = (AgendaKind.HELD_EMAIL, Side.REMOTE, "c0", "email")
+    found = restrained(NEW_EMAIL, held_changes={key: decision}, held_emails={key: asked})
+    assert [dict(each.after) for each in found.held] == ([{"email": "b@example.org"}] if is_held else [])
+    assert len(found.changes) == (0 if is_held else 1)
+
+
 @pytest.mark.parametrize(
     ("linked", "is_held"), [pytest.param(2, True, id="both of two"), pytest.param(3, False, id="two of three")]
 )
@@ -275,6 +286,7 @@ def test_a_policy_of_which_nothing_is_told_holds_deletes_and_knows_of_nothing_el
         creates_allowed=None,
         spent={},
         held_changes={},
+        held_emails={},
         field_policies={},
         answers={},
     )

@@ -24,6 +24,12 @@ SAME, NORMALISED, LOST = Taken.SAME, Taken.NORMALISED, Taken.LOST
         ("5", "15", LOST),
         ("ÅSA", "åsa", NORMALISED),
         ("!!!", "???", LOST),
+        ("1.5", "15", LOST),
+        ("-5", "5", LOST),
+        ("3.5", "3.50 kg", LOST),
+        ("3.5", "3,5", NORMALISED),
+        ("2079460001", "+442079460001", NORMALISED),
+        ("nan", "NaN", NORMALISED),
     ],
 )
 def test_one_text(sent: str, back: str, taken: Taken) -> None:
@@ -38,10 +44,30 @@ def test_one_text(sent: str, back: str, taken: Taken) -> None:
         (("a", "b"), ("a",), LOST),
         (("a",), ("a", "b"), LOST),
         (("a",), (), LOST),
+        (("C", "C++"), ("C",), LOST),
+        (("C++",), ("C",), LOST),
+        (("⭐",), ("❤",), LOST),
+        (("A  B",), ("a b",), NORMALISED),
     ],
 )
 def test_one_set(sent: tuple[str, ...], back: tuple[str, ...], taken: Taken) -> None:
     assert judge(join_set(sent), join_set(back), FieldKind.SET) is taken
+
+
+@pytest.mark.parametrize(
+    ("back", "taken"),
+    [
+        ("ann+news@example.org", SAME),
+        (" Ann+News@EXAMPLE.org", SAME),
+        ("annnews@example.org", LOST),
+        ("ann.news@example.org", LOST),
+        ("joann+news@example.org", LOST),
+        ("ann+news@example.org.uk", LOST),
+        ("", LOST),
+    ],
+)
+def test_one_email(back: str, taken: Taken) -> None:
+    assert judge("ann+news@example.org", back, FieldKind.EMAIL) is taken
 
 
 def test_what_an_answer_does_not_show_says_nothing() -> None:

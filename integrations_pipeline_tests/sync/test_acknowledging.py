@@ -1,14 +1,16 @@
 """What a run that ends in the middle has acknowledged, and in which order the writes of a run go."""
 
+import json
 import threading
 from typing import Any
 
+import httpx
 import pytest
 
 from integrations_pipeline.errors import CredentialsError
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.patience import patient
-from integrations_pipeline_tests.sync.arrangement import TABLE, Tenant, World, people, person
+from integrations_pipeline_tests.sync.arrangement import TABLE, Loopback, Tenant, World, people, person
 
 NO_LIMIT: dict[str, Any] = {"delete_policy": "propagate", "delete_limit_fraction": 1.0, "delete_limit": 100}
 
@@ -95,3 +97,43 @@ def test_at_the_provider_deletes_go_before_updates_and_updates_before_creates(wo
 
 def _kind(body: Any) -> str:
     return "create" if "performUpsert" in str(body) else "update"
+
+
+# Answers that give one record to two contacts
+
+
+class Mistaken(Loopback):
+    """The network of a provider that answers each create with one and the same record."""
+
+    def __init__(self, record_id: str) -> None:
+        super().__init__()
+        self._record_id = record_id
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        if b"performUpsert" not in request.content:
+            return response
+        body = json.loads(response.content)
+        body["records"][0]["id"] = self._record_id
+        del body["records"][0]["fields"]["Contact ID"]
+        return httpx.Response(200, json=body, request=request)
+
+
+def test_an_answer_that_gives_a_new_contact_the_record_of_another_is_not_believed(world: World) -> None:
+    tenant, (first, _) = started(world, 2)
+    links = tenant.links()
+    (newcomer,) = tenant.add_local(person(7))
+    tenant.edit_local(first, company="New")
+    right, world.network = world.network, Mistaken(links[first])
+    report = tenant.sync()
+    assert report.status is RunStatus.PARTIAL
+    assert report.results[0].errors == (
+        f"create of {newcomer}: the provider's answer names the record of another contact; the next run looks again",
+    )
+    assert tenant.links() == links
+    assert tenant.remote()[links[first]]["company"] == "New", "the rest went on"
+    world.network.shut_down()
+    world.network = right
+    assert tenant.sync().status is RunStatus.SUCCESS
+    assert len(tenant.remote()) == 3
+    tenant.assert_in_sync()

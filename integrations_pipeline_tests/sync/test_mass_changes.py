@@ -150,6 +150,40 @@ def test_an_export_with_other_emails_changes_nobodys_address(world: World) -> No
     tenant.assert_in_sync()
 
 
+@pytest.mark.parametrize("decision", [Decision.APPROVED, Decision.REJECTED])
+def test_what_a_person_said_of_an_email_says_nothing_of_a_later_one(world: World, decision: Decision) -> None:
+    tenant = loaded(world)
+    for contact_id, record_id in tenant.links().items():
+        tenant.edit_remote(record_id, email=f"other-{contact_id[:8]}@example.org")
+    tenant.sync()
+    contact_id, record_id = min(tenant.links().items())
+    before = tenant.local()[contact_id]["email"]
+    decide(tenant, decision, AgendaKind.HELD_EMAIL)
+    tenant.edit_remote(record_id, email="third@example.org")
+
+    assert tenant.sync().held == 1
+    assert tenant.local()[contact_id]["email"] == before, "nobody approved this one"
+    assert tenant.remote()[record_id]["email"] == "third@example.org", "nobody rejected it"
+    (item,) = tenant.agenda.of(AgendaKind.HELD_EMAIL)
+    assert (item.decision, dict(item.after)) == (None, {"email": "third@example.org"})
+
+    decide(tenant, Decision.APPROVED, AgendaKind.HELD_EMAIL)
+    tenant.sync()
+    assert tenant.local()[contact_id]["email"] == "third@example.org"
+    assert not tenant.agenda.items
+    tenant.assert_in_sync()
+
+
+def test_a_column_of_emails_that_slips_by_one_row_changes_nobodys_address(world: World) -> None:
+    tenant = loaded(world)
+    links = sorted(tenant.links().items())
+    emails = [tenant.local()[contact_id]["email"] for contact_id, _ in links]
+    for (_, record_id), email in zip(links, [*emails[1:], emails[0]], strict=True):
+        tenant.edit_remote(record_id, email=email)
+    assert tenant.sync().held == COUNT
+    assert [tenant.local()[contact_id]["email"] for contact_id, _ in links] == emails
+
+
 def test_an_import_at_the_provider_that_doubles_the_list_waits(world: World) -> None:
     tenant = loaded(world)
     tenant.add_remote(*people(COUNT + 1, first=500))

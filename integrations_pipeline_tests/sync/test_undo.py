@@ -169,6 +169,26 @@ def test_people_whom_a_run_made_are_held_for_deletion(world: World, is_approved:
     tenant.assert_in_sync()
 
 
+def test_people_who_were_edited_since_an_undo_held_them_are_not_deleted_by_its_approval(world: World) -> None:
+    tenant = started(world)
+    tenant.add_remote({"email": "junk1@example.org"}, {"email": "junk2@example.org"})
+    undo(tenant, tenant.sync())
+    first, second = tenant.agenda.of(AgendaKind.HELD_DELETE)
+    tenant.edit_local(str(first.contact_id), name="No junk")
+    with world.database.workspace(tenant.workspace_id) as connection:
+        with pytest.raises(ConfigurationError, match="edited since"):
+            decide_delete(connection, first.id, approve=True)
+        assert decide_delete(connection, second.id, approve=True)
+    tenant.sync()
+    assert first.contact_id in tenant.local()
+    assert second.contact_id not in tenant.local()
+    with world.database.workspace(tenant.workspace_id) as connection:
+        assert decide_delete(connection, first.id, approve=False)
+    tenant.sync()
+    assert not tenant.agenda.items
+    tenant.assert_in_sync()
+
+
 def test_merged_tags_and_consent_stay(world: World) -> None:
     columns = {"email": "Email", "name": "Name", "company": "Company", "tags": "Tags", "email_opt_out": "Job Title"}
     tenant = started(world, field_mapping=columns)

@@ -122,7 +122,7 @@ class ContactsProvider:
         renamed: dict[str, str] = {}
         for answer in self._client.get(list(dict.fromkeys(external_ids))):
             asked, person = str(answer["requestedResourceName"]), answer.get("person")
-            if person is None and not _is_gone(answer):
+            if person is None and not wire.is_gone(answer):
                 raise RetryableError("Google did not tell some of the contacts that were asked for")
             if person is None or person["resourceName"] != asked or (person.get("metadata") or {}).get("deleted"):
                 gone.add(asked)
@@ -176,8 +176,3 @@ class ContactsProvider:
 
     def close(self) -> None:
         self._client.close()
-
-
-def _is_gone(answer: Mapping[str, Any]) -> bool:
-    """Whether a status says that there is no such contact (the code of google.rpc, or that of HTTP)."""
-    return answer.get("httpStatusCode") == 404 or (answer.get("status") or {}).get("code") == 5

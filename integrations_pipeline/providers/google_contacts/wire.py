@@ -4,6 +4,7 @@ Belongs here: what the API's pages fix (https://developers.google.com/people/api
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -100,3 +101,10 @@ _NAME_OF = {"failedPrecondition": STALE, "notFound": GONE, "invalidArgument": IN
 
 def _all(error: dict[str, Any], *keys: str) -> list[dict[str, Any]]:
     return [each for key in keys for each in error.get(key) or []]
+
+
+def is_gone(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer about one contact says that there is none (the code of google.rpc, or that of HTTP)."""
+    if "person" in answer:
+        return bool((answer["person"].get("metadata") or {}).get("deleted"))
+    return answer.get("httpStatusCode") == 404 or (answer.get("status") or {}).get("code") == 5

@@ -22,8 +22,7 @@ from integrations_pipeline.providers.google_contacts.fields import contact_key, 
 from integrations_pipeline.providers.google_contacts.records import Reader
 
 _EDITED = "the record was edited at the provider during the run; the next run takes it up"
-_NOT_DELETED = "Google did not find what was to be deleted, and the contact is still there; the next run tries again"
-_STILL_THERE = "still there"
+_NOT_DELETED = "Google did not find what was to be deleted, and the contact is there; the next run looks again"
 _NOT_TOLD = "Google did not tell what became of the contact; the next run looks again"
 
 
@@ -155,13 +154,11 @@ class ContactsWriter:
     def _refused(self, change: Change, error: PermanentError) -> Outcome:
         if error.code == wire.STALE:
             return superseded(change, _EDITED)
-        if error.code == _STILL_THERE:
-            return failed(change, error, is_passing=True)
         return refused(change, error, {wire.GONE})
 
     def _updated(self, change: Change, person: Person | None) -> Outcome:
         before = self.seen.pop(_name(change))
-        if person is None:
+        if person is None or not _is_about(person, _name(change)) or self._is_blank(change, person):
             return failed(change, RetryableError(_NOT_TOLD))
         self.seen[str(person["resourceName"])] = person
         verdict = self._verdict(change, person, before)
@@ -170,6 +167,11 @@ class ContactsWriter:
             names = ", ".join(sorted(verdict.lost))
             return failed(change, PermanentError(f"Google Contacts did not take {names}; the old value was put back"))
         return replace(applied(change, str(person["resourceName"])), answered=verdict.answered)
+
+    def _is_blank(self, change: Change, person: Person) -> bool:
+        """Whether an answer shows nothing of a contact that was given a value: it may as well be none."""
+        has_values = any(person.get(place.field) for place in self.reader.places.values())
+        return any(self._after(change).values()) and not has_values
 
     def _put_back(self, person: Person, before: Person, verdict: Verdict) -> None:
         fields = {self.reader.places[name].field for name in verdict.lost}
@@ -202,22 +204,22 @@ class ContactsWriter:
         return bisect(batch, self._send_deletes, self._refused)
 
     def _send_deletes(self, batch: Sequence[Change]) -> list[Outcome]:
+        """Where Google does not find something, each is asked for: only who has no contact there any more is gone."""
         try:
             self.client.delete([_name(change) for change in batch])
         except PermanentError as error:
             if error.code != wire.GONE:
                 raise
-            there = {
+            gone = {
                 answer["requestedResourceName"]
-                for answer in self.client.get([_name(c) for c in batch])
-                if "person" in answer
+                for answer in self.client.get([_name(change) for change in batch])
+                if wire.is_gone(answer)
             }
-            rest = [change for change in batch if _name(change) in there]
+            rest = [change for change in batch if _name(change) not in gone]
             if len(rest) == len(batch):
-                # Whatever was not found, it was none of these.
-                raise PermanentError(_NOT_DELETED, code=_STILL_THERE) from error
-            if rest:
-                self.client.delete([_name(change) for change in rest])
+                return [failed(change, RetryableError(_NOT_DELETED)) for change in batch]
+            done = self._send_deletes(rest) if rest else []
+            return [*done, *(applied(change) for change in batch if _name(change) in gone)]
         return [applied(change) for change in batch]
 
 
@@ -227,6 +229,11 @@ def _key(change: Change) -> str:
 
 def _name(change: Change) -> str:
     return change.external_id or ""
+
+
+def _is_about(person: Person, name: str) -> bool:
+    """Whether an answer is about the contact of this name, or of one that had it before."""
+    return name in (person["resourceName"], *((person.get("metadata") or {}).get("previousResourceNames") or ()))
 
 
 def _body(person: Person, edited: Mapping[str, Any], mask: Sequence[str]) -> dict[str, Any]:

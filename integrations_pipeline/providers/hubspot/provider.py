@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from integrations_pipeline.errors import CursorExpiredError
+from integrations_pipeline.errors import CursorExpiredError, WrongAnswerError
 from integrations_pipeline.model import Change, ContactValues, MappedField, Outcome
 from integrations_pipeline.providers.base import (
     CheckReport,
@@ -102,13 +102,16 @@ class HubSpotProvider:
         since: datetime | None = None
         known: dict[str, str] = {}
         after = ""
-        while True:
+        seen: set[str] = set()
+        while after not in seen:
+            seen.add(after)
             contacts, after = self._client.page(after)
             since = since or self._overlapped()
             known |= _settled(_dates(contacts), since)
             yield Page(records=self._records(contacts), cursor=_cursor(since, known), is_complete=True)
             if not after:
                 return
+        raise WrongAnswerError("HubSpot's list of contacts leads back to a page that was read")
 
     # Reading changes
 

@@ -24,7 +24,6 @@ from integrations_pipeline.model import (
 from integrations_pipeline.providers.answers import Taken, Verdict, judge, verdict_on
 from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.providers.hubspot.properties import (
-    FIXED,
     MERGED,
     MODIFIED,
     OPT_OUT,
@@ -161,9 +160,13 @@ def _day(text: str, definition: Property, name: str) -> str:  # noqa: ARG001
 
 def _moment(text: str, definition: Property, name: str) -> str:  # noqa: ARG001
     when = read_time(text)
-    if when is None:
+    try:
+        moment = when.astimezone(UTC) if when is not None else None
+    except OverflowError:  # in the first or last hours of the calendar
+        moment = None
+    if moment is None:
         raise _misfit(name, "holds times only, as 2026-01-31T10:00:00Z")
-    return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _truth(text: str, definition: Property, name: str) -> str:  # noqa: ARG001
@@ -216,8 +219,15 @@ def verdict(sent: Sent, shown: Shown, mapping: Sequence[MappedField], known: Def
     return verdict_on(sent.fields, back, judged)
 
 
-#: An e-mail is told by the refusal where it is not taken, and comes back in lower case where it is.
-_UNJUDGED = frozenset(FIXED)
+def untold(sent: Sent, shown: Shown, mapping: Sequence[MappedField]) -> frozenset[str]:
+    """Fields of which a property was sent that the answer, which shows what was written, does not show."""
+    missing = {name for name, value in sent.properties.items() if value and name not in shown}
+    told = [mapped for mapped in mapping if mapped.name in sent.fields and mapped.name not in _UNJUDGED]
+    return frozenset(mapped.name for mapped in told if missing.intersection(parts_of(mapped.column)))
+
+
+#: An opt-out is written by a request of its own, which tells what became of it.
+_UNJUDGED = frozenset({"email_opt_out"})
 
 
 def _is_same(sent: str, held: str, definition: Property | None) -> bool:

@@ -128,7 +128,7 @@ class HubSpotWriter:
         doubtful: list[Change] = []
         for change in batch:
             contact, refusal = answer.result(change, _email(change)), answer.refusal(change)
-            if contact is not None:
+            if contact is not None and _is_of(contact, change):
                 outcomes[change.id] = self._as_made(change, contact)
             elif refusal is not None and refusal.code != wire.TAKEN:
                 outcomes[change.id] = failed(change, refusal)
@@ -140,6 +140,8 @@ class HubSpotWriter:
     def _as_made(self, change: Change, contact: Contact) -> Outcome:
         """The contact is there, also where it lacks a value; the next run tries that again."""
         found = self._verdict(change, contact)
+        untold = values.untold(self._sent(change), contact["properties"], self.mapping)
+        found = Verdict(answered={**found.answered, **dict.fromkeys(untold, "")}, lost=found.lost | untold)
         names = ", ".join(sorted(self._columns(found)))
         reason = f"property {names} of the new contact did not take the value" if names else ""
         return replace(applied(change, str(contact["id"])), answered=found.answered, lost=found.lost, reason=reason)
@@ -209,12 +211,16 @@ class HubSpotWriter:
             return told, None
         if contact["id"] != change.external_id:
             return superseded(change, _MERGED), None
+        if values.untold(self._sent(change), contact["properties"], self.mapping):
+            return failed(change, RetryableError(_NOT_TOLD)), None
         found = self._verdict(change, contact)
         return replace(applied(change), answered=found.answered), found if found.lost else None
 
     def _verdict(self, change: Change, contact: Contact) -> Verdict:
-        sent = Sent(fields=change.after, properties=self._properties(change))
-        return values.verdict(sent, contact["properties"], self.mapping, self.known)
+        return values.verdict(self._sent(change), contact["properties"], self.mapping, self.known)
+
+    def _sent(self, change: Change) -> Sent:
+        return Sent(fields=change.after, properties=self._properties(change))
 
     def _put_back(self, spoilt: Sequence[tuple[Change, Verdict]]) -> bool:
         """Write the old values of what was lost; whether they are there again."""
@@ -242,7 +248,8 @@ class HubSpotWriter:
     # Deletes
 
     def _delete(self, batch: Sequence[Change]) -> list[Outcome]:
-        """Archive: what is gone already is archived just as well."""
+        """Archive: what is gone already is archived just as well. After any other answer than that it is done, each is
+        asked for, and only what HubSpot calls gone is."""
         ids = [change.external_id or "" for change in batch]
         try:
             is_done = self.client.archive(ids)
@@ -253,15 +260,22 @@ class HubSpotWriter:
             is_done = False
         if is_done:
             return [applied(change) for change in batch]
-        there = {str(each["id"]) for each in self.client.read(ids)[0]}
+        told, gone = self.client.read(ids)
+        archived = gone | {each["id"] for each in told if each.get("archived") is True}
         return [
-            failed(change, RetryableError(_NOT_ARCHIVED)) if change.external_id in there else applied(change)
+            applied(change) if change.external_id in archived else failed(change, RetryableError(_NOT_ARCHIVED))
             for change in batch
         ]
 
 
 def _email(change: Change) -> str:
     return change.after.get("email", "").strip()
+
+
+def _is_of(contact: Contact, change: Change) -> bool:
+    """Whether a new contact has the address that it was made with."""
+    told = contact["properties"].get("email")
+    return told is None or told.strip().lower() == _email(change).lower()
 
 
 def _is_same(name: str, sent: str, held: str) -> bool:

@@ -22,8 +22,8 @@ def archived(client: MailchimpClient, each: Prepared) -> Outcome:
     try:
         is_done = client.archive(each.address)
     except PermanentError as error:
-        doubted = {wire.NOT_ALLOWED: _NOT_ARCHIVED, wire.GONE: _NOT_GONE}.get(error.code)
-        return _after_doubt(client, each, doubted) if doubted else refused(each.change, error)
+        reason = {wire.NOT_ALLOWED: _NOT_ARCHIVED, wire.GONE: _NOT_GONE}.get(error.code)
+        return _after_doubt(client, each, reason) if reason else refused(each.change, error)
     return applied(each.change) if is_done else _after_doubt(client, each, _NOT_GONE)
 
 

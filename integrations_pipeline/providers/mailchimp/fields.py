@@ -24,6 +24,7 @@ from integrations_pipeline.providers.mailchimp.limits import FIXED as FIXED  # n
 
 LONGEST_TEXT = 255
 LONGEST_TAG = 100
+MONTHS = 12
 _ADDRESS_PARTS = ("addr1", "addr2", "city", "state", "zip", "country")
 _REQUIRED_PARTS = ("addr1", "city", "state", "zip")
 _US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
@@ -90,10 +91,20 @@ def from_merged(values: Any, tags: Sequence[str]) -> str | None:
         if tag not in values:
             return None
         value = values[tag]
-        is_plain = type(value) is str and value.isascii() and "\0" not in value
+        is_text = type(value) is str
+        if not is_text and is_fault(value):
+            return None
+        is_plain = is_text and value.isascii() and "\0" not in value
         if text := value.strip() if is_plain else to_text(value):
             texts.append(text)
     return " ".join(texts)
+
+
+def is_fault(value: Any) -> bool:
+    """Whether it is no value of a merge field: an empty one is "", and an object is the parts of an address."""
+    if isinstance(value, dict):
+        return not any(part in value for part in _ADDRESS_PARTS)
+    return value is None or isinstance(value, bool)
 
 
 def to_text(value: Any) -> str:
@@ -185,8 +196,11 @@ def _number(text: str, field: MergeField) -> int | float:
 
 
 def _date(text: str, field: MergeField) -> str:
+    """Mailchimp reads the month first. Where the day could be a month, too, that would be a guess."""
     if found := _US_DATE.fullmatch(text):
         month, day, year = (int(part) for part in found.groups())
+        if day <= MONTHS and day != month:
+            raise _misfit(field, "holds dates only, as 2026-01-31: which number is the month cannot be told")
         text = f"{year:04d}-{month:02d}-{day:02d}"
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()

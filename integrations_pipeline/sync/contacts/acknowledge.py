@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from integrations_pipeline.errors import PermanentError
+from integrations_pipeline.errors import PermanentError, RetryableError
 from integrations_pipeline.model import (
     Agenda,
     AgendaItem,
@@ -31,6 +31,7 @@ from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.links import LinkWrite
 
 _WRITES = (ChangeKind.CREATE, ChangeKind.UPDATE)
+_ANOTHERS = "the provider's answer names the record of another contact; the next run looks again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,25 @@ def _of_lost(outcome: Outcome) -> Change:
         for fields in (outcome.change.before, outcome.change.after)
     )
     return replace(outcome.change, before=before, after=after, reason=outcome.reason, id=uuid4())
+
+
+def _is_claim(outcome: Outcome) -> bool:
+    """Whether the answer says which record is the contact's from now on."""
+    change = outcome.change
+    is_told = outcome.state is ChangeState.APPLIED and change.side is Side.REMOTE and bool(outcome.external_id)
+    return is_told and (change.kind is ChangeKind.CREATE or outcome.external_id != change.external_id)
+
+
+def _as_unclear(outcome: Outcome) -> Outcome:
+    return replace(
+        outcome,
+        state=ChangeState.FAILED,
+        external_id=outcome.change.external_id,
+        reason=_ANOTHERS,
+        error_class=RetryableError.__name__,
+        answered={},
+        lost=frozenset(),
+    )
 
 
 class Ledger:
@@ -110,6 +130,7 @@ class Ledger:
 
     def acknowledge(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
         """Record what became of changes, and advance the base of those applied, all in one transaction."""
+        outcomes = self._without_anothers(connection, outcomes)
         for outcome in outcomes:
             self._count_down(outcome)
         self._take_over(connection, outcomes)
@@ -123,6 +144,21 @@ class Ledger:
         failed += [self._failed(change) for change in lost]
         agenda.add_items(connection, self.scope, failed)
         self.outcomes.extend(outcomes)
+
+    def _without_anothers(self, connection: Connection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """A record is one contact's: an answer that gives it to a second one is not believed."""
+        claims = {outcome.change.id: outcome.external_id or "" for outcome in outcomes if _is_claim(outcome)}
+        if not claims:
+            return outcomes
+        owners = links.contacts_by_record(connection, self.scope.connection_id, sorted(set(claims.values())))
+        count = Counter(claims.values())
+        return [
+            _as_unclear(each)
+            if (key := claims.get(each.change.id))
+            and (count[key] > 1 or owners.get(key, each.contact_id) != each.contact_id)
+            else each
+            for each in outcomes
+        ]
 
     def _record(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
         here = [outcome for outcome in outcomes if outcome.change.side is Side.LOCAL]

@@ -227,6 +227,7 @@ def _policy(run: Run, linked_count: int, direction: Direction, changed_from: Map
         changes_allowed=changes_allowed(settings, linked_count),
         creates_allowed=creates_allowed(settings, linked_count) if run.checkpoint else None,
         held_changes=run.agenda.held_changes,
+        held_emails=run.agenda.held_emails,
         field_policies=settings.field_policies,
         answers=run.agenda.answers,
         is_configuration_changed=changed_from is not None,

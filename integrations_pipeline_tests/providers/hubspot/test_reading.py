@@ -1,5 +1,8 @@
 """Reading HubSpot: whom the search finds, however many and however late; the archive; merged contacts."""
 
+from itertools import cycle
+
+import httpx
 import pytest
 
 from integrations_pipeline.errors import CursorExpiredError, RetryableError, WrongAnswerError
@@ -9,6 +12,7 @@ from integrations_pipeline.providers.hubspot.provider import HubSpotProvider
 from integrations_pipeline.testing.conformance import contact
 from integrations_pipeline.testing.reads import Read, read_all, read_changes
 from integrations_pipeline_tests.providers.hubspot.bench import HubSpotBench
+from integrations_pipeline_tests.sync.arrangement import Loopback
 from integrations_sandbox import FaultRule
 
 
@@ -226,3 +230,25 @@ def test_another_account_than_the_one_that_is_named_is_refused(bench: HubSpotBen
     same = bench.provider(settings={"portal_id": str(bench.portal_id)})
     assert same.is_place_of({"portal_id": str(bench.portal_id)})
     same.close()
+
+
+class Circling(Loopback):
+    """A list of contacts whose pages lead from one to the other and back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._following = cycle(["7", "8"])
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET" and "/objects/" in request.url.path:
+            paging = {"next": {"after": next(self._following)}}
+            return httpx.Response(200, json={"results": [], "paging": paging}, request=request)
+        return super().handle_request(request)
+
+
+def test_a_list_that_leads_back_to_a_page_ends(bench: HubSpotBench) -> None:
+    bench.network, network = Circling(), bench.network
+    with pytest.raises(WrongAnswerError, match="leads back"):
+        everything(bench)
+    bench.network.shut_down()
+    bench.network = network

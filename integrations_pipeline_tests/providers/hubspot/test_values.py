@@ -42,6 +42,8 @@ def test_a_text_is_sent_as_the_type_of_its_property_takes_it(kind: str, text: st
         ("date", "soon"),
         ("date", "2026-01-31T10:00:00"),
         ("datetime", "soon"),
+        ("datetime", "0001-01-01T00:00:00+05:00"),
+        ("datetime", "9999-12-31T23:59:59-05:00"),
         ("bool", "maybe"),
         ("enumeration", "Small fish"),
     ],

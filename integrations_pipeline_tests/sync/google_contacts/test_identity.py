@@ -1,11 +1,14 @@
 """Who is who: names of contacts that change, merges, e-mails that several share, creates whose answer was lost."""
 
+from typing import Any
+
 import pytest
 
 from integrations_pipeline.model import AgendaKind, RunStatus
 from integrations_pipeline_tests.sync.arrangement import people, person
 from integrations_pipeline_tests.sync.clocked import NO_LIMIT
 from integrations_pipeline_tests.sync.google_contacts.arrangement import WINDOW, ContactsWorld
+from integrations_sandbox import FaultRule
 
 
 @pytest.mark.parametrize("is_full", [False, True], ids=["told", "found missing"])
@@ -109,3 +112,22 @@ def test_a_second_workspace_with_the_same_account_takes_its_contacts_as_they_are
     second.assert_in_sync()
     first.sync()
     first.assert_in_sync()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_delete_that_finds_nobody_counts_only_for_those_who_are_not_there(world: ContactsWorld, count: int) -> None:
+    tenant = world.tenant(**NO_LIMIT)
+    chosen = tenant.add_local(*people(6))[:count]
+    tenant.sync()
+    links = tenant.links()
+    tenant.delete_local(*chosen)
+    rule: dict[str, Any] = {"method": "POST", "path_regex": "batchDeleteContacts$", "times": 1}
+    body = {"error": {"code": 404, "message": "Method not found.", "status": "NOT_FOUND"}}
+    world.people.add_fault(FaultRule(action="status", status=404, body=body, **rule))
+    report = tenant.sync()
+    assert report.status is RunStatus.PARTIAL
+    assert len(report.results[0].errors) == count
+    assert "the contact is there" in report.results[0].errors[0]
+    assert (tenant.links(), len(tenant.remote())) == (links, 6)
+    assert tenant.sync().status is RunStatus.SUCCESS
+    assert len(tenant.remote()) == len(tenant.links()) == 6 - count

@@ -7,6 +7,7 @@ import pytest
 from integrations_pipeline.model import RunStatus
 from integrations_pipeline_tests.sync.arrangement import person, tags
 from integrations_pipeline_tests.sync.google_contacts.arrangement import AddressBook, ContactsWorld
+from integrations_sandbox import FaultRule
 
 RICH: dict[str, Any] = {
     "names": [{"givenName": "Ann Mary", "familyName": "Smith", "phoneticGivenName": "An"}],
@@ -173,3 +174,15 @@ def test_new_contacts_are_in_peoples_own_list(world: ContactsWorld) -> None:
     tenant.sync()
     for held in world.people.book(tenant.account).people.values():
         assert "contactGroups/myContacts" in held.groups
+
+
+def test_an_answer_without_values_is_no_answer(world: ContactsWorld) -> None:
+    tenant = world.tenant()
+    (contact,) = tenant.add_local(person(1, company="Old"))
+    tenant.sync()
+    tenant.edit_local(contact, company="New")
+    world.people.add_fault(FaultRule(action="blank_values", path_regex="batchUpdateContacts$", times=1))
+    assert tenant.sync().status is RunStatus.PARTIAL
+    assert tenant.sync().status is RunStatus.SUCCESS
+    assert tenant.local()[contact]["company"] == "New"
+    tenant.assert_in_sync()

@@ -175,3 +175,61 @@ def test_an_answer_that_lacks_contacts_or_values_deletes_and_clears_nothing(
     tenant.sync(is_full=True)
     tenant.assert_in_sync()
     assert "Edited" in held(tenant, "company")
+
+
+def test_an_e_mail_that_hubspot_took_otherwise_is_told_and_lost_on_neither_side(world: HubSpotWorld) -> None:
+    tenant = world.tenant()
+    (contact,) = tenant.add_local(person(1))
+    tenant.sync()
+    world.hubspot.add_fault(FaultRule(action="alter_written", how="cut", length=14, names=["email"], times=1))
+    tenant.edit_local(contact, email="new@example.org")
+    report = tenant.sync()
+    assert report.results[0].errors == (
+        f"update of {contact}: property email did not take the value: the old value was put back",
+    )
+    tenant.sync()
+    assert tenant.local()[contact]["email"] == "new@example.org"
+    assert [row["email"] for row in tenant.remote().values()] == ["person1@example.org"]
+
+
+@pytest.mark.parametrize("name", ["email", "company"])
+def test_a_value_that_an_answer_does_not_show_goes_out_again(world: HubSpotWorld, name: str) -> None:
+    tenant = world.tenant()
+    (contact,) = tenant.add_local(person(1, company="Old Firm"))
+    tenant.sync()
+    new = {"email": "new@example.org", "company": "New Firm"}
+    world.hubspot.add_fault(FaultRule(action="alter_written", how="keep_old", names=[name], times=1))
+    tenant.edit_local(contact, **new)
+    assert tenant.sync().status is RunStatus.PARTIAL
+    assert tenant.sync().status is RunStatus.SUCCESS
+    assert [tenant.local()[contact][each] for each in new] == list(new.values())
+    tenant.assert_in_sync()
+
+
+def test_a_new_contact_that_lacks_a_value_is_made_once_and_gets_it(world: HubSpotWorld) -> None:
+    tenant = world.tenant()
+    (contact,) = tenant.add_local(person(1, company="Firm"))
+    world.hubspot.add_fault(FaultRule(action="alter_written", how="leave_out", names=["company"], times=1))
+    report = tenant.sync()
+    assert "property company of the new contact did not take the value" in report.results[0].errors[0]
+    tenant.sync()
+    assert tenant.local()[contact]["company"] == "Firm"
+    assert len(tenant.remote()) == 1
+    tenant.assert_in_sync()
+
+
+NOT_FOUND = {"status": "error", "message": "resource not found", "category": "OBJECT_NOT_FOUND"}
+
+
+def test_a_delete_counts_as_done_only_if_hubspot_calls_the_contact_gone(world: HubSpotWorld) -> None:
+    tenant = synced(world, 6, **NO_LIMIT)
+    chosen, *_ = sorted(tenant.links())
+    tenant.delete_local(chosen)
+    rule: dict[str, Any] = {"method": "POST", "path_regex": "batch/archive$", "times": 1}
+    world.hubspot.add_fault(FaultRule(action="status", status=404, body=NOT_FOUND, **rule))
+    report = tenant.sync()
+    assert report.status is RunStatus.PARTIAL
+    assert "HubSpot did not say that the contact was archived" in report.results[0].errors[0]
+    assert (len(tenant.links()), len(tenant.remote())) == (6, 6)
+    assert tenant.sync().status is RunStatus.SUCCESS
+    assert (len(tenant.local()), len(tenant.remote())) == (5, 5)

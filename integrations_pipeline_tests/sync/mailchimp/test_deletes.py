@@ -13,6 +13,7 @@ from integrations_pipeline.store import decisions
 from integrations_pipeline_tests.sync.arrangement import people, person
 from integrations_pipeline_tests.sync.clocked import NO_LIMIT
 from integrations_pipeline_tests.sync.mailchimp.arrangement import MailchimpWorld, Subscribers
+from integrations_sandbox import FaultRule
 
 SIDES = pytest.mark.parametrize("side", ["local", "remote"])
 RESTORES = pytest.mark.parametrize("restores", [True, False], ids=["status_if_new restores", "only status restores"])
@@ -163,6 +164,18 @@ def test_a_delete_that_mailchimp_refuses_fails_alone_and_keeps_the_member(world:
     for _ in range(2):
         tenant.sync()
         assert not tenant.record_writes()
+
+
+def test_a_delete_that_finds_nobody_counts_only_if_the_member_is_not_there(world: MailchimpWorld) -> None:
+    tenant = started(world, 6, **NO_LIMIT)
+    contact_id, record_id = delete_one(tenant, "local")
+    body = {"title": "Resource Not Found", "status": 404, "detail": "The requested resource could not be found."}
+    rule = FaultRule(action="status", status=404, body=body, method="DELETE", times=1)
+    world.mailchimp.add_fault(rule)
+    assert tenant.sync().status is RunStatus.PARTIAL
+    assert tenant.links()[contact_id] == record_id
+    assert tenant.sync().status is RunStatus.SUCCESS
+    assert len(tenant.remote()) == len(tenant.links()) == 5
 
 
 def test_an_archive_of_somebody_archived_during_the_run_is_done(world: MailchimpWorld) -> None:
