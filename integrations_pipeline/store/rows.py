@@ -139,14 +139,20 @@ def _consent_patch(value: str) -> dict[str, Any]:
 
 def dump(values: Any) -> str:
     """A bound JSON parameter; texts in it are cleaned of what Postgres cannot hold."""
-    told = _to_text(values)
-    # JSON escapes a NUL and leaves halves of characters as they are: hardly any text has either.
-    is_clean = "\\u0000" not in told and clean_text(told) == told
-    return told if is_clean else _to_text(_cleaned(values))
+    try:
+        told = _to_text(values)
+    except ValueError:
+        # Halves of characters, which no UTF-8 has.
+        return _to_text(_cleaned(values))
+    # JSON escapes a NUL: hardly any text has one.
+    return told if "\\u0000" not in told else _to_text(_cleaned(values))
 
 
 def _to_text(values: Any) -> str:
-    return json.dumps(values, ensure_ascii=False, default=_plain)
+    """pydantic's writer takes a fifth of the time of the standard library's."""
+    from pydantic_core import to_json  # noqa: PLC0415 - where rows are written; most commands write none
+
+    return to_json(values, fallback=_plain).decode()
 
 
 def _plain(value: Any) -> Any:
