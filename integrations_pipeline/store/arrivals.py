@@ -21,14 +21,17 @@ from integrations_pipeline.store.rows import to_json, to_patch
 _ARRIVE = text(
     f"""
     with given as materialized (
-        select r.id, r.patch, r.change_id, r.external_id, r.fingerprint, r.reason, coalesce(r.after, r.patch) as after,
+        select r.id, r.patch, integrations_identity_key(r.patch ->> 'email') as key, r.change_id, r.external_id,
+            r.fingerprint, r.reason, coalesce(r.after, r.patch) as after,
             coalesce(r.after, r.patch) || coalesce(r.rest, '{{}}') as agreed
         from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, patch jsonb, change_id uuid, external_id text,
             fingerprint text, reason text, after jsonb, rest jsonb)
     ), made as ({NEW}), linked as (
         insert into integration_links
-            (connection_id, workspace_id, contact_id, external_id, base, contact_version, base_fingerprint)
+            (connection_id, workspace_id, contact_id, external_id, base, identity_key, contact_version,
+             base_fingerprint)
         select :connection_id, :workspace_id, p.id, p.external_id, p.agreed,
+            integrations_identity_key(p.agreed ->> 'email'),
             m.version - (m.email_opt_out and (p.patch ->> 'email_opt_out') is distinct from 'true')::integer,
             p.fingerprint
         from made m join given p using (id)

@@ -54,13 +54,14 @@ UPDATE = text(
     returning c.id::text, c.version, c.email_opt_out
     """  # noqa: S608 - built from constants only
 )
-#: Contacts of rows `given`. One look into the index of suppressions per row, whatever the statistics say. No conflict
-#: is handled here: that costs every row a fifth of the statement, and who meets one is tried alone (`contacts`).
+#: Contacts of rows `given`, with the key of their e-mail. One look into the index of suppressions per row, whatever the
+#: statistics say. No conflict is handled here: that costs every row a fifth of the statement, and who meets one is
+#: tried alone (`contacts`).
 NEW = f"""
     insert into workspace_contacts
-        (id, workspace_id, email, name, company, job_title, phone, tags, custom_fields, email_opt_out,
+        (id, workspace_id, email, identity_key, name, company, job_title, phone, tags, custom_fields, email_opt_out,
          email_opt_out_at)
-    select p.id, :workspace_id, nullif(p.patch ->> 'email', ''), nullif(p.patch ->> 'name', ''),
+    select p.id, :workspace_id, nullif(p.patch ->> 'email', ''), nullif(p.key, ''), nullif(p.patch ->> 'name', ''),
         nullif(p.patch ->> 'company', ''), nullif(p.patch ->> 'job_title', ''),
         nullif(p.patch ->> 'phone', ''),
         case when p.patch ? 'tags' then array(select jsonb_array_elements_text(p.patch -> 'tags')) else '{{}}' end,
@@ -70,13 +71,16 @@ NEW = f"""
     from given p
     left join lateral (
         select max(s.created_at) as since from suppressions s where s.workspace_id = :workspace_id
-            and s.identity_key = integrations_identity_key(p.patch ->> 'email') and {_STANDS}
+            and s.identity_key = p.key and {_STANDS}
     ) k on true
     returning id, version, email_opt_out
 """  # noqa: S608 - built from constants only
 INSERT = text(
     f"""
-    with given as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, patch jsonb)), made as ({NEW})
+    with given as materialized (
+        select r.id, r.patch, integrations_identity_key(r.patch ->> 'email') as key
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, patch jsonb)
+    ), made as ({NEW})
     select id::text, version, email_opt_out from made
     """  # noqa: S608 - built from constants only
 )

@@ -1,0 +1,17 @@
+"""Of an applied change less is kept up than of one that waits: a first load is mostly those."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+
+FILES = sorted((Path(__file__).parent / "0015").glob("*.sql"))
+
+
+def upgrade() -> None:
+    """Run every file; `no_parameters` keeps the driver from reading `%` in them as placeholders."""
+    connection = op.get_bind().execution_options(no_parameters=True)
+    for file in FILES:
+        connection.exec_driver_sql(file.read_text(encoding="utf-8"))
