@@ -20,7 +20,7 @@ from integrations_pipeline.sync.contacts.acknowledge import Known, Ledger
 from integrations_pipeline.sync.contacts.checkpoint import checkpoint
 from integrations_pipeline.sync.contacts.extract import Extracted, extract
 from integrations_pipeline.sync.contacts.load import load
-from integrations_pipeline.sync.contacts.recovery import settle_creates
+from integrations_pipeline.sync.contacts.recovery import settle_doubts
 from integrations_pipeline.sync.full_reads import is_full_read_due
 from integrations_pipeline.sync.job import Tally
 from integrations_pipeline.sync.runtime import Run
@@ -54,7 +54,7 @@ class ContactsJob:
                 connections.record_success(connection, run.connection.id, is_due_again=False)
             return True
         before = run.call_count
-        run = settle_creates(run)
+        run = settle_doubts(run)
         self.extracted, found = self._found(run, self.ways)
         if place.is_elsewhere(self.extracted, found):
             if not place.is_meant(run, self.extracted, found):

@@ -1,16 +1,17 @@
-"""Stage 0: creates that were sent and never answered: what became of them is asked before anything is planned.
+"""Stage 0: writes that were sent and never answered: what became of them is asked before anything is planned.
 
 What a run that died sent was the contact as it was then. Since then it may have another e-mail, or be deleted, and
 neither matching nor the plan would know the record that was made for it. So each create in doubt is looked up as it was
-sent, and linked where its record is there. Belongs here: from doubts to links. Does not: how a provider looks
-(`find_created`).
+sent, and linked where its record is there. What is there of an update in doubt was agreed on by both sides: without it
+in the base it would pass for somebody's edit there, which beats a delete here. Belongs here: from doubts to links. Does
+not: how a provider looks (`find_created`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from integrations_pipeline.engine.canonical import differing
-from integrations_pipeline.model import ChangeState
+from integrations_pipeline.model import ChangeKind, ChangeState
 from integrations_pipeline.providers.base import RemoteRecord
 from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store import links
@@ -19,13 +20,19 @@ from integrations_pipeline.store.links import LinkWrite
 from integrations_pipeline.sync.runtime import Run
 
 _NOT_THERE = "the run ended before it was done, and the record is not there; planned again"
-_FOUND = "the run ended before it was told; the record was found"
+_FOUND = "the run ended before it was told; what it wrote was found"
 
 
-def settle_creates(run: Run) -> Run:
-    """Link the records of creates in doubt, and look at these records again in this run, whoever else edited them."""
+def settle_doubts(run: Run) -> Run:
+    """Link the records of creates in doubt, and look at these records again in this run, whoever else edited them;
+    agree on the values of updates in doubt that are there."""
     with run.session.begin() as connection:
-        doubts = journal.creates_in_doubt(connection, run.connection.id)
+        doubts = journal.changes_in_doubt(connection, run.connection.id)
+    _settle_updates(run, [doubt for doubt in doubts if doubt.change.kind is ChangeKind.UPDATE])
+    return _settle_creates(run, [doubt for doubt in doubts if doubt.change.kind is ChangeKind.CREATE])
+
+
+def _settle_creates(run: Run, doubts: Sequence[Doubt]) -> Run:
     if not doubts:
         return run
     since = min(doubt.intended_at for doubt in doubts)
@@ -36,6 +43,31 @@ def settle_creates(run: Run) -> Run:
         links.upsert_links(connection, run.connection.id, run.connection.workspace_id, writes)
         journal.record_states(connection, [_state(run, doubt, made) for doubt in doubts])
     return _looking_again(run, _ids(made))
+
+
+def _settle_updates(run: Run, doubts: Sequence[Doubt]) -> None:
+    wanted = sorted({doubt.change.external_id for doubt in doubts if doubt.change.external_id})
+    size = run.spec.capabilities.max_read_batch
+    there: dict[str, RemoteRecord] = {}
+    for start in range(0, len(wanted), size):
+        page = run.provider.read_records(wanted[start : start + size])
+        there |= {record.external_id: record for record in page.records}
+    if not wanted:
+        return
+    with run.session.begin() as connection:
+        owners = links.contacts_by_record(connection, run.connection.id, wanted)
+        found = {
+            doubt.change.contact_id or "": there[key]
+            for doubt in doubts
+            if (key := doubt.change.external_id or "") in there
+            and owners.get(key) == doubt.change.contact_id
+            and _still_there(run, doubt, there[key])
+        }
+        writes = {
+            key: _link(run, doubt, found[key]) for doubt in doubts if (key := doubt.change.contact_id or "") in found
+        }
+        links.upsert_links(connection, run.connection.id, run.connection.workspace_id, list(writes.values()))
+        journal.record_states(connection, [_state(run, doubt, found) for doubt in doubts])
 
 
 def _ids(found: Mapping[str, RemoteRecord]) -> list[str]:
