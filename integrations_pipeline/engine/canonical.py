@@ -4,9 +4,10 @@ Belongs here: comparison of single values. Does not: comparison of whole frames 
 raw text first and comes here only for the rows that differ.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from integrations_pipeline.model import (
     CONSENT_IN_AT,
@@ -19,11 +20,14 @@ from integrations_pipeline.model import (
     split_set,
 )
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
 
 def canonical(value: str, kind: FieldKind) -> str:
     """The form in which equal values are equal texts.
 
-    Text: Unicode NFC, line ends as LF, outer white space off. E-mail: also lower case. Sets: members
+    Text: Unicode NFC, line ends as LF, outer white space off; a moment in UTC: each service writes it in its own way,
+    and two of them would rewrite it for ever. E-mail: also lower case. Sets: members
     sorted, each once. Consent: "true" for opted out, else "".
     """
     text = value if value.isascii() else unicodedata.normalize("NFC", value)
@@ -34,7 +38,14 @@ def canonical(value: str, kind: FieldKind) -> str:
         return SET_SEPARATOR.join(sorted({member.strip() for member in split_set(text)} - {""}))
     if kind is FieldKind.CONSENT:
         return CONSENT_OUT if text.lower() in CONSENT_WORDS else ""
-    return text
+    return _in_utc(text) if _MOMENT.fullmatch(text) else text
+
+
+def _in_utc(moment: str) -> str:
+    try:
+        return datetime.fromisoformat(moment).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        return moment
 
 
 def is_same(left: str, right: str, kind: FieldKind) -> bool:

@@ -142,8 +142,7 @@ def record_states(connection: Connection, changes: Sequence[StateChange]) -> Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """A write at the provider that was sent, as it was sent then, and whose answer nobody got: a create, or an update
-    that gives another e-mail, for which a provider may have made another record."""
+    """A create or update at the provider that was sent, as it was sent then, and whose answer nobody got."""
 
     change_id: UUID
     change: Change
@@ -151,17 +150,15 @@ class Doubt:
 
 
 #: Sent to the provider, where nobody knows what became of it.
-_IN_DOUBT = (
-    "state = 'intended' and (kind = 'create' or kind = 'update' and after ? 'email') and side = 'remote' "
-    "and contact_id is not null"
-)
+_IN_DOUBT = "state = 'intended' and kind in ('create', 'update') and side = 'remote' and contact_id is not null"
 
 
 def close_stale(connection: Connection, connection_id: UUID) -> int:
     """Rows that a dead run left planned or intended are superseded: the world is read and planned anew.
 
-    Under the connection's lock no other run can be at work. Previews stay, and so do writes that may have made a record
-    at the provider: those are looked up first (`in_doubt`). Returns their number.
+    Under the connection's lock no other run can be at work. Previews stay, and so do creates and
+    updates at the provider that may have been carried out: they are looked up first (`changes_in_doubt`). Returns the
+    number of the others.
     """
     statement = text(
         "update integration_changes set state = 'superseded', reason = :reason "  # noqa: S608 - a constant
@@ -172,11 +169,11 @@ def close_stale(connection: Connection, connection_id: UUID) -> int:
     return connection.execute(statement, bound).rowcount
 
 
-def in_doubt(connection: Connection, connection_id: UUID) -> list[Doubt]:
-    """Writes that may have made a record at the provider, whose answer nobody got, the oldest first; for a run that has
-    the lock."""
+def changes_in_doubt(connection: Connection, connection_id: UUID) -> list[Doubt]:
+    """Creates and updates at the provider whose answer nobody got, the oldest first; for a run that has the lock."""
     statement = text(
-        "select id, kind, contact_id::text, external_id, after, updated_at from integration_changes "  # noqa: S608 - a constant
+        "select id, kind, contact_id::text, external_id, after, updated_at "  # noqa: S608 - a constant
+        "from integration_changes "
         f"where connection_id = :connection_id and {_IN_DOUBT} order by ordinal"
     )
     found = connection.execute(statement, {"connection_id": connection_id})
@@ -187,7 +184,7 @@ def in_doubt(connection: Connection, connection_id: UUID) -> list[Doubt]:
                 side=Side.REMOTE,
                 kind=ChangeKind(row.kind),
                 contact_id=row.contact_id,
-                external_id=row.external_id,
+                external_id=row.external_id if row.kind == ChangeKind.UPDATE.value else None,
                 after=from_json(row.after),
             ),
             intended_at=row.updated_at,

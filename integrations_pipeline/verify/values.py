@@ -5,6 +5,8 @@ Belongs here: values of single fields, as Postgres, the base and providers hold 
 """
 
 import unicodedata
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from integrations_pipeline.model import CONSENT_UNASKED, FieldKind, split_set
@@ -14,7 +16,7 @@ _OUT_WORDS = ("true", "1", "yes")
 
 def is_same(kind: FieldKind, here: Any, there: Any) -> bool:
     """Whether a field holds the same on both sides. E-mails compare without case, tags as sets, of a consent only
-    whether somebody opted out, and nobody differs from who was never asked there."""
+    whether somebody opted out, and nobody differs from who was never asked there; moments whatever their time zone."""
     if kind is FieldKind.CONSENT and CONSENT_UNASKED in (here, there):
         return True
     return bool(_plain(kind, here) == _plain(kind, there))
@@ -35,7 +37,16 @@ def _plain(kind: FieldKind, value: Any) -> Any:
         return {_text(member) for member in members} - {""}
     if kind is FieldKind.CONSENT:
         return is_out(value)
-    return email_key(value) if kind is FieldKind.EMAIL else _text(value)
+    return email_key(value) if kind is FieldKind.EMAIL else _moment(_text(value))
+
+
+def _moment(text: str) -> Any:
+    """The moment that a text is, if it is one with a date, a time and an offset; else the text."""
+    if text[10:11] == "T" and text.isascii():
+        with suppress(ValueError, OverflowError):
+            found = datetime.fromisoformat(text)
+            return found.astimezone(UTC) if found.tzinfo else text
+    return text
 
 
 def _text(value: Any) -> str:

@@ -46,6 +46,13 @@ def test_the_canonical_form_of_a_value(value: str, kind: FieldKind, expected: st
         pytest.param(tags("a", "b"), tags("b", "a"), SET, True, id="members have no order"),
         pytest.param("a", "", TEXT, False, id="cleared is different"),
         pytest.param("yes", "true", CONSENT, True, id="two ways to opt out"),
+        pytest.param("2024-01-31T08:00:00.000Z", "2024-01-31T08:00:00Z", TEXT, True, id="one moment"),
+        pytest.param("2024-01-31T10:00:00+02:00", "2024-01-31T08:00:00Z", TEXT, True, id="one moment, two zones"),
+        pytest.param("2024-01-31T08:00:00.001Z", "2024-01-31T08:00:00Z", TEXT, False, id="a moment later"),
+        pytest.param("2024-01-31T08:00:00", "2024-01-31T08:00:00Z", TEXT, False, id="a moment without a zone"),
+        pytest.param("2024-01-31T00:00:00Z", "2024-01-31", TEXT, False, id="a day is no moment"),
+        pytest.param("2024-13-31T08:00:00Z", "2024-13-31T08:00Z", TEXT, False, id="no such month"),
+        pytest.param("0001-01-01T00:00:00+05:00", "0001-01-01T00:00+05:00", TEXT, False, id="before the calendar"),
     ],
 )
 def test_whether_two_values_are_the_same(left: str, right: str, kind: FieldKind, expected: bool) -> None:

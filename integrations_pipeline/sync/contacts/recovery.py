@@ -2,9 +2,10 @@
 
 What a run that died sent was the contact as it was then. Since then it may have another e-mail, or be deleted, and
 neither matching nor the plan would know the record that was made for it. So each create in doubt is looked up as it was
-sent, and linked where its record is there. So is an update that gives another e-mail: a provider may make a new record
-for it, whose the contact is once the old one is gone. Belongs here: from doubts to links. Does not: how a provider
-looks (`find_created`).
+sent, and linked where its record is there; so is an update whose record is gone and that gave another e-mail, for which
+a provider may have made another record. What is there of any other update was agreed on by both sides: without it in the
+base it would pass for somebody's edit there, which beats a delete here. Belongs here: from doubts to links. Does not:
+how a provider looks (`find_created`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,32 +21,62 @@ from integrations_pipeline.store.links import LinkWrite
 from integrations_pipeline.sync.runtime import Run
 
 _NOT_THERE = "the run ended before it was done, and the record is not there; planned again"
-_FOUND = "the run ended before it was told; the record was found"
+_FOUND = "the run ended before it was told; what it wrote was found"
 
 
 def settle_doubts(run: Run) -> Run:
-    """Link the records of writes in doubt, and look at these records again in this run, whoever else edited them."""
+    """Agree on what is there of updates in doubt; link the records that creates and moves in doubt made, and look at
+    these again in this run, whoever else edited them."""
     with run.session.begin() as connection:
-        doubts = journal.in_doubt(connection, run.connection.id)
+        doubts = journal.changes_in_doubt(connection, run.connection.id)
+    updates = [doubt for doubt in doubts if doubt.change.kind is ChangeKind.UPDATE]
+    there, gone = _read(run, updates)
+    moved = [each for each in updates if each.change.external_id in gone and "email" in each.change.after]
+    _settle_updates(run, [each for each in updates if each not in moved], there)
+    return _settle_made(run, [each for each in doubts if each.change.kind is ChangeKind.CREATE] + moved)
+
+
+def _read(run: Run, doubts: Sequence[Doubt]) -> tuple[dict[str, RemoteRecord], set[str]]:
+    """Their records by id, as they are now, and the ids of those that are gone."""
+    wanted = sorted({doubt.change.external_id for doubt in doubts if doubt.change.external_id})
+    there: dict[str, RemoteRecord] = {}
+    gone: set[str] = set()
+    size = run.spec.capabilities.max_read_batch
+    for start in range(0, len(wanted), size):
+        page = run.provider.read_records(wanted[start : start + size])
+        there |= {record.external_id: record for record in page.records}
+        gone |= page.tombstones
+    return there, gone
+
+
+def _settle_updates(run: Run, doubts: Sequence[Doubt], there: Mapping[str, RemoteRecord]) -> None:
+    if not doubts:
+        return
+    with run.session.begin() as connection:
+        owners = links.contacts_by_record(connection, run.connection.id, list(there))
+        found = {
+            doubt.change.contact_id or "": there[key]
+            for doubt in doubts
+            if (key := doubt.change.external_id or "") in there
+            and owners.get(key) == doubt.change.contact_id
+            and _still_there(run, doubt, there[key])
+        }
+        writes = [_link(run, doubt, found[key]) for doubt in doubts if (key := doubt.change.contact_id or "") in found]
+        links.upsert_links(connection, run.connection.id, run.connection.workspace_id, writes)
+        journal.record_states(connection, [_state(run, doubt, found) for doubt in doubts])
+
+
+def _settle_made(run: Run, doubts: Sequence[Doubt]) -> Run:
     if not doubts:
         return run
     since = min(doubt.intended_at for doubt in doubts)
-    found = _made(run, doubts, run.provider.find_created([doubt.change for doubt in doubts], since))
+    found = run.provider.find_created([doubt.change for doubt in doubts], since)
     with run.session.begin() as connection:
         made = _unlinked(links.contacts_by_record(connection, run.connection.id, _ids(found)), found)
         writes = [_link(run, doubt, made[key]) for doubt in doubts if (key := doubt.change.contact_id or "") in made]
         links.upsert_links(connection, run.connection.id, run.connection.workspace_id, writes)
         journal.record_states(connection, [_state(run, doubt, made) for doubt in doubts])
     return _looking_again(run, _ids(made))
-
-
-def _made(run: Run, doubts: Sequence[Doubt], found: Mapping[str, RemoteRecord]) -> dict[str, RemoteRecord]:
-    """The records that these writes made: of an update only another one than the contact had, if that is gone."""
-    old = {doubt.change.contact_id or "": doubt.change.external_id for doubt in doubts if doubt.change.external_id}
-    others = {key: each for key, each in found.items() if key in old and each.external_id != old[key]}
-    wanted = sorted(key for key in map(old.get, others) if key)
-    gone = run.provider.read_records(wanted).tombstones if wanted else frozenset()
-    return {key: each for key, each in found.items() if key not in old or (key in others and old[key] in gone)}
 
 
 def _ids(found: Mapping[str, RemoteRecord]) -> list[str]:
@@ -74,8 +105,7 @@ def _state(run: Run, doubt: Doubt, made: Mapping[str, RemoteRecord]) -> StateCha
     """What is not there counts as not written: it may have been a request of its own, which never left."""
     record = made.get(doubt.change.contact_id or "")
     if record is None:
-        is_create = doubt.change.kind is ChangeKind.CREATE
-        reason = _NOT_THERE if is_create else journal.STALE
+        reason = _NOT_THERE if doubt.change.kind is ChangeKind.CREATE else journal.STALE
         return StateChange(change_id=doubt.change_id, state=ChangeState.SUPERSEDED, reason=reason)
     return StateChange(
         change_id=doubt.change_id,
