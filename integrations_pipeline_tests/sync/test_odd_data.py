@@ -1,6 +1,7 @@
 """Data that nobody expects: the record it is in may fail, the connection may not."""
 
 import pytest
+from sqlalchemy import text
 
 from integrations_pipeline.model import Direction, RunStatus
 from integrations_pipeline_tests.sync.arrangement import World, people, person
@@ -101,4 +102,28 @@ def test_a_copied_record_is_not_overwritten_when_a_rejected_delete_makes_the_ori
     tenant.sync()
     assert tenant.remote()[copy]["name"] == "Person 2"
     assert sorted(row["name"] for row in tenant.remote().values()) == ["Person 1", "Person 2"]
+    tenant.assert_in_sync()
+
+
+@pytest.mark.parametrize("is_full", [False, True], ids=["changes", "everything"])
+@pytest.mark.parametrize("edits", [0, 1], ids=["as it was made", "edited once"])
+def test_a_row_that_is_deleted_and_inserted_again_under_its_id_is_an_edit(
+    world: World, edits: int, is_full: bool
+) -> None:
+    """As applications write a row back. Its version begins anew, and may be the one that both sides agreed on."""
+    tenant = world.tenant()
+    contact_id, *_ = tenant.add_local(*people(5))
+    for number in range(edits):
+        tenant.edit_local(contact_id, phone=f"+{number}")
+    tenant.sync()
+    with world.database.admin() as connection:
+        for statement in (
+            "create temporary table kept on commit drop as select * from workspace_contacts where id = :id",
+            "delete from workspace_contacts where id = :id",
+            "insert into workspace_contacts (id, workspace_id, email, name, company) "
+            "select id, workspace_id, email, name, 'Again' from kept",
+        ):
+            connection.execute(text(statement), {"id": contact_id})
+    tenant.sync(is_full=is_full)
+    assert tenant.remote()[tenant.record_of(contact_id)]["company"] == "Again"
     tenant.assert_in_sync()

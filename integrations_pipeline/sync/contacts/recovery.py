@@ -3,9 +3,9 @@
 What a run that died sent was the contact as it was then. Since then it may have another e-mail, or be deleted, and
 neither matching nor the plan would know the record that was made for it. So each create in doubt is looked up as it was
 sent, and linked where its record is there; so is an update whose record is gone and that gave another e-mail, for which
-a provider may have made another record. What is there of any other update was agreed on by both sides: without it in the
-base it would pass for somebody's edit there, which beats a delete here. Belongs here: from doubts to links. Does not:
-how a provider looks (`find_created`).
+a provider may have made another record. What is there of any other update was agreed on by both sides: without it in
+the base it would pass for somebody's edit there, which beats a delete here. Belongs here: from doubts to links. Does
+not: how a provider looks (`find_created`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Of an applied change less is kept up than of one that waits: a first load is mostly those."""
+"""New people cost less, and a row that is made again is an edit."""
 
 from pathlib import Path
 
