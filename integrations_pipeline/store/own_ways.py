@@ -1,0 +1,40 @@
+"""What every session is set to, whatever the server, the database or its user has by default.
+
+Belongs here: settings that our statements rely on, and a connection that has them. Does not: roles, workspaces, time
+limits, and whether it may write, which are for whoever runs the server to say.
+"""
+
+from typing import Any
+
+import psycopg2
+
+#: Names are our tables, policies hold, and texts of times, sets and numbers lose nothing. Set anew after a `reset all`:
+#: as options of the connection they would last, but a pooler takes none.
+OWN_WAYS = (
+    "set search_path = public; set row_security = on; set datestyle = ISO; set intervalstyle = postgres; "
+    "set extra_float_digits = 1; set transform_null_equals = off; set array_nulls = on; "
+    "set default_transaction_isolation = 'read committed'"
+)
+#: How texts are quoted the driver decides when it connects: this one is an option, where it is not so already.
+_PLAIN_BACKSLASHES = "-c standard_conforming_strings=on"
+
+
+def connect(options: dict[str, Any]) -> Any:
+    """A psycopg2 connection that is our own way from its first statement on."""
+    opened = psycopg2.connect(**options)
+    if opened.get_parameter_status("standard_conforming_strings") != "on":
+        opened.close()
+        given = f"{options.get('options') or ''} {_PLAIN_BACKSLASHES}".strip()
+        opened = psycopg2.connect(**{**options, "options": given})
+    return opened
+
+
+def set_own_ways(opened: Any) -> None:
+    """In a transaction of its own."""
+    opened.autocommit = True
+    try:
+        with opened.cursor() as cursor:
+            cursor.execute(OWN_WAYS)
+    finally:
+        if not opened.closed:
+            opened.autocommit = False
