@@ -119,6 +119,8 @@ class Database:
         from integrations_pipeline.store.migrating import migrate  # noqa: PLC0415 - Alembic, for this alone
 
         with self.admin() as connection:
+            # The other one's work may take long.
+            connection.execute(text("set local lock_timeout = 0"))
             connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             connection.execute(text("set local search_path = public"))
             try:

@@ -48,3 +48,21 @@ def test_a_default_of_the_database_changes_nothing_also_after_a_session_was_clea
         assert database.upgrade() == ()
     finally:
         database.close()
+
+
+@pytest.mark.parametrize(("default", "expected"), [("0", "1min"), ("'5s'", "5s")])
+def test_nothing_waits_for_a_lock_without_end_and_a_limit_of_the_servers_counts(
+    default: str, expected: str, database_url: str
+) -> None:
+    before = Database(database_url)
+    with before.admin() as connection:
+        name = connection.execute(text("select current_database()")).scalar_one()
+        connection.exec_driver_sql(f'alter database "{name}" set lock_timeout = {default}')
+    before.close()
+    database = Database(database_url)
+    try:
+        for _ in range(2):
+            with database.session(NOBODY) as session, session.begin() as connection:
+                assert connection.execute(text("show lock_timeout")).scalar_one() == expected
+    finally:
+        database.close()
