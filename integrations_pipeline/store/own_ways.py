@@ -11,10 +11,12 @@ import psycopg2
 #: A command, a monitor's above all, does not wait for ever where somebody forgot a locked table: so long, where the
 #: server has no limit of its own.
 LOCK_WAIT = "60s"
-#: Names are our tables, policies hold, and texts of times, sets and numbers lose nothing. Set anew after a `reset all`:
-#: as options of the connection they would last, but a pooler takes none.
+#: Names are our tables (what comes after them in a path is its owner's business), policies hold, and texts of times,
+#: sets and numbers lose nothing. Set anew after a `reset all`: as options of the connection they would last, but a pooler
+#: takes none.
 OWN_WAYS = (
-    "set search_path = public; set row_security = on; set datestyle = ISO; set intervalstyle = postgres; "
+    "select set_config('search_path', 'public', false) where current_setting('search_path') !~ '^public(,|$)'; "
+    "set row_security = on; set datestyle = ISO; set intervalstyle = postgres; "
     "set extra_float_digits = 1; set transform_null_equals = off; set array_nulls = on; "
     "set default_transaction_isolation = 'read committed'; "
     f"select set_config('lock_timeout', '{LOCK_WAIT}', false) where current_setting('lock_timeout') = '0'"
