@@ -39,13 +39,17 @@ REASON = f"""
 """  # noqa: S608 - built from constants only
 #: What the e-mail is made of: a draft of something else must not be sent.
 CONTENT = "md5(concat_ws(chr(31), p.to_email, p.subject, p.body, p.in_reply_to_pitch_id::text))"
+#: A text as a reader sees it: programs end lines in their own ways, and leave blanks.
+_READ = r"btrim(regexp_replace({}, '\s+', ' ', 'g'))"
 #: Another pitch by which the same person got, or is getting, the same text, unless somebody said that it may be so.
-_TWIN = """
+_TWIN = f"""
     (select t.id from pitches t where not p.is_repeat and t.workspace_id = p.workspace_id and t.id <> p.id
         and t.identity_key = p.identity_key
-        and t.status in ('sending', 'sent', 'replied', 'unknown') and t.subject = p.subject and t.body = p.body
+        and t.status in ('sending', 'sent', 'replied', 'unknown')
+        and {_READ.format("t.subject")} = {_READ.format("p.subject")}
+        and {_READ.format("t.body")} = {_READ.format("p.body")}
         and t.in_reply_to_pitch_id is not distinct from p.in_reply_to_pitch_id limit 1)
-"""
+"""  # noqa: S608 - built from constants only
 _PITCH = f"""
     p.id, p.to_email, p.subject, p.body, p.in_reply_to_pitch_id, p.status, p.error_message,
     (select c.name from workspace_contacts c where c.id = p.contact_id and c.workspace_id = p.workspace_id) to_name,
