@@ -12,8 +12,8 @@ import psycopg2
 #: server has no limit of its own.
 LOCK_WAIT = "60s"
 #: Names are our tables (what comes after them in a path is its owner's business), policies hold, and texts of times,
-#: sets and numbers lose nothing. Set anew after a `reset all`: as options of the connection they would last, but a pooler
-#: takes none.
+#: sets and numbers lose nothing. Set anew after a `reset all`: as options of the connection they would last, but no
+#: pooler takes them.
 OWN_WAYS = (
     "select set_config('search_path', 'public', false) where current_setting('search_path') !~ '^public(,|$)'; "
     "set row_security = on; set datestyle = ISO; set intervalstyle = postgres; "
