@@ -74,10 +74,12 @@ class Settings:
                 f"{ENCRYPTION_KEYS} is not set: with {DATABASE_URL} the keys that encrypt credentials must be "
                 "given; `integrations db new-key` makes one"
             )
+        home, problem = _home(values.get(HOME, ""))
+        mistakes += [problem] if problem else []
         if mistakes:
             raise ConfigurationError("\n".join(mistakes))
         return cls(
-            home=Path(values.get(HOME) or ".integrations").absolute(),
+            home=home,
             database_url=values.get(DATABASE_URL) or None,
             encryption_keys=values.get(ENCRYPTION_KEYS) or None,
             addresses=addresses,
@@ -88,6 +90,17 @@ class Settings:
             rate_scale=scale,
             verify_nights=nights,
             alert_urls=alert_urls,
+        )
+
+
+def _home(text: str) -> tuple[Path, str]:
+    home = Path(text or ".integrations")
+    try:
+        return home.absolute(), ""
+    except FileNotFoundError:
+        return (
+            home,
+            f"{HOME}: the current folder is gone, so there is no {home} in it; go to another, or name a whole path",
         )
 
 

@@ -4,11 +4,14 @@ Belongs here: turning errors into one line and an exit code. Does not: which com
 """
 
 import atexit
+import errno
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from traceback import format_tb
 from typing import NoReturn
 
@@ -20,6 +23,8 @@ from integrations_pipeline.errors import ConfigurationError, IntegrationError
 from integrations_pipeline.model import clean_text
 
 _OBJECTS_BEFORE_A_LOOK = 50_000
+#: Errors of a stream that cannot be written.
+_STREAMS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 #: What typer makes of Ctrl-C, without a word.
 INTERRUPTED = 130
 
@@ -54,22 +59,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _require_text(given)
         code = command.main(args=given, prog_name="integrations", standalone_mode=False)
+        sys.stdout.flush()
     except IntegrationError as error:
         _fail(str(error), exit_code(error), is_json=is_json)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except OSError as error:
+        _fail_to_write(error)
     except Exception as error:  # noqa: BLE001 - a defect of ours: its message may hold somebody's data
         show = getattr(error, "format_message", None)  # what click says of wrong usage
         if show is None:
-            from integrations_pipeline.store.faults import words_of  # noqa: PLC0415 - it knows the database's errors
-
-            where = "".join(format_tb(error.__traceback__)[-1:]).strip()
-            _fail(f"{words_of(error)}: please report it\n{where}", Exit.FAILED, is_json=is_json)
+            _fail(_report(error), Exit.FAILED, is_json=is_json)
         said = show().replace("Got unexpected extra argument", "superfluous argument")
         _fail(f"{said} (`integrations --help` shows the usage)", Exit.USAGE, is_json=is_json)
     if code == INTERRUPTED:
         _fail("stopped; what was acknowledged is kept, the next run finishes the work", Exit.FAILED, is_json=is_json)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(error: BaseException) -> str:
+    """What a defect of ours tells: its kind and where it is, never its message."""
+    from integrations_pipeline.store.faults import words_of  # noqa: PLC0415 - it knows the database's errors
+
+    where = "".join(format_tb(error.__traceback__)[-1:]).strip()
+    return f"{words_of(error)}: please report it\n{where}"
+
+
+def _fail_to_write(error: OSError) -> NoReturn:
+    """A full disk behind stdout, a file size limit, a pipe that nobody reads: the last of them is no fault."""
+    if error.errno != errno.EPIPE:
+        lines = (f"the output could not be written: {error.strerror}; what was done until then is kept",)
+        is_stream = error.errno in _STREAMS and error.filename is None
+        _warn_if_possible(*(lines if is_stream else _report(error).split("\n")))
+    if sys.stdout is sys.__stdout__:
+        # What is still in its buffer would fail once more when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(Exit.FAILED)
+
+
+def _warn_if_possible(*lines: str) -> None:
+    with suppress(OSError):
+        warn(*(f"error: {line}" for line in lines))
 
 
 def _require_text(arguments: Sequence[str]) -> None:
@@ -80,10 +110,14 @@ def _require_text(arguments: Sequence[str]) -> None:
 
 
 def _fail(message: str, code: Exit, *, is_json: bool) -> NoReturn:
-    if is_json:
-        print_json({"error": message, "exit_code": int(code)})
-    for line in message.split("\n"):
-        warn(f"error: {line}")
+    try:
+        if is_json:
+            print_json({"error": message, "exit_code": int(code)})
+            sys.stdout.flush()
+    except OSError as error:
+        _warn_if_possible(*message.split("\n"))
+        _fail_to_write(error)
+    _warn_if_possible(*message.split("\n"))
     sys.exit(code)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations_pipeline.cli import file_headers
-from integrations_pipeline.cli.file_headers import FIRST, TAG_SEPARATOR, TIME, Column, Layout
+from integrations_pipeline.cli.file_headers import FIRST, TIME, Column, Layout
 from integrations_pipeline.cli.table_files import FileRow, check_unique, open_table
 from integrations_pipeline.model import CONSENT_OUT, CUSTOM_PREFIX, clean_text, is_contact_field, join_set, split_set
 from integrations_pipeline.store.rows import NOT_OPTED_OUT_WORDS, OPTED_OUT_WORDS, read_opt_out
@@ -33,6 +33,8 @@ class ContactFile:
     encoding: str
     separator: str = ""
     layout: Layout | None = None
+    #: Columns, counted from 1, that the header does not name though there is something in them.
+    nameless: tuple[int, ...] = ()
 
     @property
     def good(self) -> list[FileRow]:
@@ -46,9 +48,16 @@ def read_contacts(path: Path, mapping: Mapping[str, str]) -> ContactFile:
         rows = tuple(_from_json(row, mapping) for row in table.rows)
         return ContactFile(rows=rows, encoding=table.encoding)
     layout = file_headers.lay_out(table.header, mapping, path.name)
-    check_unique([name for name in table.header if name not in layout.left_out], path.name)
+    read = [name for name in table.header if name not in layout.left_out]
+    check_unique([name if name in mapping else file_headers.own_field(name) or name for name in read], path.name)
     rows = tuple(_from_csv(row, layout) for row in table.rows)
-    return ContactFile(rows=rows, encoding=table.encoding, separator=table.separator, layout=layout)
+    return ContactFile(
+        rows=rows,
+        encoding=table.encoding,
+        separator=table.separator,
+        layout=layout,
+        nameless=tuple(sorted(table.nameless)),
+    )
 
 
 def _from_csv(row: FileRow, layout: Layout) -> FileRow:
@@ -101,7 +110,7 @@ def _json_fields(document: Mapping[str, Any], mapping: Mapping[str, str]) -> Ite
         if name == "custom_fields" and isinstance(value, dict):
             yield from ((f"{CUSTOM_PREFIX}{inner}", _text(held)) for inner, held in value.items())
         elif name == "tags":
-            members = map(_text, value) if isinstance(value, list) else _text(value).split(TAG_SEPARATOR)
+            members = map(_text, value) if isinstance(value, list) else file_headers.read_tags(_text(value))
             yield name, join_set(members)
         else:
             yield name, _text(value)
@@ -138,10 +147,13 @@ def write_csv(rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> str:
     """Rows as CSV text in the form that `read_contacts` takes back and that no spreadsheet runs."""
     target = io.StringIO()
     writer = csv.DictWriter(target, columns, lineterminator="\n")
+    quoting = csv.DictWriter(target, columns, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
     for row in rows:
-        told = {**row, "tags": TAG_SEPARATOR.join(split_set(row.get("tags", "")))}
-        writer.writerow({name: guard(value) for name, value in told.items()})
+        told = {**row, "tags": file_headers.write_tags(split_set(row.get("tags", "")))}
+        cells = {name: guard(value) for name, value in told.items()}
+        # A carriage return ends a row for whoever reads it, but is quoted only where rows are written to end with one.
+        (quoting if any("\r" in cell for cell in cells.values()) else writer).writerow(cells)
     return target.getvalue()
 
 

@@ -14,7 +14,7 @@ from integrations_pipeline.cli.contact_files import (
     to_document,
     write_csv,
 )
-from integrations_pipeline.cli.file_headers import TAG_SEPARATOR, read_mapping
+from integrations_pipeline.cli.file_headers import read_mapping, read_tags
 from integrations_pipeline.cli.output import (
     Exit,
     JsonOption,
@@ -106,6 +106,8 @@ def _tell_how_read(name: str, read: ContactFile) -> None:
     if read.layout and (read.layout.program or read.layout.left_out):
         who = f"an export of {read.layout.program}; " if read.layout.program else ""
         warn(f"{name}: {who}columns left out: {', '.join(read.layout.left_out) or 'none'}")
+    if read.nameless:
+        warn(f"{name}: left out, since the header does not name it: column {', '.join(map(str, read.nameless))}")
 
 
 def _import_document(
@@ -115,6 +117,7 @@ def _import_document(
     document = {
         "created": counts.created,
         "updated": counts.updated,
+        "repeated": _repeated(read, counts),
         "kept_opted_out": counts.kept_out,
         "rejected": [{"line": row.line, "problem": row.problem} for row in bad],
         "encoding": read.encoding,
@@ -132,12 +135,19 @@ def _tell_counts(read: ContactFile, counts: UpsertCounts, bad: int, workspace: s
         title = f"The first {len(rows)} of {len(read.good)} rows as they would be"
         print_rows([_shown(row) for row in rows], columns, title=title, as_json=False)
     kept = f"{counts.kept_out} kept opted out (suppressions), " if counts.kept_out else ""
+    if repeated := _repeated(read, counts):
+        warn(f"{repeated} more rows are of somebody in another row, whose later values count, or there without e-mail")
     say(
         f"{counts.created} created, {counts.updated} updated, {kept}{bad} rejected"
         + ("; a dry run: nothing was written" if dry_run else "")
     )
     if counts.kept_out:
         warn(f"an import takes no opt-out back; an operator does: {_how_to_lift(workspace)}")
+
+
+def _repeated(read: ContactFile, counts: UpsertCounts) -> int:
+    """Rows of which nothing was made by itself."""
+    return len(read.good) - counts.created - counts.updated - len(counts.refused)
 
 
 def _how_to_lift(workspace: str) -> str:
@@ -236,7 +246,7 @@ def assignment(text: str) -> tuple[str, str]:
     judge = {"email": address_problem, "email_opt_out": opt_out_problem}.get(name)
     if judge and (problem := judge(value)):
         raise ConfigurationError(f"--set: {problem}")
-    return name, join_set(value.split(TAG_SEPARATOR)) if name == "tags" else value
+    return name, join_set(read_tags(value)) if name == "tags" else value
 
 
 def _refuse_if_kept_out(connection: Connection, workspace_id: UUID, emails: Sequence[str], workspace: str) -> None:

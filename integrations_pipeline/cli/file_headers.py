@@ -83,6 +83,33 @@ _PROGRAMS: Mapping[str, Callable[[frozenset[str]], bool]] = {
 }
 
 
+#: Backslashes before a separator or the end count in pairs; anywhere else they are just that.
+_PIECES = re.compile(r"(\\*)(\||$)|[^\\|]+|\\+")
+
+
+def read_tags(cell: str) -> list[str]:
+    r"""Tags as people write them, `a|b`, and as `write_tags` does, with `\|` for a bar within a tag."""
+    tags = [""]
+    for found in _PIECES.finditer(cell):
+        slashes, end = found[1], found[2]
+        if end is None:
+            tags[-1] += found[0]
+        elif not end:
+            tags[-1] += slashes[len(slashes) // 2 if len(slashes) % 2 == 0 else 0 :]
+        else:
+            tags[-1] += slashes[: len(slashes) // 2] + end * (len(slashes) % 2)
+            tags += [] if len(slashes) % 2 else [""]
+    return [tag.strip() for tag in tags]
+
+
+def write_tags(tags: Iterable[str]) -> str:
+    return TAG_SEPARATOR.join(re.sub(r"(\\*)(\||$)", _kept_whole, tag) for tag in tags)
+
+
+def _kept_whole(found: re.Match[str]) -> str:
+    return found[1] * 2 + (f"\\{found[2]}" if found[2] else "")
+
+
 def is_known(header: str) -> bool:
     return _column(header) is not None
 
@@ -188,6 +215,8 @@ def _plain(header: str) -> str:
 
 def tags_in(cell: str, form: str) -> list[str]:
     """The tags in a cell."""
+    if form == OWN_TAGS:
+        return read_tags(cell)
     if form == MAILCHIMP_TAGS:
         return next(csv.reader([" ".join(cell.split())], skipinitialspace=True), [])
     tags = [tag.strip() for tag in cell.split(form)]

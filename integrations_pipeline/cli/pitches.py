@@ -35,6 +35,7 @@ app = typer.Typer(help="Pitches: e-mails to contacts, sent through a mailbox at 
 
 COLUMNS = Columns(is_known=PITCH_FIELDS.__contains__, told=", ".join(PITCH_FIELDS))
 _SHOWN = ("id", "to_email", "subject", "status", "sent_at", "replied_at", "replies", "error_message")
+_STATUSES = ("draft", "queued", "sending", "sent", "unknown", "replied", "bounced", "failed", "cancelled")
 PitchArgument = Annotated[str, typer.Argument(metavar="ID", help="An id of `pitches list`, or its beginning.")]
 
 
@@ -136,6 +137,8 @@ def list_all(
 ) -> None:
     """List pitches, newest first, with what became of them."""
     statuses = ["unknown"] if unknown else list(status or ())
+    for wrong in set(statuses) - set(_STATUSES):
+        raise ConfigurationError(f"--status {wrong!r}: choose of {', '.join(_STATUSES)}")
     with wired() as wiring:
         workspace_id = find_workspace(wiring.runtime, workspace)
         with wiring.runtime.database.workspace(workspace_id) as connection:
@@ -204,7 +207,7 @@ def retry(
     if as_json:
         print_json({"ids": done, "left": left})
     else:
-        say(f"{len(done)} pitches queued again: the next sync sends them")
+        say(f"{len(done)} pitches queued again" + (": the next sync sends them" if done else ""))
     for each in left:
         warn(f"pitch {each} did not fail, or may have gone out: `integrations pitches list` shows what became of it")
     if left:

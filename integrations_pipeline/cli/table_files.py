@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ class Table:
     rows: Iterator[FileRow]
     encoding: str
     separator: str = ""
+    #: Columns, counted from 1, whose cells were left out, as far as the rows were read.
+    nameless: Set[int] = frozenset()
 
 
 def read_table(path: Path, columns: Columns) -> Iterator[FileRow]:
@@ -134,8 +136,9 @@ def _csv_table(text: str, encoding: str, name: str, is_known: Callable[[str], bo
     # A first line that holds addresses is somebody's data, and is not repeated in a message.
     if not any(header) or (any("@" in column for column in header) and not any(map(is_known, header))):
         raise ConfigurationError(f"{name}: no header; its first line must name the columns")
-    rows = _csv_rows(reader, header, skipped)
-    return Table(header=header, rows=rows, encoding=encoding, separator=separator)
+    nameless: set[int] = set()
+    rows = _csv_rows(reader, header, skipped, nameless)
+    return Table(header=header, rows=rows, encoding=encoding, separator=separator, nameless=nameless)
 
 
 def _separator(text: str, is_known: Callable[[str], bool]) -> str:
@@ -151,7 +154,8 @@ def _separator(text: str, is_known: Callable[[str], bool]) -> str:
     return max(_SEPARATORS, key=worth)
 
 
-def _csv_rows(reader: Any, header: Sequence[str], skipped: int) -> Iterator[FileRow]:
+def _csv_rows(reader: Any, header: Sequence[str], skipped: int, nameless: set[int]) -> Iterator[FileRow]:
+    unnamed = [place for place, name in enumerate(header) if not name]
     while True:
         line = reader.line_num + 1 + skipped
         try:
@@ -168,7 +172,20 @@ def _csv_rows(reader: Any, header: Sequence[str], skipped: int) -> Iterator[File
         if len(cells) < len(header) or any(cells[len(header) :]):
             yield FileRow(line, {}, f"has {len(cells)} cells, the header has {len(header)}")
             continue
+        nameless.update(place + 1 for place in unnamed if cells[place].strip())
         yield FileRow(line, {name: cell for name, cell in zip(header, cells, strict=False) if name})
+
+
+class _Twice(ValueError):
+    msg = "a name stands twice in an object"
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; refused where a name stands twice, since nobody can tell which value is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Twice
+    return found
 
 
 def _json_rows(text: str) -> Iterator[FileRow]:
@@ -176,7 +193,7 @@ def _json_rows(text: str) -> Iterator[FileRow]:
         if not content.strip():
             continue
         try:
-            document = json.loads(content)
+            document = json.loads(content, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             yield FileRow(line, {}, f"no JSON: {getattr(error, 'msg', type(error).__name__)}")
             continue

@@ -90,7 +90,8 @@ def command_of(item: Waiting, *, is_short: bool = False) -> str:
     if item.kind in FAILURES:
         return f"integrations failures retry {key} {of}"
     if item.kind == PITCH:
-        verb = f"resolve {key} --sent" if item.status == "unknown" else f"retry {key}"
+        again = f"retry {key} --repeat" if "--repeat" in (item.reason or "") else f"retry {key}"
+        verb = f"resolve {key} --sent" if item.status == "unknown" else again
         return f"integrations pitches {verb} {of}"
     return _look_at(item, of, is_short=is_short)
 

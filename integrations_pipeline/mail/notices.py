@@ -26,6 +26,7 @@ from integrations_pipeline.mail.reports import (
     is_dead_code,
     original_in,
     read_report,
+    says_dead,
     with_original,
 )
 from integrations_pipeline.model import clean_text
@@ -48,16 +49,17 @@ def is_failure(text: str) -> bool:
 
 
 def goes_on(text: str) -> bool:
-    """Whether they say that it goes on trying."""
-    return words.GOES_ON.search(text) is not None
+    """Whether they say that it goes on trying, and not that it did and gave up."""
+    return words.GOES_ON.search(text) is not None and words.GAVE_UP.search(text) is None
 
 
 def names_dead_address(text: str) -> bool:
     """Whether a text says that an address does not exist: by a code, and only without one by its words."""
     codes = codes_in(text)
     if codes:
-        return any(is_dead_code(code) for code in codes)
-    return words.DEAD.search(text) is not None and words.PASSING.search(text) is None
+        return any(is_dead_code(code, text) for code in codes)
+    classes = {found[1] for found in _BASIC.finditer(text)}
+    return classes != {"4"} and says_dead(text)
 
 
 def read_notice(raw: bytes) -> Report | None:
@@ -89,9 +91,10 @@ def _action(told: str, text: str) -> str:
     classes = {code[0] for code in codes_in(text)} or {found[1] for found in _BASIC.finditer(text)}
     if classes == {"5"}:
         return "failed"
-    if words.GOES_ON.search(told):
+    if goes_on(told):
         return "delayed"
-    return "failed" if "5" in classes or words.FAILED.search(told) else ""
+    has_failed = "5" in classes or words.FAILED.search(told) or words.GAVE_UP.search(told)
+    return "failed" if has_failed else ""
 
 
 def _fates(text: str, addresses: Sequence[str], action: str) -> Iterator[Fate]:
@@ -104,7 +107,7 @@ def _fates(text: str, addresses: Sequence[str], action: str) -> Iterator[Fate]:
     for address in addresses:
         said = own[address] if is_told_apart else text
         codes = codes_in(said)
-        status = next(filter(is_dead_code, codes), codes[0] if codes else "")
+        status = next((code for code in codes if is_dead_code(code, said)), codes[0] if codes else "")
         yield Fate(action=action, status=status, named=(address,), is_dead=names_dead_address(said))
 
 

@@ -11,13 +11,18 @@ from email import policy
 from email.message import EmailMessage, Message
 from email.parser import BytesParser, HeaderParser
 
+from integrations_pipeline.mail import words
 from integrations_pipeline.mail.compose import PITCH_HEADER
 from integrations_pipeline.model import clean_text
 
-#: RFC 3463: 5.1.X is the address (but .7 and .8, the sender's), 5.2.1 a mailbox that is switched off, 5.4.1 and
-#: 5.4.4 what Exchange and others say where nobody is. 5.0.X tells no reason. Full mailboxes (5.2.2), too large
-#: messages (5.2.3, 5.3.4), time (5.4.7) and policy (5.7.X) depend on the message or the day.
-_DEAD = re.compile(r"5\.(0\.\d+|1\.(?![78]$)\d+|2\.[01]|4\.(1|4|310))")
+#: RFC 3463: 5.1.X is the address (but .7 and .8, and Exchange's .20 and .90, the sender's), 5.2.1 a mailbox that is
+#: switched off, 5.4.1 and 5.4.4 what Exchange and others say where nobody is. 5.0.X tells no reason. Full mailboxes
+#: (5.2.2), too large messages (5.2.3, 5.3.4), time (5.4.7) and policy (5.7.X) depend on the message or the day.
+_DEAD = re.compile(r"5\.(0\.\d+|1\.(?!(7|8|20|90)$)\d+|2\.[01]|4\.(1|4|310))")
+#: Codes that servers give for full mailboxes, policies and haste, too: the words beside them count.
+_VAGUE = re.compile(r"5\.(0\.\d+|1\.0|2\.1)")
+#: The code for a command that failed, which outlook.com gives for unknown people.
+_NO_CODE = "5.5.0"
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 #: What the parser of the standard library has been seen to raise on broken parts.
 BROKEN = (ValueError, LookupError, AttributeError, TypeError, RecursionError)
@@ -72,9 +77,17 @@ class Report:
         return any(fate.is_dead and not fate.goes_on and wanted & set(fate.named) for fate in self.fates)
 
 
-def is_dead_code(status: str) -> bool:
-    """Whether an enhanced status code says that the address will never take mail."""
-    return _DEAD.fullmatch(status) is not None
+def is_dead_code(status: str, said: str = "") -> bool:
+    """Whether an enhanced status code says that the address will never take mail, with the words said beside it."""
+    if status == _NO_CODE:
+        return says_dead(said)
+    is_passing = _VAGUE.fullmatch(status) is not None and words.PASSING.search(said) is not None
+    return _DEAD.fullmatch(status) is not None and not is_passing
+
+
+def says_dead(said: str) -> bool:
+    """Whether words alone say so."""
+    return words.DEAD.search(said) is not None and words.PASSING.search(said) is None
 
 
 def codes_in(text: str) -> list[str]:
@@ -147,9 +160,10 @@ def _with_recipient(report: Report, group: Message) -> Report:
     given = [_text(group, name).rpartition(";")[2] for name in ("Final-Recipient", "Original-Recipient")]
     named = tuple(dict.fromkeys(each.strip().strip("<>").lower() for each in given if each.strip()))
     action, status = _text(group, "Action").lower(), _status(group)
+    is_dead = is_dead_code(status, _text(group, "Diagnostic-Code"))
     if not action and not named:
         return report
-    fate = Fate(action=action, status=status, named=named, is_dead=is_dead_code(status))
+    fate = Fate(action=action, status=status, named=named, is_dead=is_dead)
     return replace(report, fates=(*report.fates, fate))
 
 

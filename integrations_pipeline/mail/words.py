@@ -26,13 +26,16 @@ GOES_ON = _any(
     r"viivästy",
     r"задерж",
 )
+#: It tried, and will no more.
+GAVE_UP = _any(r"(not going to|will not|won't) try again|giv(en|ing) up|gave up|in the queue too long")
 #: A message did not arrive.
 FAILED = _any(
     r"undeliver|not (be )?delivered|deliver\w* (\w+ ){0,3}(fail|incomplete|problem)|failure|returned mail|rejected",
     r"mail delivery failed|could ?n[o']t be (sent|delivered)|not sent|problem (while )?delivering",
     r"(wasn't|not|un) ?able to deliver|(cannot|can't) be delivered|returned to sender",
     r"unzustellbar|nicht zu(ge)?stell|zustellung\w* (\w+ ){0,4}(fehlgeschlagen|gescheitert|nicht)|fehlgeschlagen",
-    r"non remis|pas (pu )?(être )?(remis|distribué|délivré)|échec|impossible de (remettre|distribuer)",
+    r"non remis|pas (pu )?(être )?(remis|distribué|délivré)|pas pu (remettre|distribuer|délivrer)|[ée]chec"
+    r"|impossible de (remettre|distribuer)",
     r"no (se )?(ha |pudo |puede )?(podido )?(ser )?entrega|devuelto|fallo (en|de) (la )?entrega|error de entrega",
     r"mancat[oa] (recapito|consegna)|non (è stato )?(possibile )?(recapitat|consegna)",
     r"impossibile (recapitare|consegnare)",
@@ -43,7 +46,7 @@ FAILED = _any(
     r"kunne ikke (leveres|sendes)|ikke levert|ikke leveret",
     r"toimitus epäonnistui|ei voitu toimittaa",
     r"nedoručen",
-    r"не (было |может быть |удалось )?достав|недоставлен",
+    r"не (было |может быть |могло быть |удалось )?(достав|отправ)|недоставлен",
     r"配信できません|配信不能|送信できません|无法投递|退信",
 )
 #: There is no such address.
@@ -66,12 +69,14 @@ DEAD = _any(
     r"finns inte|okänd (mottagare|användare|adress)",
     r"findes ikke|finnes ikke|eksisterer ikke|ukendt modtager|ukjent mottaker",
     r"ei ole olemassa|tuntematon vastaanottaja",
-    r"не существует|存在しません",
+    r"не существует|не найден|存在しません|宛先不明|不存在",
 )
 #: What speaks of the day, the message or a policy: the address may work tomorrow.
 PASSING = _any(
-    r"quota|mailbox (is )?full|storage|too (large|big|many)|spam|polic(y|ies)|blocked|black ?list|block ?list|limit",
-    r"temporar|greylist|try again|postfach (ist )?voll|überfüllt|boîte (aux lettres )?pleine|buzón lleno|casella piena",
+    r"quota|mailbox (is )?full|storage|too (large|big|many)|spam|polic(y|ies)|blocked|black ?list|block ?list|limit"
+    r"|(at|of) a rate|too (quickly|fast|often)|reputation|listed (at|by|in|on)\b",
+    r"temporar|gr[ea]ylist|try again|postfach (des empfängers )?(ist )?voll|überfüllt|boîte (aux lettres )?pleine"
+    r"|(buzón|casilla) (está )?llen[oa]|casella (di posta )?piena|caixa (postal |de correio )?cheia|переполнен",
 )
 #: Where a notice ends and what was sent begins.
 COPY = _any(
@@ -84,7 +89,8 @@ COPY = _any(
 #: How programs begin the subject of a vacation answer. The second kind only counts where the subject ends there, or
 #: goes on after a colon, a dash or a bracket: "Absence management" is somebody's topic.
 AWAY_SUBJECT = _any(
-    r"\s*(out of (the )?office\b|ooo\b|abwesenheits\w*\b)",
+    r"\s*(out of (the )?office\b|ooo\b|abwesenheits\w*\b|auto: .*\bout of (the )?office\b)",
+    r"\s*[\[【]?(自動(返信|応答|回覆|回复)|自动(回复|答复))",
     r"\s*(automatic reply|auto[- ]?reply|auto[- ]response|auto(matic)? response|i am (currently )?(away|out of office)"
     r"|(ich bin )?abwesend|abwesenheit|automatische (antwort|nachricht|rückantwort)|nicht im (büro|haus)"
     r"|réponse automatique|(message|avis) d[’']absence|absence( du bureau)?|absente?( du bureau)?"
@@ -116,13 +122,17 @@ AWAY = _any(
     r"på ferie|ikke på kontoret|(har|holder) ferie|er bortreist|er ikke til stede",
     r"lomalla|en ole (toimistolla|paikalla)|poissa toimistolta",
     r"na urlopie|poza biurem|nieobecn",
-    r"в отпуске|отсутству|不在|休暇|休假",
+    r"в отпуске|отсутству",
+    r"dovolen[éek]|szabadságon|(în|in) concediu|izinde(yim)?\b|σε άδεια",
+    r"不在|休暇|休業|休假|出差|휴가|부재",
+    r"(has|have) left (the |our )?(company|firm|organi[sz]ation)|no longer (works|employed|with (us|the company))",
+    r"wieder (erreichbar|im (büro|haus))|nicht mehr (im unternehmen|für uns|bei uns)",
 )
 #: What such an answer says besides, and a person who writes hardly does: whom to ask meanwhile, what becomes of the
 #: mail, when it will be read.
 MEANWHILE = _any(
     r"(in )?urgent (cases|matters)|if (it|this|your \w+) is urgent|for urgent|in my absence|during (my|this) absence",
-    r"(not be|won't be) forwarded|after my return|(up)?on my return|will have limited access",
+    r"(not be|won't be|not been) forwarded|after my return|(up)?on my return|will have limited access",
     r"(reply|respond|answer|get back|read)\b[^.!?]{0,60} (when|after|once|as soon as) (i |i'm |i am )?(return|back)",
     r"dringende[nrm]? (fällen|fall|angelegenheit)|nicht weitergeleitet|nach meiner rückkehr|während meiner abwesenheit",
     r"en cas d[’']urgence|pour toute urgence|(dès|à) mon retour|pendant mon absence",
@@ -135,4 +145,22 @@ MEANWHILE = _any(
     r"ved (akutte|hastende|presserende)|når jeg er tilba(g|k)e|hastetilfelle|hastesaker",
     r"kiireellis\w+|palattuani|kun palaan",
     r"в срочных случаях|по срочным вопросам",
+    r"naléhav|sürgős|pentru urgen[tț]e|acil (durum|konu)|επείγο",
+    r"お急ぎ|緊急|急ぎの|急事|紧急|급한|긴급",
+)
+#: How a machine says that it is one. A person who denies it, or asks, says it otherwise.
+AUTOMATIC = _any(
+    r"\bthis (e-?mail |message |reply )?(is|was) an? (auto-?|automatic |automated |automatically[ -])(generated )?"
+    r"(e-?mail|mail|message|reply|response|answer|notice|notification)",
+    r"\bdies(e nachricht|e e-?mail)? (ist|wurde) (eine )?automatisch",
+    r"\bceci est une? (message|mail|courriel|réponse) automatique",
+    r"\best[aeo] (mensaje |correo )?es (un |una )?(mensaje|correo|respuesta) (generad[oa] )?automátic",
+    r"\bquest[oa] è una? (messaggio|risposta|e-?mail) (generat[oa] )?automatic",
+    r"\besta é uma (mensagem|resposta) (gerada )?automátic",
+    r"\bdit is een (automatisch|automatische) (bericht|antwoord|e-?mail|reactie)",
+    r"\bto jest (automatyczna|wiadomość automatyczn|odpowiedź automatyczn)",
+    r"\bdett[ea] (är|er) e[nt]t? automati",
+    r"\btämä on automaatti",
+    r"\bэто автоматическ",
+    r"自動(返信|応答|送信)|自动(回复|答复)|自動回覆|자동 ?(응답|회신|답장)",
 )

@@ -31,8 +31,18 @@ SPREAD = 0.05
 BACKOFF_SPREAD = 0.25
 #: Everything of a connection is read at least so often.
 FULL_READ_EVERY = timedelta(days=1)
+#: Members write settings: what is no object is told as a setting that nobody knows, which is refused by its name.
+_SETTINGS = """
+    case when jsonb_typeof(settings) = 'object' then settings else jsonb_build_object('settings', settings) end settings
+"""
+#: Of somebody else's settings those that may name a place, as texts: whatever they put there instead is not read.
+_NAMES = """
+    (select jsonb_object_agg(e.key, e.value #>> '{}')
+        from jsonb_each(case when jsonb_typeof(c.settings) = 'object' then c.settings else '{}' end) e
+        where jsonb_typeof(e.value) in ('string', 'number'))
+"""
 _COLUMNS = (
-    "id, workspace_id, integration_type, credentials, settings, status, sync_enabled, last_sync_at, "
+    f"id, workspace_id, integration_type, credentials, {_SETTINGS}, status, sync_enabled, last_sync_at, "
     "error_message, error_count, sync_frequency_minutes, oauth_provider, cursor, next_sync_at, "
     "created_at, updated_at, mail_cursor, last_full_at"
 )
@@ -230,11 +240,12 @@ def places_elsewhere(
     """(workspace slug, settings) of every other workspace's connection of this provider; across workspaces, so only for
     whoever may see them all."""
     statement = text(
-        "select w.slug, c.settings from integration_connections c join workspaces w on w.id = c.workspace_id "
-        "where c.integration_type = :integration_type and c.workspace_id <> :workspace_id order by w.slug"
+        f"select w.slug, {_NAMES} from integration_connections c join workspaces w on w.id = c.workspace_id "  # noqa: S608
+        "where c.integration_type = :integration_type and c.workspace_id <> :workspace_id "
+        "order by w.slug"
     )
     found = connection.execute(statement, {"integration_type": integration_type, "workspace_id": workspace_id})
-    return [(slug, settings) for slug, settings in found]
+    return [(slug, settings or {}) for slug, settings in found]
 
 
 def accept_columns(connection: Connection, connection_id: UUID) -> None:

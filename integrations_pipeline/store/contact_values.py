@@ -38,7 +38,7 @@ def _held(names: Sequence[str]) -> tuple[str, dict[str, str]]:
     for i, name in enumerate(names):
         bound[f"name_{i}"] = name
         if name in SET_FIELDS:
-            values = f"cast(c.{name} as text[])"
+            values = f"array_remove(cast(array(select unnest(c.{name})) as text[]), null)"
         elif name in TEXT_FIELDS:
             values = f"array[coalesce(c.{name}, '')]"
         elif name == "email_opt_out":

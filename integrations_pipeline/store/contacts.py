@@ -17,6 +17,7 @@ from integrations_pipeline.model import CONSENT_OUT, CONTACT_FIELDS, CUSTOM_PREF
 from integrations_pipeline.store import suppressions
 from integrations_pipeline.store.contact_statements import CONSENT, DELETE, INSERT, KEPT_OUT, REVIVE, UPDATE
 from integrations_pipeline.store.rows import (
+    CUSTOM_TEXTS,
     check_names,
     contact_columns,
     custom_texts,
@@ -380,7 +381,7 @@ def _read_texts(
     plain = [name for name in names if not name.startswith(CUSTOM_PREFIX)]
     columns, bound = contact_columns(plain)
     statement = text(
-        f"select c.custom_fields{columns} from workspace_contacts c "  # noqa: S608 - allow-listed names
+        f"select {CUSTOM_TEXTS}{columns} from workspace_contacts c "  # noqa: S608 - allow-listed names
         f"where c.workspace_id = :workspace_id and c.deleted_at is null {rest}"
     )
     found = connection.execute(statement, {"workspace_id": workspace_id, "limit": limit, **bound})
@@ -390,8 +391,8 @@ def _read_texts(
 def custom_field_names(connection: Connection, workspace_id: UUID) -> list[str]:
     """The `custom_fields.KEY` names that live contacts use."""
     statement = text(
-        "select distinct key from workspace_contacts c, jsonb_object_keys(c.custom_fields) key "
+        f"select distinct key from workspace_contacts c, jsonb_object_keys({CUSTOM_TEXTS}) key "  # noqa: S608 - constant
         "where c.workspace_id = :workspace_id and c.deleted_at is null order by key"
     )
     found = connection.execute(statement, {"workspace_id": workspace_id}).scalars()
-    return [f"{CUSTOM_PREFIX}{key}" for key in found]
+    return [f"{CUSTOM_PREFIX}{key}" for key in found if key]

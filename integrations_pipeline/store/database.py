@@ -24,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from integrations_pipeline.errors import ConfigurationError, UnavailableError
 from integrations_pipeline.store.faults import said, sqlstate
+from integrations_pipeline.store.own_ways import OWN_WAYS, connect, set_own_ways
 from integrations_pipeline.store.pooler import NoSecondConnectionError, is_shared
 from integrations_pipeline.store.roles import INSUFFICIENT_PRIVILEGE, PIPELINE_ROLE, close_to_web, ensure_roles
 
@@ -42,6 +43,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 #: SQLSTATE → what keeps a database that can be reached from working, and what to do.
 TROUBLES = {
     "25006": "is read-only: INTEGRATIONS_DATABASE_URL must name the primary server",
+    "57014": "ended a statement: its statement_timeout is too short, or somebody cancelled it; the next run goes on",
     "53100": "has no disk space left: make room there, and the next run finishes the work",
     "53200": "has no memory left: give it more or fewer clients, and the next run finishes the work",
     "55P03": "did not give a lock in time: something else holds it; the next run finishes the work",
@@ -75,7 +77,7 @@ _ENTER = {
 }
 _BE_PRESENT = text(f"select set_config('application_name', :name, false), {_KEEPALIVE}")
 #: A fresh connection would be cleaner still, but costs more than all statements of a run that finds nothing to do.
-_FORGET = "reset session authorization; reset role; reset all; select pg_advisory_unlock_all()"
+_FORGET = f"reset session authorization; reset role; reset all; {OWN_WAYS}; select pg_advisory_unlock_all()"
 _SET_NAME = text("select set_config('application_name', :name, false)")
 _HOLDER = text(
     "select a.application_name from pg_locks l join pg_stat_activity a on a.pid = l.pid"
@@ -117,6 +119,8 @@ class Database:
         from integrations_pipeline.store.migrating import migrate  # noqa: PLC0415 - Alembic, for this alone
 
         with self.admin() as connection:
+            # The other one's work may take long.
+            connection.execute(text("set local lock_timeout = 0"))
             connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             connection.execute(text("set local search_path = public"))
             try:
@@ -209,10 +213,11 @@ class Database:
 
     def _connect(self, _dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> Any:
         """A new connection; the first one proves, before anything else is done, that its session is its own."""
-        opened = psycopg2.connect(**options)
+        opened = connect(options)
         try:
             if not self._is_proven and is_shared(opened, partial(psycopg2.connect, **options)):
                 raise ConfigurationError(f"{self._place} {SHARED_SESSION}")
+            set_own_ways(opened)
         except NoSecondConnectionError as error:
             opened.close()
             raise ConfigurationError(f"{self._place} {SMALL_POOL}") from error
@@ -333,7 +338,7 @@ def _driver_url(url: str) -> URL:
 
 def _connect_arguments(url: URL) -> dict[str, Any]:
     defaults = {"connect_timeout": CONNECT_SECONDS, "application_name": APPLICATION_NAME}
-    return {name: value for name, value in defaults.items() if name not in url.query}
+    return {name: value for name, value in defaults.items() if name not in url.query} | {"client_encoding": "UTF8"}
 
 
 def _place(url: URL) -> str:

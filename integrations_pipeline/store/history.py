@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from integrations_pipeline.model import CONTACT_FIELDS
-from integrations_pipeline.store.rows import contact_columns, custom_texts, from_json
+from integrations_pipeline.store.rows import CUSTOM_TEXTS, contact_columns, custom_texts, from_json
 from integrations_pipeline.store.suppressions import masked
 
 #: Of a journal row `j`, that it names this e-mail as a value before or after.
@@ -182,7 +182,7 @@ def _contacts(connection: Connection, workspace_id: UUID, ids: Collection[str]) 
     columns, values = contact_columns(CONTACT_FIELDS)
     statement = text(
         "select c.id::text, c.version, c.created_at, c.updated_at, c.deleted_at, c.email_opt_out_at, "  # noqa: S608
-        f"c.custom_fields{columns} from workspace_contacts c where c.workspace_id = :workspace_id "
+        f"{CUSTOM_TEXTS} custom_fields{columns} from workspace_contacts c where c.workspace_id = :workspace_id "
         "and c.id = any(cast(:ids as uuid[])) order by c.deleted_at desc nulls first, c.created_at desc, c.id"
     )
     found = connection.execute(statement, {"workspace_id": workspace_id, "ids": list(ids), **values})

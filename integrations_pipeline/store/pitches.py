@@ -39,23 +39,30 @@ REASON = f"""
 """  # noqa: S608 - built from constants only
 #: What the e-mail is made of: a draft of something else must not be sent.
 CONTENT = "md5(concat_ws(chr(31), p.to_email, p.subject, p.body, p.in_reply_to_pitch_id::text))"
+#: A text as a reader sees it: programs end lines in their own ways, and leave blanks.
+_READ = r"btrim(regexp_replace({}, '\s+', ' ', 'g'))"
 #: Another pitch by which the same person got, or is getting, the same text, unless somebody said that it may be so.
-_TWIN = """
+_TWIN = f"""
     (select t.id from pitches t where not p.is_repeat and t.workspace_id = p.workspace_id and t.id <> p.id
         and t.identity_key = p.identity_key
-        and t.status in ('sending', 'sent', 'replied', 'unknown') and t.subject = p.subject and t.body = p.body
+        and t.status in ('sending', 'sent', 'replied', 'unknown')
+        and {_READ.format("t.subject")} = {_READ.format("p.subject")}
+        and {_READ.format("t.body")} = {_READ.format("p.body")}
         and t.in_reply_to_pitch_id is not distinct from p.in_reply_to_pitch_id limit 1)
-"""
+"""  # noqa: S608 - built from constants only
 _PITCH = f"""
     p.id, p.to_email, p.subject, p.body, p.in_reply_to_pitch_id, p.status, p.error_message,
     (select c.name from workspace_contacts c where c.id = p.contact_id and c.workspace_id = p.workspace_id) to_name,
     {REASON} unwilling, {_TWIN} twin
 """  # noqa: S608 - built from constants only
 IS_TIME = "(p.scheduled_at is null or p.scheduled_at <= :now)"
+#: Rows may come with any time of their last edit; one that is still to come, clocks aside, says nothing of an edit, and
+#: waiting for it would never end.
+_TO_COME = "now() + interval '1 hour'"
 #: The person's contact, too, must have been left alone for the settle time. Asked among the contacts that were edited
 #: lately, which an index tells: one by id, then one by e-mail, since a plan can hash each but not both at once.
-_EDITED = """select from workspace_contacts c where c.workspace_id = p.workspace_id
-        and c.updated_at > now() - make_interval(secs => :settle)"""
+_EDITED = f"""select from workspace_contacts c where c.workspace_id = p.workspace_id
+        and c.updated_at > now() - make_interval(secs => :settle) and c.updated_at < {_TO_COME}"""
 IS_SETTLED = f"""
     (:settle = 0 or (not exists ({_EDITED} and c.id = p.contact_id)
         and not exists ({_EDITED} and c.identity_key = p.identity_key)))
@@ -64,7 +71,7 @@ IS_SETTLED = f"""
 #: `queued` does not make it go out twice.
 IS_DUE = f"""
     p.status = 'queued' and p.sent_at is null and {IS_TIME} and {IS_SETTLED}
-    and (:settle = 0 or p.updated_at <= now() - make_interval(secs => :settle))
+    and (:settle = 0 or p.updated_at <= now() - make_interval(secs => :settle) or p.updated_at >= {_TO_COME})
     and not exists (select from pitch_emails e where e.pitch_id = p.id and e.state <> 'unsent')
 """
 

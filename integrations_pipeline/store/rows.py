@@ -28,6 +28,14 @@ NOT_OPTED_OUT_WORDS = ("false", "0", "no", "")
 _UNIT = "chr(31)"
 
 
+#: The custom fields of `workspace_contacts c`, each as a text: other programs may have put anything there, what is no
+#: object, and values nested deeper than Python reads.
+CUSTOM_TEXTS = """
+    (select jsonb_object_agg(e.key, e.value) from jsonb_each_text(
+        case when jsonb_typeof(c.custom_fields) = 'object' then c.custom_fields else '{}' end) e)
+"""
+
+
 def check_names(names: Iterable[str]) -> None:
     """Refuse a name that is no contact field, before it gets near a statement."""
     for name in names:

@@ -76,7 +76,8 @@ class Marks:
 
 _CONTACTS = text(
     f"""
-    select c.id::text, c.version, c.updated_at, c.email, c.name, c.company, c.job_title, c.phone, c.tags,
+    select c.id::text, c.version, c.updated_at, c.email, c.name, c.company, c.job_title, c.phone,
+        case when array_ndims(c.tags) > 1 then array(select unnest(c.tags)) else c.tags end as tags,
         case when jsonb_typeof(c.custom_fields) = 'object'
             then (select jsonb_object_agg(e.key, e.value) from jsonb_each_text(c.custom_fields) e) end as custom,
         c.email_opt_out or c.identity_key in (

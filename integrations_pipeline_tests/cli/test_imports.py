@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.cli.contact_files import guard, unguard
+from integrations_pipeline.cli.file_headers import read_tags
 from integrations_pipeline_tests.cli.run import Ran, run
 from integrations_pipeline_tests.environment import Environment
 
@@ -344,6 +345,44 @@ def test_an_export_runs_no_formula_and_is_imported_unchanged(acme: Environment, 
     path.write_text(exported, encoding="utf-8")
     assert run("contacts", "import", str(path), "--workspace", "other").code == 0
     assert contacts("other") == before
+
+
+def test_an_export_comes_back_unchanged_whatever_ends_lines_or_tags_in_it(acme: Environment, tmp_path: Path) -> None:
+    acme.add_workspace("other")
+    odd = {"name": "a\rb", "company": "a\nb", "job_title": "a\r\nb", "tags": ["a|b", "c\\", "\\|", "d\\e", "f"]}
+    load(tmp_path, "\n".join(json.dumps({**odd, "email": f"{n}@example.org"}) for n in "ab"), name="odd.jsonl")
+    exported = tmp_path / "exported.csv"
+    run("contacts", "export", *ACME, "--output", str(exported))
+    assert run("contacts", "import", str(exported), "--workspace", "other").code == 0
+    assert contacts("other") == contacts() != {}
+
+
+@pytest.mark.parametrize("cell", ["a|b", "a\\b|c", "C:\\x\\\\y", "a\\", "|a||"])
+def test_backslashes_that_people_write_into_tags_stay_as_they_are(cell: str) -> None:
+    assert read_tags(cell) == cell.split("|")
+
+
+def test_what_is_left_out_or_put_together_is_told(acme: Environment, tmp_path: Path) -> None:
+    ran = load(tmp_path, "email,,name\nann@example.org,lost,Ann\nANN@example.org,,Ann Smith\nbo@example.org,,\n")
+    assert (ran.json["created"], ran.json["repeated"]) == (2, 1)
+    assert "the header does not name it: column 2" in ran.err
+    ran = run("contacts", "import", str(tmp_path / "people.csv"), *ACME)
+    assert "1 more rows are of somebody in another row, whose later values count" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", "email,Email\na@example.org,b@example.org\n", "column 'email' stands twice in the header"),
+        ("a.jsonl", '{"name": "A", "name": "B"}\n', "a name stands twice in an object"),
+    ],
+)
+def test_a_name_that_stands_twice_is_no_choice(
+    acme: Environment, tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    ran = load(tmp_path, content, name=name)
+    assert says in ran.err
+    assert contacts() == {}
 
 
 def test_thousands_of_columns_and_contacts_without_an_address_are_no_trouble(acme: Environment, tmp_path: Path) -> None:

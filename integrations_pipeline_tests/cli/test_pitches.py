@@ -128,6 +128,8 @@ def test_the_same_text_twice_needs_a_word(mailing: Environment, tmp_path: Path) 
     assert (sent.code, f"`integrations pitches retry {second} --repeat`" in sent.err) == (1, True)
     assert run("pitches", "retry", "--all", "-w", "acme", "--json").json["ids"] == [second]
     assert run("pitches", "send", "-w", "acme").code == 1
+    (item,) = run("inbox", "-w", "acme", "--kind", "pitch", "--json").json["items"]
+    assert item["command"] == f"integrations pitches retry {second} --repeat --workspace acme", "what helps"
     assert run("pitches", "retry", second, "--repeat", "-w", "acme").code == 0
     assert run("pitches", "send", "-w", "acme").code == 0
     assert {row["status"] for row in listed()} == {"sent"}
@@ -136,7 +138,13 @@ def test_the_same_text_twice_needs_a_word(mailing: Environment, tmp_path: Path) 
 def test_what_to_queue_again_must_be_said(mailing: Environment) -> None:
     for arguments in ((), ("--all", "6adafcc1-b30b-43bc-84f0-6e641f59799e"), ("--all", "--repeat"), ("x",)):
         assert run("pitches", "retry", *arguments, "-w", "acme").code == 2
-    assert run("pitches", "retry", "--all", "-w", "acme").code == 0
+    nothing = run("pitches", "retry", "--all", "-w", "acme")
+    assert (nothing.code, nothing.out) == (0, "0 pitches queued again\n")
+
+
+def test_a_status_that_no_pitch_has_is_refused(mailing: Environment) -> None:
+    ran = run("pitches", "list", "--status", "send", "-w", "acme")
+    assert (ran.code, ran.err.splitlines()[0][:37]) == (2, "error: --status 'send': choose of dra")
 
 
 def test_a_check_refuses_a_token_that_may_only_read(mailing: Environment, tmp_path: Path) -> None:

@@ -181,7 +181,9 @@ GARBAGE = [
     *("Content-Type: message/delivery-status\n", "Status: 5.1.1\n", "Content-Type: message/rfc822\n"),
     *("Final-Recipient: rfc822; a@b.c\n", "Content-Transfer-Encoding: base64\n", "Message-ID: <a@b>\n"),
 ]
-texts = st.lists(st.sampled_from(GARBAGE), max_size=25).map("".join) | st.text(max_size=40)
+garbage = st.lists(st.sampled_from(GARBAGE), max_size=25).map("".join) | st.text(max_size=40)
+#: Garbage alone hardly ever has an address that a parser finds.
+texts = garbage | garbage.map("Ann <ann@example.org>, {}".format)
 SEEN: Counter[str] = Counter()
 
 

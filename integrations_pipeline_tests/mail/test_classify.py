@@ -104,7 +104,10 @@ STATUSES: dict[str, tuple[bool, str]] = {
     "5.2.2": (False, "mailbox full"),
     "5.2.3": (False, "too large"),
     "5.3.4": (False, "too large"),
+    "5.1.20": (False, "Exchange: our From is wrong"),
+    "5.1.90": (False, "Exchange: our own limit"),
     "5.4.7": (False, "tried too long"),
+    "5.5.0": (False, "a command failed"),
     "5.7.1": (False, "policy"),
     "5.7.26": (False, "we are not authenticated"),
     "4.2.2": (False, "mailbox full for now"),
@@ -121,6 +124,29 @@ def test_an_address_is_dead_only_by_codes_about_the_address(status: str, is_hard
     message = replace(received(), report=found)
     assert is_hard_bounce(message, [HOME]) is is_hard
     assert not is_hard_bounce(message, ["bob@example.org"]), "only an address that it names"
+
+
+#: Codes that mean little by themselves, with the server's own words: (status, words, whether the address is dead).
+VAGUE: dict[str, tuple[str, str, bool]] = {
+    "Exim, unknown": ("5.0.0", "550 No such user here", True),
+    "Exim, full": ("5.0.0", "552 Mailbox quota exceeded", False),
+    "Exim, spam": ("5.0.0", "554 Message rejected as spam", False),
+    "Exim, a list": ("5.0.0", "550 192.0.2.1 is listed by a block list", False),
+    "Exim, tried too long": ("5.0.0", "451 greylisted, try again later", False),
+    "Yahoo, full": ("5.0.0", "552 1 Requested mail action aborted, mailbox full", False),
+    "Gmail, in haste": ("5.2.1", "550 5.2.1 The user is receiving mail at a rate that prevents more", False),
+    "Gmail, switched off": ("5.2.1", "550 5.2.1 The account is disabled", True),
+    "a sender": ("5.1.0", "550 5.1.0 sender blacklisted", False),
+    "outlook.com": ("5.5.0", "550 5.5.0 Requested action not taken: mailbox unavailable", True),
+    "a code that is sure": ("5.1.1", "550 5.1.1 unknown; policy: https://example.org/policy", True),
+}
+
+
+@pytest.mark.parametrize(("status", "said", "is_hard"), VAGUE.values(), ids=VAGUE)
+def test_a_code_that_says_little_is_read_with_the_words_beside_it(status: str, said: str, is_hard: bool) -> None:
+    found = read_report(report([group(status=status, diagnostic=said)]))
+    assert found is not None
+    assert found.is_hard_for([HOME]) is is_hard
 
 
 @pytest.mark.parametrize(

@@ -224,6 +224,19 @@ def test_a_pitch_that_was_just_written_waits_for_the_settle_time(world: PostWorl
     assert agency.delivery(pitch_id).header("Subject") == "Better"
 
 
+@pytest.mark.parametrize("table", ["pitches", "workspace_contacts"])
+def test_a_row_that_says_it_will_be_edited_in_years_waits_for_nothing(world: PostWorld, table: str) -> None:
+    agency = world.agency(settle_seconds=300)
+    agency.add_local({"email": ANN})
+    pitch_id = agency.pitch(ANN)
+    with world.database.admin() as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        connection.exec_driver_sql(f"update {table} set updated_at = '9000-01-01'")
+    world.clock.advance(600)
+    agency.sync()
+    assert agency.delivered(pitch_id) == 1
+
+
 @pytest.mark.parametrize("edit", [{"name": "Anne"}, {"email": "anne@example.org"}])
 def test_a_pitch_whose_contact_was_just_edited_waits(world: PostWorld, edit: dict[str, str]) -> None:
     agency = world.agency(settle_seconds=300)

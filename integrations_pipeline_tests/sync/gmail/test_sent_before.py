@@ -114,6 +114,15 @@ def test_what_differs_is_no_repetition(world: PostWorld, change: dict[str, str])
     assert agency.statuses() == {"sent": 2}
 
 
+def test_other_line_ends_and_blanks_make_no_other_text(world: PostWorld) -> None:
+    agency = world.agency()
+    agency.pitch_all({"to_email": ANN, "subject": "A record", "body": "Hello!\n\nHere it is.\n"})
+    agency.sync()
+    agency.pitch_all({"to_email": ANN, "subject": "A record ", "body": "Hello!\r\n\r\nHere it  is."})
+    agency.sync()
+    assert agency.statuses() == {"sent": 1, "failed": 1}
+
+
 def test_what_never_arrived_may_be_said_again(world: PostWorld) -> None:
     agency = world.agency()
     first = agency.pitch(ANN)
