@@ -27,9 +27,9 @@ _RELEASE = text(
 )
 
 
-def hand_over(connection: Connection, writes: Sequence[ContactWrite]) -> dict[str, int]:
+def hand_over(connection: Connection, writes: Sequence[ContactWrite], *, is_freed: bool = False) -> dict[str, int]:
     """Write these contacts as far as they give each other their e-mails, in chains or rings; id → new version of those
-    written.
+    written. `is_freed`: others of their line were written already, so that somebody may just have come too early.
 
     A line in which one contact has another version by now, or whose last wants what somebody outside holds, is left as
     it is.
@@ -39,7 +39,8 @@ def hand_over(connection: Connection, writes: Sequence[ContactWrite]) -> dict[st
     written: dict[str, int] = {}
     for line in lines({write.contact_id: write for write in writes}, held):
         written |= _exchange(connection, line)
-    return written
+    left = [write for write in writes if write.contact_id not in written] if is_freed else []
+    return written | contacts.update_contacts(connection, left)
 
 
 def lines(writes: Mapping[str, ContactWrite], held: Mapping[str, str]) -> Iterator[list[ContactWrite]]:

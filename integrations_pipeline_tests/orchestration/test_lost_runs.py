@@ -161,7 +161,8 @@ def test_rows_of_a_run_that_has_lost_its_lock_but_lives_are_left_to_it(
 @pytest.mark.parametrize(
     ("kind", "then"),
     [
-        pytest.param("update", "superseded", id="an update is planned again"),
+        pytest.param("delete", "superseded", id="a delete is planned again"),
+        pytest.param("update", "intended", id="an update is looked up by the next run"),
         pytest.param("create", "intended", id="a create is looked up by the next run"),
     ],
 )

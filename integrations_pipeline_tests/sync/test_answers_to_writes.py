@@ -164,6 +164,8 @@ def test_a_delete_whose_record_is_gone_already_is_done(world: World) -> None:
     tenant = world.tenant(delete_policy="propagate", delete_limit_fraction=1.0)
     first, _ = tenant.add_local(*({"email": f"p{n}@example.org", "name": f"P {n}"} for n in range(2)))
     tenant.sync()
+    record_id = tenant.record_of(first)
     tenant.delete_local(first)
+    world.hooks.before_write = lambda: tenant.delete_remote(record_id)
     world.fault("status", status=422, method="DELETE", times=1, body={"error": {"type": "ROW_DOES_NOT_EXIST"}})
     assert tenant.sync().results[0].records_deleted == 1

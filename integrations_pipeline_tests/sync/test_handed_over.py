@@ -1,5 +1,7 @@
 """E-mails that change hands at the provider: rings and chains arrive whole, a collision blocks the e-mail alone."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from integrations_pipeline.model import RunStatus
@@ -33,13 +35,29 @@ def test_a_ring_arrives_whole_with_everything_else(world: World, count: int, is_
     tenant.assert_quiet()
 
 
-def test_a_chain_arrives_whole(world: World) -> None:
-    tenant, ids, records = people_of(world, 4)
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (0, 3, 2, 1), (3, 0, 2, 1)], ids=str)
+def test_a_chain_arrives_whole(world: World, order: Sequence[int]) -> None:
+    """`order`: in which its contacts are written, by their place in it. Whoever comes too early tries once more."""
+    tenant, unordered, _ = people_of(world, 4)
+    ids = [key for _, key in sorted(zip(order, sorted(unordered), strict=True))]
     before = emails(tenant, ids)
-    for record_id, email in zip(records, [*before[1:], "free@example.org"], strict=True):
-        tenant.edit_remote(record_id, email=email)
+    for contact_id, email in zip(ids, [*before[1:], "free@example.org"], strict=True):
+        tenant.edit_remote(tenant.record_of(contact_id), email=email)
     assert tenant.sync().status is RunStatus.SUCCESS
     assert emails(tenant, ids) == [*before[1:], "free@example.org"]
+    tenant.assert_in_sync()
+
+
+def test_two_chains_at_once_arrive_whole(world: World) -> None:
+    tenant, unordered, _ = people_of(world, 6)
+    first, last, *middle = sorted(unordered)
+    ids = [first, middle[0], last, middle[1], *middle[2:]]
+    before = emails(tenant, ids)
+    after = [before[1], "one@example.org", before[3], "other@example.org", *before[4:]]
+    for contact_id, email in zip(ids[:4], after, strict=False):
+        tenant.edit_remote(tenant.record_of(contact_id), email=email)
+    assert tenant.sync().status is RunStatus.SUCCESS
+    assert emails(tenant, ids) == after
     tenant.assert_in_sync()
 
 

@@ -119,7 +119,7 @@ def _write_local(
     elif kind is ChangeKind.UPDATE:
         written = contacts.update_contacts(connection, writes)
         missed = [write for write in writes if EMAIL in write.fields and write.contact_id not in written]
-        written |= handover.hand_over(connection, missed) if len(missed) > 1 else {}
+        written |= handover.hand_over(connection, missed, is_freed=bool(written)) if missed else {}
         left = _left_opted_out([change for change in batch if ids[change.id] in written])
         suppressions.record(connection, workspace_id, left, suppressions.Reason.OPTED_OUT, "contact")
     else:
