@@ -139,10 +139,12 @@ def linked_external_ids(connection: Connection, connection_id: UUID) -> list[str
 
 
 def contacts_by_record(connection: Connection, connection_id: UUID, external_ids: Sequence[str]) -> dict[str, str]:
-    """External id → contact id of those of these records that are linked."""
+    """External id → contact id of those of these records that are linked. One look into the unique index each: of an
+    array of ids Postgres may take all links of the connection, while their table has no statistics yet."""
     statement = text(
-        "select external_id, contact_id::text from integration_links "
-        "where connection_id = :connection_id and external_id = any(:ids)"
+        "select w.id, l.contact_id::text from unnest(cast(:ids as text[])) as w(id) "
+        "cross join lateral (select contact_id from integration_links "
+        "where connection_id = :connection_id and external_id = w.id limit 1) l"
     )
     found = connection.execute(statement, {"connection_id": connection_id, "ids": list(external_ids)})
     return {external_id: contact_id for external_id, contact_id in found}

@@ -22,8 +22,8 @@ _CONTACTS = """
 """
 _LINKS = """
     insert into integration_links (connection_id, workspace_id, contact_id, external_id, base)
-    select :connection, :workspace, id, 'x' || id, jsonb_build_object('email', email) from workspace_contacts
-    where email like 'P%'
+    select :connection, :workspace, id, replace(email, 'P', 'p'), jsonb_build_object('email', email)
+    from workspace_contacts where email like 'P%'
 """
 
 #: (connection, workspace, link's connection, keys): one that asks for people by e-mail.
@@ -42,9 +42,17 @@ def of_links(connection: Connection, _: UUID, connection_id: UUID, keys: Collect
     return len(links.read_base(connection, connection_id, ["name"], only={"emails": keys}))
 
 
+def of_records(connection: Connection, _: UUID, connection_id: UUID, keys: Collection[str]) -> object:
+    """Asked in each batch that makes records."""
+    return links.contacts_by_record(connection, connection_id, list(keys))
+
+
 @pytest.mark.parametrize(
     ("question", "has_statistics"),
-    [(of_contacts, False), (of_contacts, True), (of_all_contacts, False), (of_all_contacts, True), (of_links, True)],
+    [
+        *((of, known) for of in (of_contacts, of_all_contacts, of_records) for known in (False, True)),
+        (of_links, True),
+    ],
 )
 def test_an_e_mail_is_asked_for_by_an_index(database: Database, question: Question, has_statistics: bool) -> None:
     with database.admin() as connection:
