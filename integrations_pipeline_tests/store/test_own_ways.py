@@ -28,15 +28,20 @@ ODD = "back\\slash, \"quotes\", 'others', ü, ☃"
 EXPECTED = (ODD, datetime(2026, 2, 28, 10, tzinfo=UTC), 1 / 3, 0, "read committed", "ü", [None])
 
 
-@pytest.mark.parametrize("default", DEFAULTS)
-def test_a_default_of_the_database_changes_nothing_also_after_a_session_was_cleaned(
-    default: str, database_url: str
-) -> None:
+def set_default(database_url: str, default: str) -> None:
+    """For whoever connects from now on."""
     before = Database(database_url)
     with before.admin() as connection:
         name = connection.execute(text("select current_database()")).scalar_one()
         connection.exec_driver_sql(f'alter database "{name}" set {default}')
     before.close()
+
+
+@pytest.mark.parametrize("default", DEFAULTS)
+def test_a_default_of_the_database_changes_nothing_also_after_a_session_was_cleaned(
+    default: str, database_url: str
+) -> None:
+    set_default(database_url, default)
     database = Database(database_url)
     try:
         for _ in range(2):
@@ -54,11 +59,7 @@ def test_a_default_of_the_database_changes_nothing_also_after_a_session_was_clea
 def test_nothing_waits_for_a_lock_without_end_and_a_limit_of_the_servers_counts(
     default: str, expected: str, database_url: str
 ) -> None:
-    before = Database(database_url)
-    with before.admin() as connection:
-        name = connection.execute(text("select current_database()")).scalar_one()
-        connection.exec_driver_sql(f'alter database "{name}" set lock_timeout = {default}')
-    before.close()
+    set_default(database_url, f"lock_timeout = {default}")
     database = Database(database_url)
     try:
         for _ in range(2):

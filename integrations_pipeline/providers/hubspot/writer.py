@@ -251,14 +251,7 @@ class HubSpotWriter:
         """Archive: what is gone already is archived just as well. After any other answer than that it is done, each is
         asked for, and only what HubSpot calls gone is."""
         ids = [change.external_id or "" for change in batch]
-        try:
-            is_done = self.client.archive(ids)
-        except PermanentError as error:
-            # Of several it may be one that is gone; of one contact only its absence tells that it is.
-            if error.code != wire.GONE or len(batch) > 1:
-                raise
-            is_done = False
-        if is_done:
+        if self.client.archive(ids):
             return [applied(change) for change in batch]
         told, gone = self.client.read(ids)
         archived = gone | {each["id"] for each in told if each.get("archived") is True}
