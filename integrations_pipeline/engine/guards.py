@@ -29,6 +29,7 @@ class Policy:
     `changes_allowed`, `creates_allowed`: how many of a kind per side and day (None: any number), of which `spent` were
     made; `held_changes`: what is held already, by kind, side, contact (or record) and field, with what a person said;
     `held_emails`: of those that are e-mails, the one that was asked about.
+    `one_sided`: contacts to be deleted on that side alone, if nobody edited them.
     `field_policies`: conflict policies of single fields. `answers`: decided conflicts by contact and field.
     """
 
@@ -41,6 +42,7 @@ class Policy:
     deleted_today: Mapping[Side, int] = field(default_factory=dict)
     approved: frozenset[tuple[Side, str]] = frozenset()
     held: Mapping[tuple[Side, str], str] = field(default_factory=dict)
+    one_sided: Mapping[str, Side] = field(default_factory=dict)
     is_configuration_changed: bool = False
     is_place_changed: bool = False
     changes_allowed: int | None = None

@@ -191,37 +191,49 @@ def _as_held(part: _Part, refusal: str) -> Change:
 
 
 def _put_back(result: Restrained, parts: Sequence[_Part], policy: Policy) -> None:
-    """A rejected change: the side that lost the value gets it again."""
+    """A rejected change: the side that lost the value gets it again, in the write that its contact has there anyway."""
+    if not parts:
+        return
+    changes = list(result.changes)
+    at = {_target(change): position for position, change in enumerate(changes)}
     for part in parts:
-        change, name = part.change, part.group[2]
-        side = change.side.other
-        if not policy.direction.allows(side):
+        if not policy.direction.allows(part.change.side.other):
             result.held.append(_as_held(part, "rejected; this run may not write there"))
             continue
-        back = replace(
-            change,
-            side=side,
-            before={name: change.after[name]},
-            after={name: change.before[name]},
-            base={name: change.base.get(name, "")},
-            agreed={name: change.before[name]},
-            conflict=None,
-            reason="a person rejected the change: the value is put back",
-            id=uuid4(),
-        )
-        result.changes = _joined(result.changes, back)
+        back = _put_back_of(part)
+        position = at.setdefault(_target(back), len(changes))
+        if position == len(changes):
+            changes.append(back)
+        else:
+            changes[position] = _joined(changes[position], back)
+    result.changes = changes
 
 
-def _joined(changes: Sequence[Change], new: Change) -> list[Change]:
-    """With this write, in the one that its contact has on that side if there is one."""
-    for at, change in enumerate(changes):
-        if (change.contact_id, change.side, change.kind) == (new.contact_id, new.side, new.kind):
-            merged = replace(
-                change,
-                before={**change.before, **new.before},
-                after={**change.after, **new.after},
-                base={**change.base, **new.base},
-                agreed={**change.agreed, **new.agreed},
-            )
-            return [*changes[:at], merged, *changes[at + 1 :]]
-    return [*changes, new]
+def _target(change: Change) -> tuple[str | None, Side, ChangeKind]:
+    return (change.contact_id, change.side, change.kind)
+
+
+def _put_back_of(part: _Part) -> Change:
+    change, name = part.change, part.group[2]
+    return replace(
+        change,
+        side=change.side.other,
+        before={name: change.after[name]},
+        after={name: change.before[name]},
+        base={name: change.base.get(name, "")},
+        agreed={name: change.before[name]},
+        conflict=None,
+        reason="a person rejected the change: the value is put back",
+        id=uuid4(),
+    )
+
+
+def _joined(change: Change, new: Change) -> Change:
+    """Both writes as one."""
+    return replace(
+        change,
+        before={**change.before, **new.before},
+        after={**change.after, **new.after},
+        base={**change.base, **new.base},
+        agreed={**change.agreed, **new.agreed},
+    )

@@ -11,6 +11,9 @@ from integrations_pipeline.engine.guards import Policy
 from integrations_pipeline.engine.merge import Choices, Fields, PairMerge, Times, is_edited, merge_pair
 from integrations_pipeline.model import CONSENT_UNASKED, Agreement, Change, ChangeKind, Conflict, FieldRule, Side
 
+#: Why somebody whom an undo was to delete on one side stays there.
+EDITED_SINCE = "edited since the undo that was to delete it: it stays"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
@@ -215,6 +218,25 @@ def plan_gone(pair: Pair, gone: Side, rules: Sequence[FieldRule]) -> Change:
         base=dict(pair.base),
         expected_version=pair.version,
         address=pair.address,
+    )
+
+
+def delete_one_sided(pair: Pair, side: Side, rules: Sequence[FieldRule]) -> Change:
+    """The delete, on one side alone, of somebody whom an undone run made there. What anybody edited since the two sides
+    agreed keeps them: the change says so then."""
+    is_kept = is_edited(rules, pair.base, pair.local, Side.REMOTE) or is_edited(
+        rules, pair.base, pair.remote, Side.LOCAL
+    )
+    return Change(
+        side=side,
+        kind=ChangeKind.DELETE,
+        contact_id=pair.contact_id,
+        external_id=pair.external_id,
+        before=dict(pair.local if side is Side.LOCAL else pair.remote),
+        base=dict(pair.base),
+        expected_version=pair.version,
+        address=pair.address,
+        reason=EDITED_SINCE if is_kept else "",
     )
 
 

@@ -29,6 +29,7 @@ from integrations_pipeline.engine.pairs import (
     Pair,
     create_local,
     create_remote,
+    delete_one_sided,
     plan_gone,
     plan_pair,
     unlink,
@@ -57,7 +58,7 @@ class _Draft:
     waiting: list[Change] = field(default_factory=list)
 
     def add_pair(self, pair: Pair, world: World) -> None:
-        if self.waits(world, pair.contact_id, pair.external_id):
+        if self.waits(world, pair.contact_id, pair.external_id) or self._goes(world, pair):
             return
         planned = plan_pair(pair, world.rules, world.policy)
         self.changes.extend(planned.changes)
@@ -65,6 +66,18 @@ class _Draft:
             self.agreements.append(planned.agreement)
         if planned.conflict:
             self.conflicts.append(planned.conflict)
+
+    def _goes(self, world: World, pair: Pair) -> bool:
+        """Whether a person wants this contact to be gone on one side alone, and it can go."""
+        side = world.policy.one_sided.get(pair.contact_id)
+        if side is None or not pair.is_linked:
+            return False
+        change = delete_one_sided(pair, side, world.rules)
+        if change.reason:
+            self.skipped.append(change)
+        elif world.policy.direction.allows(side):
+            self.deletes.append(change)
+        return not change.reason
 
     def waits(self, world: World, contact_id: str | None, external_id: str | None) -> bool:
         """Note whoever is being edited: nothing of theirs is planned in this run."""
@@ -192,6 +205,8 @@ def _linked_keys(world: World, diff: LinkedDiff, snapshot: Snapshot, at: Positio
 def _plan_both_there(draft: _Draft, reader: PairReader) -> None:
     diff = reader.diff
     changed = diff.is_local_changed | diff.is_remote_changed | diff.is_touched
+    if wanted := reader.world.policy.one_sided:
+        changed = changed | reader.world.base.index.isin(list(wanted))
     for pair in reader.linked(np.flatnonzero(changed & diff.is_both_there)):
         draft.add_pair(pair, reader.world)
 
@@ -226,6 +241,9 @@ def _plan_gone_sides(draft: _Draft, reader: PairReader, matches: Matches) -> Non
 def _plan_gone(draft: _Draft, world: World, pair: Pair, gone: Side, aside: str) -> None:
     """One link with one side gone; `aside` is why the match left it to a person, or ""."""
     if draft.waits(world, pair.contact_id, pair.external_id):
+        return
+    if world.policy.one_sided.get(pair.contact_id) is gone:
+        draft.changes.append(unlink(pair.contact_id, pair.external_id, "is gone on the side that was meant", pair.base))
         return
     change = plan_gone(pair, gone, world.rules)
     emptied = (world.local if gone is Side.LOCAL else world.remote).is_empty

@@ -43,7 +43,8 @@ class Decision(StrEnum):
 
 #: What a conflict is about; its times and a person's answer stand beside it.
 _ASKED = ("base", "local", "remote")
-#: The `field` of a held delete that no run found: a person's undo asks for it, and it waits until it is decided.
+#: The `field` of a held delete that no run found: a person's undo asks for it, and it waits until it is decided. With a
+#: record it concerns its own side alone, and whoever is there stays on the other; without one it concerns both.
 ORDERED = "undo"
 #: Reasons of retries: somebody is editing it; everything is to be read.
 SETTLING = "settling"
@@ -123,6 +124,11 @@ class AgendaItem:
     def is_held_delete(self) -> bool:
         return self.kind is AgendaKind.HELD_DELETE and self.contact_id is not None
 
+    @property
+    def is_one_sided(self) -> bool:
+        """Whether it is the delete, on its side alone, of somebody whom an undone run made there."""
+        return self.is_held_delete and self.field == ORDERED and self.external_id is not None
+
 
 @dataclass(frozen=True)
 class Agenda:
@@ -158,7 +164,19 @@ class Agenda:
     @property
     def approved_deletes(self) -> frozenset[tuple[Side, str]]:
         """(side, contact id) of held deletes that a person approved."""
-        return frozenset(_keys(self._deletes(Decision.APPROVED)))
+        return frozenset(_keys([*self._deletes(Decision.APPROVED), *self._one_sided()]))
+
+    @property
+    def one_sided_deletes(self) -> dict[str, Side]:
+        """Contacts that a person wants to be gone on one side alone, as they were before an undone run."""
+        return {contact_id: side for side, contact_id in _keys(self._one_sided())}
+
+    @property
+    def not_made_again(self) -> set[tuple[Side | None, str | None]]:
+        """(side, contact or record) of `one_sided_deletes`: the other side does not bring them back there."""
+        return {
+            (each.side, each.contact_id if each.side is Side.REMOTE else each.external_id) for each in self._one_sided()
+        }
 
     @property
     def held_deletes(self) -> dict[tuple[Side, str], str]:
@@ -224,8 +242,10 @@ class Agenda:
         """Fields, by record, of what an incremental read does not tell but a plan must see: records that were set aside
         or are not made here yet, and those of open conflicts and held fields (only these fields)."""
         found: dict[str, dict[str, str]] = {}
+        going = {item.external_id for item in self._one_sided()}
         for item in self.of(AgendaKind.AMBIGUOUS, AgendaKind.SKIPPED, AgendaKind.HELD_CREATE):
-            if item.external_id and (item.change, item.side) == (ChangeKind.CREATE, Side.LOCAL):
+            is_new = (item.change, item.side) == (ChangeKind.CREATE, Side.LOCAL)
+            if is_new and item.external_id and item.external_id not in going:
                 found[item.external_id] = dict(item.after)
         for item in self.of(AgendaKind.HELD_CLEAR, AgendaKind.HELD_EMAIL):
             if item.external_id:
@@ -245,7 +265,11 @@ class Agenda:
         return Agenda((*self.items, *new))
 
     def _deletes(self, decision: Decision | None) -> list[AgendaItem]:
-        return [item for item in self.items if item.is_held_delete and item.decision is decision]
+        found = [item for item in self.items if item.is_held_delete and item.decision is decision]
+        return [item for item in found if not item.is_one_sided]
+
+    def _one_sided(self) -> list[AgendaItem]:
+        return [item for item in self.items if item.is_one_sided and item.decision is Decision.APPROVED]
 
 
 def _keys(items: Iterable[AgendaItem]) -> list[tuple[Side, str]]:

@@ -91,11 +91,12 @@ def decide_holds(connection: Connection, workspace_id: UUID, choice: Choice, ver
     and told, and so is one that an undo would delete and that was edited since. `ConfigurationError`, with nothing
     done, as `lock_chosen`, and if nothing but such contacts was chosen.
     """
-    chosen = lock_chosen(connection, workspace_id, choice, HOLD)
+    is_approving = verdict.decision is Decision.APPROVED
+    chosen = lock_chosen(connection, workspace_id, choice, HOLD, is_approving=is_approving)
     decided = _carry(connection, chosen, verdict)
     if not decided.done:
         raise ConfigurationError(next(iter(decided.left_out.values())))
-    action = "hold_approved" if verdict.decision is Decision.APPROVED else "hold_rejected"
+    action = "hold_approved" if is_approving else "hold_rejected"
     _put_on_record(connection, workspace_id, action, decided.done, verdict)
     return decided
 
@@ -151,9 +152,13 @@ _APPROVAL = {True: Decision.APPROVED, False: Decision.REJECTED}
 def _carry(connection: Connection, chosen: Sequence[Waiting], verdict: Verdict) -> Decided:
     every = [row for row in chosen if row.kind == AgendaKind.HELD_DELETE and row.contact_id]
     deletes = [row for row in every if row.field_name != ORDERED]
+    ordered = [row for row in every if row.field_name == ORDERED]
     left_out: dict[UUID, str] = {}
-    if verdict.decision is Decision.APPROVED:
-        left_out = _delete_here(connection, [row for row in every if row.field_name == ORDERED])
+    if verdict.decision is Decision.APPROVED and ordered:
+        left_out = _edited(connection, ordered)
+        going = [row for row in ordered if row.id not in left_out]
+        _delete_here(connection, [row for row in going if row.external_id is None])
+        _let_stay_away(connection, [row for row in going if row.external_id is not None], verdict.by)
     elif verdict.decision is Decision.REJECTED:
         left_out = _keep(connection, deletes)
     done = [row for row in chosen if row.id not in left_out]
@@ -167,21 +172,40 @@ def _carry(connection: Connection, chosen: Sequence[Waiting], verdict: Verdict) 
     return Decided(done=done, left_out=left_out)
 
 
-def _delete_here(connection: Connection, deletes: Sequence[Waiting]) -> dict[UUID, str]:
-    """Asked for by an undo, found by no run: here it is done at once, at the provider by the next run. Those that were
-    edited since they were held are left, with the reason."""
-    if not deletes:
-        return {}
+def _edited(connection: Connection, deletes: Sequence[Waiting]) -> dict[UUID, str]:
+    """Those whom an undo is to delete and who were edited since they were held, with the reason; all stay locked."""
     bound = {"ids": [row.contact_id for row in deletes], "since": [row.since for row in deletes]}
-    held = "unnest(cast(:ids as uuid[]), cast(:since as timestamptz[])) as held(id, since)"
     statement = text(
-        f"update workspace_contacts c set deleted_at = now() from {held} "  # noqa: S608 - a text of ours
-        "where c.id = held.id and c.deleted_at is null and c.updated_at <= held.since"
+        "select c.id::text from workspace_contacts c "
+        "join unnest(cast(:ids as uuid[]), cast(:since as timestamptz[])) as held(id, since) on held.id = c.id "
+        "where c.deleted_at is null and c.updated_at > held.since order by c.id for update of c"
     )
-    connection.execute(statement, bound)
-    left = text("select id::text from workspace_contacts where id = any(cast(:ids as uuid[])) and deleted_at is null")
-    edited = set(connection.execute(left, {"ids": bound["ids"]}).scalars())
+    edited = set(connection.execute(statement, bound).scalars())
     return {row.id: EDITED_SINCE for row in deletes if str(row.contact_id) in edited}
+
+
+def _delete_here(connection: Connection, deletes: Sequence[Waiting]) -> None:
+    """Of people whom an undo brought back: here it is done at once, at the provider by the next run."""
+    statement = text(
+        "update workspace_contacts set deleted_at = now() where id = any(cast(:ids as uuid[])) and deleted_at is null"
+    )
+    if deletes:
+        connection.execute(statement, {"ids": [row.contact_id for row in deletes]})
+
+
+def _let_stay_away(connection: Connection, deletes: Sequence[Waiting], by: str) -> None:
+    """Who goes on one side stays on the other, and is not made again from there: until somebody approves that. Whoever
+    is gone by now needs no word."""
+    statement = text(
+        "insert into integration_agenda (id, connection_id, workspace_id, run_id, kind, side, contact_id, external_id, "
+        "change, fields, reason, decision, decided_by, decided_at) "
+        "select gen_random_uuid(), connection_id, workspace_id, run_id, 'held_create', side, "
+        "case side when 'remote' then contact_id end, case side when 'local' then external_id end, "
+        "'create', fields, reason, 'rejected', :by, now() from integration_agenda a where id = any(:ids) and exists "
+        "(select from integration_links l where l.connection_id = a.connection_id and l.contact_id = a.contact_id)"
+    )
+    if deletes:
+        connection.execute(statement, {"ids": [row.id for row in deletes], "by": by})
 
 
 def _keep(connection: Connection, deletes: Sequence[Waiting]) -> dict[UUID, str]:

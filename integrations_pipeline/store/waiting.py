@@ -195,9 +195,12 @@ def _pitch(row: Row[Any]) -> Waiting:
     )
 
 
-def lock_chosen(connection: Connection, workspace_id: UUID, choice: Choice, noun: Noun) -> list[Waiting]:
+def lock_chosen(
+    connection: Connection, workspace_id: UUID, choice: Choice, noun: Noun, *, is_approving: bool = False
+) -> list[Waiting]:
     """What is chosen of a workspace, and nobody has decided about, locked until the transaction ends: whoever decides
-    at the same time waits here, and is told.
+    at the same time waits here, and is told. That somebody is not made is the one decision that stands for good: by its
+    id it can be approved later (`is_approving`).
 
     `ConfigurationError`, with nothing done, for a choice that says nothing, for an id that is unknown, ambiguous or
     decided, and where nothing fits.
@@ -205,7 +208,7 @@ def lock_chosen(connection: Connection, workspace_id: UUID, choice: Choice, noun
     if choice.ids and (choice.is_filtered or choice.is_all):
         raise ConfigurationError("ids say what is meant: leave --all and the filters out")
     if choice.ids:
-        return _by_ids(connection, workspace_id, choice, noun)
+        return _by_ids(connection, workspace_id, choice, noun, is_approving=is_approving)
     if not (choice.is_filtered or choice.is_all):
         raise ConfigurationError(f"say which: ids, a filter or --all; `{noun.command}` shows them")
     found = _rows(connection, _LOCK, workspace_id, choice)
@@ -214,13 +217,17 @@ def lock_chosen(connection: Connection, workspace_id: UUID, choice: Choice, noun
     return found
 
 
-def _by_ids(connection: Connection, workspace_id: UUID, choice: Choice, noun: Noun) -> list[Waiting]:
+def _by_ids(
+    connection: Connection, workspace_id: UUID, choice: Choice, noun: Noun, *, is_approving: bool
+) -> list[Waiting]:
     wanted = list(dict.fromkeys(find_id(connection, noun.of, given) for given in choice.ids))
     found = {row.id: row for row in _rows(connection, _LOCK_IDS, workspace_id, choice, ids=wanted)}
     for each in wanted:
         if each not in found:
             raise ConfigurationError(f"no {noun.one} has the id {each} (any more): `{noun.command}` shows them")
-        if decision := found[each].decision:
+        decision = found[each].decision
+        is_revised = is_approving and (found[each].kind, decision) == ("held_create", "rejected")
+        if decision and not is_revised:
             by = found[each].decided_by or "somebody"
             raise ConfigurationError(f"{short_id(each)} is decided already, {decision} by {by}: nothing was done")
     return list(found.values())

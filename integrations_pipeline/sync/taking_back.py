@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from integrations_pipeline.engine.canonical import is_same
-from integrations_pipeline.model import CONSENT_OUT, ChangeKind, FieldKind, MappedField
+from integrations_pipeline.model import CONSENT_OUT, ChangeKind, FieldKind, MappedField, Side
 from integrations_pipeline.store.undoing import AppliedRow
 
 EDITED = "edited here since"
@@ -30,6 +30,15 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """Somebody whom the run made on one side. Without a record (whom an undo brought back) it is about both sides."""
+
+    side: Side
+    external_id: str | None
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """How things are now: contacts' fields and versions, who is deleted (and whether the row is there), the records'
     fields."""
@@ -42,12 +51,12 @@ class State:
 @dataclass(slots=True, kw_only=True)
 class Undo:
     """What is to be done. `values`: per contact the fields to put back; `restored`: deleted contacts that come back,
-    with the fields known of them; `made`: contacts to be held for deletion, with their record. `rows`: the journal's
+    with the fields known of them; `made`: contacts to be held for deletion. `rows`: the journal's
     rows that are undone by that, each with its contact."""
 
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     restored: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    made: dict[str, str | None] = field(default_factory=dict)
+    made: dict[str, Made] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     rows: dict[UUID, str] = field(default_factory=dict)
 
@@ -93,7 +102,7 @@ def _decide_made(undo: Undo, row: AppliedRow, state: State, kinds: Mapping[str, 
     if any(not _same(here.get(name, ""), value, kinds.get(name)) for name, value in row.after.items()):
         undo.leave(row.contact_id, "", EDITED)
         return
-    undo.made[row.contact_id] = row.external_id
+    undo.made[row.contact_id] = Made(side=row.side, external_id=row.external_id, fields=row.after)
     undo.rows[row.id] = row.contact_id
 
 

@@ -4,8 +4,9 @@
 
 So undoing goes the way of every edit: a value is put back here, under the contact's version, and the plan writes it to
 the provider. What anybody edited since stays and is told. People whom the run deleted come back; people whom it made
-are held for deletion. Consent is never raised, and mail that went out stays out. An undo is a run of its own in the
-log, and can be undone. Belongs here: carrying it out. Does not: deciding (`taking_back`), statements (`store.undoing`).
+are held for deletion, on the side where it made them. Consent is never raised, and mail that went out stays out. An
+undo is a run of its own in the log, and can be undone. Belongs here: carrying it out. Does not: deciding
+(`taking_back`), statements (`store.undoing`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -39,7 +40,7 @@ from integrations_pipeline.sync.opening import SyncRequest, opened
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.run import run_sync
 from integrations_pipeline.sync.runtime import Progress, Run, Runtime, no_progress
-from integrations_pipeline.sync.taking_back import EDITED, TAKEN, LeftOut, State, Undo, decide
+from integrations_pipeline.sync.taking_back import EDITED, TAKEN, LeftOut, Made, State, Undo, decide
 
 SENT = "e-mails were sent: that cannot be undone"
 
@@ -270,17 +271,26 @@ def _bring_back(connection: Connection, opening: Run, plan: Undo, scope: Journal
     journal.record_changes(connection, scope, changes, ChangeState.APPLIED)
 
 
+def _where(made: Made) -> str:
+    if made.external_id is None:
+        return "here and at the provider"
+    if made.side is Side.LOCAL:
+        return "here alone, the record stays"
+    return "at the provider alone, the contact stays"
+
+
 def _hold_made(connection: Connection, run: RunRow, plan: Undo, scope: JournalScope) -> None:
     items = [
         AgendaItem(
             kind=AgendaKind.HELD_DELETE,
-            side=Side.REMOTE,
+            side=Side.REMOTE if made.external_id is None else made.side,
             contact_id=contact_id,
-            external_id=external_id,
+            external_id=made.external_id,
             field=ORDERED,
             change=ChangeKind.DELETE,
-            reason=f"made by run {run.run_id}, which was undone: approve to delete here and at the provider",
+            after=made.fields,
+            reason=f"made by run {run.run_id}, which was undone: approve to delete {_where(made)}",
         )
-        for contact_id, external_id in plan.made.items()
+        for contact_id, made in plan.made.items()
     ]
     agenda.add_items(connection, scope, items)

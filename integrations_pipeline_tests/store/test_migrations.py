@@ -44,6 +44,8 @@ RELEASED = {
     "0011": "21517bc6721f93c6",
     "0012": "1727b660d294964e",
     "0013": "cc4471f6bc951e11",
+    "0014": "72db47ad8d6a0a4f",
+    "0015": "2f42172e523221a6",
 }
 
 
@@ -92,21 +94,46 @@ def test_a_released_migration_is_not_edited(revision: str) -> None:
     assert found == RELEASED[revision], f"make a new migration instead of editing {revision}"
 
 
-def test_a_database_of_the_last_release_gets_what_it_lacks(blank: Database) -> None:
+def upgraded_to(database: Database, revision: str) -> None:
+    with database.admin() as connection:
+        connection.execute(text("set local search_path = public"))
+        config = alembic_config()
+        config.attributes.update(connection=connection, on_version_apply=lambda **_: None)
+        command.upgrade(config, revision)
+
+
+def test_a_database_of_an_earlier_release_gets_what_it_lacks(blank: Database) -> None:
     wanted = (
         "select count(*) from information_schema.columns where table_name = 'integration_links' "
         "and column_name = 'identity_key'"
     )
-    with blank.admin() as connection:
-        connection.execute(text("set local search_path = public"))
-        config = alembic_config()
-        config.attributes.update(connection=connection, on_version_apply=lambda **_: None)
-        command.upgrade(config, max(RELEASED))
+    upgraded_to(blank, "0013")
     with blank.admin() as connection:
         assert query(connection, wanted) == [(0,)]
-    assert blank.upgrade() == ALL[len(RELEASED) :]
+    assert blank.upgrade() == ALL[ALL.index("0014") :]
     with blank.admin() as connection:
         assert query(connection, wanted) == [(1,)]
+
+
+def test_what_an_undo_held_on_both_sides_before_still_goes_on_both(blank: Database) -> None:
+    upgraded_to(blank, "0015")
+    with blank.admin() as connection:
+        connection.execute(text(_HELD_BY_AN_UNDO))
+    blank.upgrade()
+    with blank.admin() as connection:
+        found = query(connection, "select field, external_id from integration_agenda order by field nulls last")
+    assert found == [("undo", None), (None, "rec2")]
+
+
+_HELD_BY_AN_UNDO = """
+    with workspace as (insert into workspaces (id, name, slug) values (gen_random_uuid(), 'a', 'a') returning id),
+    connection as (
+        insert into integration_connections (id, workspace_id, integration_type)
+        select gen_random_uuid(), id, 'airtable' from workspace returning id, workspace_id)
+    insert into integration_agenda (id, connection_id, workspace_id, kind, side, contact_id, external_id, field, change)
+    select gen_random_uuid(), id, workspace_id, 'held_delete', 'remote', gen_random_uuid(), record, field, 'delete'
+    from connection, (values ('rec1', 'undo'), ('rec2', null)) as held (record, field)
+"""
 
 
 def test_two_upgrades_at_once_apply_each_migration_once(blank: Database) -> None:

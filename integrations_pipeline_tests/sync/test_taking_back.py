@@ -7,7 +7,7 @@ import pytest
 
 from integrations_pipeline.model import ChangeKind, MappedField, Side
 from integrations_pipeline.store.undoing import AppliedRow
-from integrations_pipeline.sync.taking_back import TAKEN, LeftOut, State, Undo, decide
+from integrations_pipeline.sync.taking_back import TAKEN, LeftOut, Made, State, Undo, decide
 
 MAPPING = [MappedField(name=name, column=name) for name in ("email", "company", "phone", "email_opt_out")]
 
@@ -137,10 +137,11 @@ def test_whom_somebody_else_brought_back_is_left() -> None:
 
 
 MADE = row(1, ChangeKind.CREATE, after={"company": "New", "phone": ""})
+COPIED = Made(side=Side.LOCAL, external_id="x1", fields=MADE.after)
 
 
 def test_whom_the_run_made_is_held_unless_edited_or_deleted_since() -> None:
-    assert decide([MADE], state(NOW), MAPPING) == Undo(made={"c1": "x1"}, rows={UUID(int=1): "c1"})
+    assert decide([MADE], state(NOW), MAPPING) == Undo(made={"c1": COPIED}, rows={UUID(int=1): "c1"})
     for here in ({"company": "Newer"}, {"company": "New", "phone": "1"}, {}):
         assert decide([MADE], state({"c1": here}), MAPPING) == Undo(left_out=[left("edited here since", "")])
     assert decide([MADE], state(), MAPPING) == Undo(left_out=[left("edited here since", "")])
@@ -149,7 +150,9 @@ def test_whom_the_run_made_is_held_unless_edited_or_deleted_since() -> None:
 
 def test_an_email_in_another_spelling_does_not_save_whom_the_run_made() -> None:
     made = row(1, ChangeKind.CREATE, after={"email": "a@example.org", "nick": "A"})
-    assert decide([made], state({"c1": {"email": "A@example.org", "nick": "A "}}), MAPPING).made == {"c1": "x1"}
+    assert (
+        decide([made], state({"c1": {"email": "A@example.org", "nick": "A "}}), MAPPING).made["c1"].external_id == "x1"
+    )
 
 
 def test_each_contact_is_decided_by_itself_and_by_what_weighs_most() -> None:
@@ -164,7 +167,7 @@ def test_each_contact_is_decided_by_itself_and_by_what_weighs_most() -> None:
     found = decide(rows, state(here, deleted={"c1": True}), MAPPING)
     assert found == Undo(
         restored={"c1": {}},
-        made={"c2": "x2"},
+        made={"c2": Made(side=Side.LOCAL, external_id="x2", fields={"company": "New"})},
         values={"c3": {"company": "Old"}},
         rows={UUID(int=2): "c1", UUID(int=3): "c2", UUID(int=5): "c3"},
     )

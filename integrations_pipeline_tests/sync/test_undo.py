@@ -1,7 +1,7 @@
 """`undo`: what a run wrote is as it was before, on both sides; what was edited since stays and is told."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any
@@ -10,10 +10,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
+from integrations_pipeline.engine.pairs import EDITED_SINCE
 from integrations_pipeline.errors import BusyError, ConfigurationError
-from integrations_pipeline.model import ORDERED, AgendaKind, Direction
+from integrations_pipeline.model import ORDERED, AgendaItem, AgendaKind, Decision, Direction, Side
 from integrations_pipeline.store import undoing
-from integrations_pipeline.store.decisions import decide_delete
+from integrations_pipeline.store.decisions import Verdict, decide_delete, decide_holds
+from integrations_pipeline.store.waiting import Choice
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.taking_back import EDITED, EDITED_THERE, GONE, MERGED, NOT_RAISED, TAKEN
 from integrations_pipeline.sync.undo import UndoReport, undo_run
@@ -145,7 +147,7 @@ def test_somebody_whose_address_another_has_by_now_stays_deleted(world: World) -
 
 
 @pytest.mark.parametrize("is_approved", [True, False])
-def test_people_whom_a_run_made_are_held_for_deletion(world: World, is_approved: bool) -> None:
+def test_people_whom_a_run_made_are_held_for_deletion_where_it_made_them(world: World, is_approved: bool) -> None:
     tenant = started(world)
     tenant.add_remote({"email": "junk1@example.org"}, {"email": "junk2@example.org", "name": "J"})
     mistake = tenant.sync()
@@ -159,14 +161,132 @@ def test_people_whom_a_run_made_are_held_for_deletion(world: World, is_approved:
     (item,) = tenant.agenda.of(AgendaKind.HELD_DELETE)
     assert item.field == ORDERED
     assert len(tenant.local()) == 8, "nothing is deleted before somebody says so"
-    with world.database.workspace(tenant.workspace_id) as connection:
+    there = tenant.remote()
+    decide(tenant, item, is_approved=is_approved)
+    for is_full in (False, False, True):
+        tenant.sync(is_full=is_full)
+        assert (addresses(tenant.local()) == addresses(there)) is not is_approved
+        assert tenant.remote() == there, "they were there before the run"
+    assert not tenant.agenda.of(AgendaKind.HELD_DELETE)
+    assert addresses(there) - addresses(tenant.local()) == ({"junk1@example.org"} if is_approved else set())
+
+
+def decide(tenant: Tenant, item: AgendaItem, *, is_approved: bool = True) -> None:
+    with tenant.world.database.workspace(tenant.workspace_id) as connection:
         assert decide_delete(connection, item.id, approve=is_approved)
+
+
+def addresses(rows: Mapping[str, Mapping[str, str]]) -> set[str]:
+    return {row["email"] for row in rows.values()}
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_who_was_only_copied_to_the_provider_stays_here(world: World, is_full: bool) -> None:
+    tenant = started(world)
+    tenant.add_local({"email": "ours@example.org", "name": "O"})
+    undo(tenant, tenant.sync())
+    here = tenant.local()
+    (item,) = tenant.agenda.of(AgendaKind.HELD_DELETE)
+    assert "at the provider alone" in item.reason
+    decide(tenant, item)
+    tenant.sync(is_full=is_full)
+    for again in (False, True):
+        assert tenant.local() == here
+        assert "ours@example.org" not in addresses(tenant.remote())
+        tenant.sync(is_full=again)
+    assert not tenant.agenda.of(AgendaKind.HELD_DELETE)
+
+
+@pytest.mark.parametrize("side", [Side.LOCAL, Side.REMOTE])
+def test_who_was_taken_back_on_one_side_comes_again_when_somebody_says_so(world: World, side: Side) -> None:
+    tenant = started(world)
+    person = {"email": "late@example.org", "name": "L"}
+    if side is Side.LOCAL:
+        tenant.add_remote(person)
+    else:
+        tenant.add_local(person)
+    undo(tenant, tenant.sync())
+    decide(tenant, *tenant.agenda.of(AgendaKind.HELD_DELETE))
     tenant.sync()
-    left = {row["email"] for row in tenant.local().values()}
-    assert ("junk1@example.org" in left) is not is_approved
-    assert {row["email"] for row in tenant.remote().values()} == left
+    (kept,) = tenant.agenda.of(AgendaKind.HELD_CREATE)
+    assert (kept.side, kept.decision) == (side, Decision.REJECTED)
+    with world.database.workspace(tenant.workspace_id) as connection:
+        choice = Choice(kinds=["held_create"], ids=[str(kept.id)])
+        with pytest.raises(ConfigurationError, match="decided already, rejected"):
+            decide_holds(connection, tenant.workspace_id, choice, Verdict(decision=Decision.REJECTED, by="ann"))
+        decide_holds(connection, tenant.workspace_id, choice, Verdict(decision=Decision.APPROVED, by="ann"))
+    tenant.sync()
+    assert "late@example.org" in addresses(tenant.local()) & addresses(tenant.remote())
     assert not tenant.agenda.items
     tenant.assert_in_sync()
+
+
+@pytest.mark.parametrize("where", [Side.LOCAL, Side.REMOTE])
+@pytest.mark.parametrize("side", [Side.LOCAL, Side.REMOTE])
+def test_an_edit_on_either_side_after_the_approval_keeps_who_was_to_go(world: World, side: Side, where: Side) -> None:
+    tenant = started(world)
+    person = {"email": "late@example.org", "name": "L"}
+    if side is Side.LOCAL:
+        tenant.add_remote(person)
+    else:
+        tenant.add_local(person)
+    undo(tenant, tenant.sync())
+    (item,) = tenant.agenda.of(AgendaKind.HELD_DELETE)
+    decide(tenant, item)
+    if where is Side.LOCAL:
+        tenant.edit_local(str(item.contact_id), name="Wanted")
+    else:
+        tenant.edit_remote(tenant.record_of(str(item.contact_id)), name="Wanted")
+    tenant.sync()
+    assert [item.reason for item in tenant.agenda.of(AgendaKind.SKIPPED)] == [EDITED_SINCE]
+    tenant.sync(is_full=True)
+    assert "Wanted" in {row.get("name") for row in tenant.local().values()}
+    assert not tenant.agenda.items
+    tenant.assert_in_sync()
+
+
+def test_a_person_who_is_gone_by_then_is_gone_on_both_sides(world: World) -> None:
+    tenant = started(world)
+    tenant.add_remote({"email": "one@example.org"}, {"email": "two@example.org"})
+    undo(tenant, tenant.sync())
+    first, second = tenant.agenda.of(AgendaKind.HELD_DELETE)
+    decide(tenant, first)
+    tenant.delete_remote(tenant.record_of(str(first.contact_id)))
+    tenant.delete_remote(tenant.record_of(str(second.contact_id)))
+    tenant.sync()
+    decide(tenant, second)
+    tenant.sync(is_full=True)
+    assert len(tenant.local()) == len(tenant.remote()) == 6
+    assert not tenant.agenda.items
+
+
+def test_a_record_that_went_before_the_run_could_tell_leaves_the_contact_here(world: World) -> None:
+    """As if the run had been killed after the provider deleted it."""
+    tenant = started(world)
+    tenant.add_local({"email": "ours@example.org", "name": "O"})
+    undo(tenant, tenant.sync())
+    here = tenant.local()
+    (item,) = tenant.agenda.of(AgendaKind.HELD_DELETE)
+    decide(tenant, item)
+    tenant.delete_remote(tenant.record_of(str(item.contact_id)))
+    for is_full in (False, True):
+        tenant.sync(is_full=is_full)
+        assert tenant.local() == here
+        assert len(tenant.remote()) == 6
+
+
+def test_whom_an_undo_brought_back_an_undo_of_it_deletes_on_both_sides(world: World) -> None:
+    tenant = started(world)
+    tenant.delete_local(ids(tenant)[0])
+    back = undo(tenant, tenant.sync())
+    assert len(tenant.local()) == len(tenant.remote()) == 6
+    undo(tenant, back)
+    (item,) = tenant.agenda.of(AgendaKind.HELD_DELETE)
+    assert "here and at the provider" in item.reason
+    decide(tenant, item)
+    tenant.sync()
+    assert len(tenant.local()) == len(tenant.remote()) == 5
+    assert not tenant.agenda.items
 
 
 def test_people_who_were_edited_since_an_undo_held_them_are_not_deleted_by_its_approval(world: World) -> None:
@@ -182,11 +302,9 @@ def test_people_who_were_edited_since_an_undo_held_them_are_not_deleted_by_its_a
     tenant.sync()
     assert first.contact_id in tenant.local()
     assert second.contact_id not in tenant.local()
-    with world.database.workspace(tenant.workspace_id) as connection:
-        assert decide_delete(connection, first.id, approve=False)
+    decide(tenant, first, is_approved=False)
     tenant.sync()
-    assert not tenant.agenda.items
-    tenant.assert_in_sync()
+    assert not tenant.agenda.of(AgendaKind.HELD_DELETE)
 
 
 def test_merged_tags_and_consent_stay(world: World) -> None:

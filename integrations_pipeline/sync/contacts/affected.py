@@ -224,6 +224,7 @@ def _policy(run: Run, linked_count: int, direction: Direction, changed_from: Map
         linked_count=linked_count,
         approved=run.agenda.approved_deletes,
         held=run.agenda.held_deletes,
+        one_sided=run.agenda.one_sided_deletes,
         changes_allowed=changes_allowed(settings, linked_count),
         creates_allowed=creates_allowed(settings, linked_count) if run.checkpoint else None,
         held_changes=run.agenda.held_changes,

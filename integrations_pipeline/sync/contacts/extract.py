@@ -108,6 +108,7 @@ def _local_news(run: Run) -> News:
         is_asked = not run.spec.capabilities.tells_new_only
         workspace_id, connection_id = run.connection.workspace_id, run.connection.id
         changed = contacts.changed_contact_ids(connection, workspace_id, connection_id) if is_asked else []
+        changed += run.agenda.one_sided_deletes.keys() - set(changed)
         gone = links.gone_contact_ids(connection, workspace_id, connection_id)
     return News(changed=tuple(changed), gone=tuple(gone))
 

@@ -64,9 +64,12 @@ def settle_questions(
     """
     wanted = {item.question: item for item in _questions(plan)}
     undone = {outcome.change.contact_id for outcome in outcomes if outcome.state is not ChangeState.APPLIED}
+    undone |= {change.contact_id for change in plan.waiting if change.contact_id}
     unwanted = {
         (change.side, change.contact_id or change.external_id) for change in plan.skipped if change.reason == NOT_WANTED
     }
+    # Who goes on one side alone is not made there again: that answer stands before its question.
+    foreseen = agenda.not_made_again
     over = (AgendaKind.HELD_DELETE,)
     known = {
         item.question: item
@@ -82,6 +85,7 @@ def settle_questions(
         or (item.decision and item.contact_id in undone)
         or (item.field == ORDERED and not item.decision)
         or (item.side, item.contact_id or item.external_id) in unwanted
+        or (item.kind is AgendaKind.HELD_CREATE and (item.side, item.contact_id or item.external_id) in foreseen)
     }
     gone = [item for item in agenda.of(*_QUESTIONS) if item.id not in stays]
     new = [item for question, item in wanted.items() if question not in known]
