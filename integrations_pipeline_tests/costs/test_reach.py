@@ -9,7 +9,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, text
 
-from integrations_pipeline.store import contacts, links
+from integrations_pipeline.model import ChangeState
+from integrations_pipeline.store import changes, contacts, links
+from integrations_pipeline.store.changes import StateChange
 from integrations_pipeline.store.database import Database
 from integrations_pipeline_tests.costs.counting import Statements, plan_nodes
 from integrations_pipeline_tests.store.rows import add_tenant
@@ -68,5 +70,33 @@ def test_an_e_mail_is_asked_for_by_an_index(database: Database, question: Questi
         nodes = [node for statement, given in statements.seen for node in plan_nodes(connection, statement, given)]
     # Which rows a bitmap names costs little: what is looked at is them.
     read = [node for node in nodes if "Scan" in node["Node Type"] and node["Node Type"] != "Bitmap Index Scan"]
+    assert read
+    assert max(node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in read) <= 100
+
+
+_JOURNAL = """
+    insert into integration_changes (run_id, connection_id, workspace_id, contact_id, side, kind, state)
+    select gen_random_uuid(), :connection, :workspace, gen_random_uuid(), 'remote', 'create', 'planned'
+    from generate_series(1, :count)
+"""
+
+
+@pytest.mark.parametrize("has_statistics", [False, True])
+def test_ten_rows_of_the_journal_are_found_by_their_ids_and_not_among_all_of_the_workspace(
+    database: Database, has_statistics: bool
+) -> None:
+    """Asked twice for each request that writes: a bitmap of the whole workspace is a walk over all of it, too."""
+    with database.admin() as connection:
+        tenant = add_tenant(connection, "mine")
+        bound = {"workspace": tenant.workspace_id, "connection": tenant.connection_id, "count": MANY}
+        connection.execute(text(_JOURNAL), bound)
+        if has_statistics:
+            connection.execute(text("analyze integration_changes"))
+        ids = connection.execute(text("select id from integration_changes limit 10")).scalars().all()
+    with database.workspace(tenant.workspace_id) as connection:
+        with Statements() as statements:
+            changes.record_states(connection, [StateChange(change_id=each, state=ChangeState.INTENDED) for each in ids])
+        nodes = [node for statement, given in statements.seen for node in plan_nodes(connection, statement, given)]
+    read = [node for node in nodes if "Scan" in node["Node Type"]]
     assert read
     assert max(node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in read) <= 100
