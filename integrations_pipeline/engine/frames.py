@@ -25,6 +25,9 @@ COMPARED_AT_ONCE = 100_000
 #: From so many keys on, hashing ids as numbers is worth its set-up.
 MANY = 10_000
 
+# Arrow's own allocator keeps what it got; the system's shares it with Python, and gives it back when it is asked to.
+pa.set_memory_pool(pa.system_memory_pool())
+
 
 def empty_frame(columns: Sequence[str], index_name: str) -> pd.DataFrame:
     """A frame without rows, with `str` columns and index."""
@@ -33,7 +36,7 @@ def empty_frame(columns: Sequence[str], index_name: str) -> pd.DataFrame:
 
 
 def release() -> None:
-    """Give memory that Arrow holds for copies to come back: what follows a plan makes none."""
+    """Give memory back that nobody uses any more: what follows a plan makes no such copies."""
     pa.default_memory_pool().release_unused()
 
 

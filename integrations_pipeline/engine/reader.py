@@ -18,7 +18,7 @@ from integrations_pipeline.engine.pairs import Pair
 from integrations_pipeline.model import FieldKind, FieldRule, Snapshot
 
 #: Rows that are looked at in Python at once: each is a dictionary, and its texts are copies.
-AT_ONCE = 5_000
+AT_ONCE = 1_000
 #: Texts that are remembered to be met again.
 MANY_TEXTS = 50_000
 

@@ -2,10 +2,12 @@
 
 import gc
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import Connection, Engine, event, text
 
 
@@ -44,6 +46,23 @@ def python_calls(act: Callable[[], object]) -> int:
         sys.setprofile(before)
         gc.enable()
     return count
+
+
+def bytes_held(act: Callable[[], object]) -> int:
+    """How many bytes were held at once while this was done, its result among them: Python's, numpy's and Arrow's."""
+    gc.collect()
+    pool = pa.default_memory_pool()
+    before = int(pool.bytes_allocated())
+    tracemalloc.start()
+    try:
+        result = act()
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # Arrow counts what is held now; what it needed in between went away with the copies.
+    held += int(pool.bytes_allocated()) - before
+    del result
+    return held
 
 
 def plan_nodes(connection: Connection, statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from uuid import UUID, uuid4
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import text
 
@@ -12,6 +13,7 @@ from integrations_pipeline.engine.reader import World as Planned
 from integrations_pipeline.model import Change, ChangeKind, ChangeState, Side
 from integrations_pipeline.store import changes, contacts, links, workspaces
 from integrations_pipeline.store.database import Database
+from integrations_pipeline.sync.contacts.settled import settled
 from integrations_pipeline.sync.fingerprints import fingerprints_of
 from integrations_pipeline.sync.reading import sift
 from integrations_pipeline_tests.builders import (
@@ -23,7 +25,7 @@ from integrations_pipeline_tests.builders import (
     whole,
     world_of,
 )
-from integrations_pipeline_tests.costs.counting import Statements, plan_nodes, python_calls, row_versions
+from integrations_pipeline_tests.costs.counting import Statements, bytes_held, plan_nodes, python_calls, row_versions
 from integrations_pipeline_tests.store.rows import add_tenant
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, open_world, people
 from integrations_pipeline_tests.sync.test_one_path import link_all, listing, pages
@@ -32,6 +34,10 @@ from integrations_sandbox import SandboxOptions, SandboxServer
 MANY = 20_000
 #: A nested loop over two tables of `MANY` rows would look at this many pairs.
 ALL_PAIRS = MANY * MANY
+#: Bytes that a plan needs at most for somebody new: of 100,000 that is 110 MB.
+MOST_HELD = 1_100
+#: For somebody who is compared and found unchanged, and for one whom a full read only sees: of 100,000 30 MB each.
+MOST_COMPARED, MOST_SEEN = 400, 300
 
 
 # The plan: no Python for a row that nobody changed
@@ -57,6 +63,35 @@ def test_a_plan_calls_no_python_for_unchanged_rows(has_key: bool) -> None:
     plan_sync(few)
     more = python_calls(lambda: plan_sync(many)) - python_calls(lambda: plan_sync(few))
     assert more <= 50, f"{more} calls for 10,000 unchanged rows"
+
+
+def newcomers(count: int) -> Planned:
+    """So many records that nobody knows yet."""
+    row = {"company": "Acme", "job_title": "Editor", "tags": '["a", "b"]'}
+    records = {f"x{i:06d}": whole({"email": f"p{i}@example.org", "name": f"Person {i}", **row}) for i in range(count)}
+    return world_of(
+        local=local_snapshot({}), remote=remote_snapshot(records), base=base_frame({}), rules=RULES, policy=Policy()
+    )
+
+
+def test_a_plan_holds_little_for_a_newcomer_and_less_for_whom_nobody_changed() -> None:
+    few, many = newcomers(6_000), newcomers(10_000)
+    fingerprints = {key: "f" * 32 for key in many.remote.frame.index}
+
+    def planned(world: Planned) -> object:
+        plan = plan_sync(world)
+        return plan, settled(world, plan, fingerprints)
+
+    planned(few)
+    each = (bytes_held(lambda: planned(many)) - bytes_held(lambda: planned(few))) / 4_000
+    assert each <= MOST_HELD, f"{each:.0f} bytes for a newcomer"
+    few, many = unchanged(6_000, has_key=True), unchanged(10_000, has_key=True)
+    each = (bytes_held(lambda: plan_sync(many)) - bytes_held(lambda: plan_sync(few))) / 4_000
+    assert each <= MOST_COMPARED, f"{each:.0f} bytes for whom nobody changed"
+
+
+def test_memory_comes_from_the_system_which_gives_it_back() -> None:
+    assert pa.default_memory_pool().backend_name == "system"
 
 
 def test_consent_that_is_told_in_another_word_is_no_change() -> None:
@@ -193,16 +228,18 @@ def test_a_full_read_looks_at_no_contact_and_no_base_of_an_unchanged_record(worl
     assert seen[0] == seen[1]
 
 
-def test_a_full_read_calls_little_python_for_an_unchanged_record(world: World) -> None:
+def test_a_full_read_calls_little_python_for_an_unchanged_record_and_keeps_little_of_it(world: World) -> None:
     tenant = world.tenant()
-    calls = []
+    calls, held = [], []
     with tenant.run() as run:
         for count in (500, 2500):
             records = listing(count)
             link_all(tenant, records, fingerprints_of(run, {record.external_id: record for record in records}))
             calls.append(python_calls(lambda records=records: sift(run, pages(records))))  # type: ignore[misc]
+            held.append(bytes_held(lambda records=records: sift(run, pages(records))))  # type: ignore[misc]
             tenant.rows("delete from integration_links returning 1")
     assert (calls[1] - calls[0]) / 2000 <= 16
+    assert (held[1] - held[0]) / 2000 <= MOST_SEEN
 
 
 def test_statements_of_a_quiet_run_do_not_grow_with_the_contacts(world: World) -> None:

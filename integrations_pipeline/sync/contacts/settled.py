@@ -14,7 +14,7 @@ from integrations_pipeline.engine.reader import World
 from integrations_pipeline.model import ChangeKind, Direction, Plan, Side
 
 #: Records that are looked at in Python at once: their fields are copied for it.
-AT_ONCE = 5_000
+AT_ONCE = 1_000
 
 
 def settled(world: World, plan: Plan, fingerprints: Mapping[str, str]) -> Mapping[str, str]:
@@ -25,9 +25,8 @@ def settled(world: World, plan: Plan, fingerprints: Mapping[str, str]) -> Mappin
     remote = world.remote.frame
     at = positions(remote.index, world.base["external_id"])
     loud = _loud(plan)
-    ids = texts(remote.index)
-    is_quiet = [key in fingerprints and key not in loud for key in ids]
-    is_candidate = np.array(is_quiet, dtype=bool) & _is_own(world, at)
+    quiet = (key in fingerprints and key not in loud for key in _ids(remote))
+    is_candidate = np.fromiter(quiet, dtype=bool, count=len(remote)) & _is_own(world, at)
     is_same = np.zeros(len(remote), dtype=bool)
     is_same[at >= 0] = ~changed_rows(
         world.base, remote, positions(world.base["external_id"], remote.index), world.rules
@@ -38,8 +37,14 @@ def settled(world: World, plan: Plan, fingerprints: Mapping[str, str]) -> Mappin
     if is_chosen.sum() == len(fingerprints):
         # So it is with most of a first load, and there a copy would be one of everybody.
         return fingerprints
-    chosen = {ids[i] for i in np.flatnonzero(is_chosen)}
+    chosen = set(texts(remote.index, np.flatnonzero(is_chosen)))
     return {key: found for key, found in fingerprints.items() if key in chosen}
+
+
+def _ids(remote: pd.DataFrame) -> Iterable[str]:
+    """Some at a time: of a first load there are as many as records, and each would be a copy."""
+    for start in range(0, len(remote), AT_ONCE):
+        yield from texts(remote.index[start : start + AT_ONCE])
 
 
 def _loud(plan: Plan) -> set[str | None]:
