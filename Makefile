@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests of a file share what it sets up; the long files begin (integrations_pipeline_tests/conftest.py).
-SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Tests of a file share what it sets up; the long files begin (integrations_pipeline_tests/conftest.py). One process more
+# than there are cores: a browser, daemons and other processes are waited for in a quarter of the time.
+CORES := $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() or 1, 3) + 1)")
+SPREAD := -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup lint check test exhaustive demo dev bench properties mutations hostile lock clean
 

@@ -25,7 +25,7 @@ PAUSES = (0.0, 0.5, 20.0, 3600.0)
 SETTINGS = ("transactional", "subscribed", "unsubscribed", "pending")
 #: How many seeds the fast suite tells, and the slow one by Hypothesis profile.
 FEW = 2
-SEEDS = {"dev": 2, "ci": 8, "round": 2, "nightly": 100}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
+SEEDS = {"dev": 2, "ci": 4, "round": 2, "nightly": 100}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 
 
 class Story:
