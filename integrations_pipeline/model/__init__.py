@@ -46,6 +46,7 @@ from integrations_pipeline.model.contact import (
     is_contact_field,
     join_set,
     split_set,
+    unknown_fields,
 )
 from integrations_pipeline.model.plan import (
     COUNT_NAMES,
@@ -99,4 +100,5 @@ __all__ = [
     "is_contact_field",
     "join_set",
     "split_set",
+    "unknown_fields",
 ]

@@ -108,20 +108,21 @@ class MappedField:
     is_required: bool = False
     #: From the provider's default mapping: nobody asked for this column by name.
     is_default: bool = False
+    #: What the planner makes of it: asked for again and again in a run, so it is made once.
+    kind: FieldKind = field(init=False, repr=False, compare=False)
+    rule: FieldRule = field(init=False, repr=False, compare=False)
 
-    @property
-    def kind(self) -> FieldKind:
-        return _KINDS.get(self.name, FieldKind.TEXT)
-
-    @property
-    def rule(self) -> FieldRule:
-        return FieldRule(
+    def __post_init__(self) -> None:
+        kind = _KINDS.get(self.name, FieldKind.TEXT)
+        rule = FieldRule(
             name=self.name,
-            kind=self.kind,
+            kind=kind,
             to_remote=self.direction.allows(Side.REMOTE),
             to_local=self.direction.allows(Side.LOCAL),
             is_required=self.is_required,
         )
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "rule", rule)
 
 
 _KINDS: Mapping[str, FieldKind] = {
@@ -137,6 +138,11 @@ CUSTOM_PREFIX = "custom_fields."
 
 def is_contact_field(name: str) -> bool:
     return name in CONTACT_FIELDS or (name.startswith(CUSTOM_PREFIX) and len(name) > len(CUSTOM_PREFIX))
+
+
+def unknown_fields(names: Iterable[str]) -> list[str]:
+    """Those of these names that are no contact field's."""
+    return [name for name in names if not is_contact_field(name)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

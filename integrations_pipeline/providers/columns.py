@@ -106,23 +106,20 @@ def under_known_name(mapped: MappedField, known: KnownColumn | None) -> MappedFi
 
 class MappedColumns(ABC):
     """The columns of a mapping, looked at once per run. `known`: as the connection last saw them; until a look, their
-    names of then are presumed. A provider says how it looks (`_take_a_look`)."""
+    names of then are presumed. A provider says how it looks (`_take_a_look`). `looked`: what this run saw, None before
+    it looked."""
 
     def __init__(self, mapping: Sequence[MappedField], known: Mapping[str, KnownColumn]) -> None:
         self._mapping = tuple(mapping)
         self._known = known
-        self._look: SchemaLook | None = None
+        self.looked: SchemaLook | None = None
 
     @property
     def mapping(self) -> tuple[MappedField, ...]:
         """The fields that are synced, by the present names of their columns."""
-        if self._look is not None:
-            return self._look.mapping
+        if self.looked is not None:
+            return self.looked.mapping
         return tuple(under_known_name(mapped, self._known.get(mapped.name)) for mapped in self._mapping)
-
-    @property
-    def looked(self) -> SchemaLook | None:
-        return self._look
 
     def require(self) -> SchemaLook:
         """The look of this run; `ConfigurationError` where a field was never mapped to a column that can hold it."""
@@ -133,13 +130,13 @@ class MappedColumns(ABC):
         return look
 
     def look(self) -> SchemaLook:
-        if self._look is None:
-            self._look = self._take_a_look()
-        return self._look
+        if self.looked is None:
+            self.looked = self._take_a_look()
+        return self.looked
 
     def forget(self) -> None:
         """Look again before the next use."""
-        self._look = None
+        self.looked = None
 
     @abstractmethod
     def _take_a_look(self) -> SchemaLook: ...

@@ -14,9 +14,9 @@ from integrations_pipeline.model import (
     CONSENT_UNASKED,
     CUSTOM_PREFIX,
     clean_text,
-    is_contact_field,
     join_set,
     split_set,
+    unknown_fields,
 )
 
 SET_FIELDS = frozenset({"tags"})
@@ -38,12 +38,11 @@ CUSTOM_TEXTS = """
 
 def check_names(names: Iterable[str]) -> None:
     """Refuse a name that is no contact field, before it gets near a statement."""
-    for name in names:
-        if not is_contact_field(name):
-            raise ConfigurationError(
-                f"unknown contact field {name!r}: use email, name, company, job_title, phone, tags, "
-                "email_opt_out or custom_fields.KEY"
-            )
+    for name in unknown_fields(names):
+        raise ConfigurationError(
+            f"unknown contact field {name!r}: use email, name, company, job_title, phone, tags, "
+            "email_opt_out or custom_fields.KEY"
+        )
 
 
 def contact_columns(

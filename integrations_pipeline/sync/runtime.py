@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from integrations_pipeline.errors import ConfigurationError
-from integrations_pipeline.model import Agenda, Checkpoint, FieldKind, FieldRule, MappedField, is_contact_field
+from integrations_pipeline.model import Agenda, Checkpoint, FieldKind, FieldRule, MappedField, unknown_fields
 from integrations_pipeline.providers.addresses import is_loopback
 from integrations_pipeline.providers.base import (
     FixedToken,
@@ -215,12 +215,12 @@ def effective_mapping(
             raise ConfigurationError(f"field_mapping: {spec.title} keeps {name} in {column}: leave {name} out")
         row = mapping.get(name, MappedField(name=name, column=column))
         mapping[name] = replace(row, is_required=row.kind is FieldKind.EMAIL)
+    for name in unknown_fields(mapping):
+        raise ConfigurationError(
+            f"field_mapping: {name!r} is no contact field; use email, name, company, job_title, "
+            "phone, tags, email_opt_out or custom_fields.KEY"
+        )
     for mapped in mapping.values():
-        if not is_contact_field(mapped.name):
-            raise ConfigurationError(
-                f"field_mapping: {mapped.name!r} is no contact field; use email, name, company, job_title, "
-                "phone, tags, email_opt_out or custom_fields.KEY"
-            )
         if not mapped.column:
             raise ConfigurationError(f"field_mapping: {mapped.name} is mapped to no column")
     if not mapping:

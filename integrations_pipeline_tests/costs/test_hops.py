@@ -59,7 +59,7 @@ def followed(act: Callable[[], object]) -> tuple[set[str], set[tuple[str, str]],
     return files, functions, hops
 
 
-@pytest.mark.parametrize(("what", "most_files", "most_hops"), [("edited", 66, 720), ("quiet", 47, 240)])
+@pytest.mark.parametrize(("what", "most_files", "most_hops"), [("edited", 65, 450), ("quiet", 40, 150)])
 def test_a_run_is_followed_through_so_many_files(tenant: Tenant, what: str, most_files: int, most_hops: int) -> None:
     if what == "edited":
         (contact_id, record_id), *_ = tenant.links().items()

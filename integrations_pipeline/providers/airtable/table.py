@@ -89,14 +89,14 @@ class TableColumns(MappedColumns):
 
     def presume_key(self, *, has_key: bool) -> None:
         """Whether the table had the key column when it was last looked at."""
-        if self._look is None:
+        if self.looked is None:
             self._has_key = has_key
 
     def _take_a_look(self) -> SchemaLook:
         self.table = self.read_table()
-        self._look = self._look_at(self.table) if self.table else self._look_in_the_dark()
+        self.looked = self._look_at(self.table) if self.table else self._look_in_the_dark()
         self._tell_names()
-        return self._look
+        return self.looked
 
     def read_table(self) -> schema.Table | None:
         """The table's schema, or None where the token may not read it; an absent table is an error."""
@@ -163,8 +163,8 @@ class TableColumns(MappedColumns):
 
     def _look_after(self, error: wire.UnknownColumnError) -> None:
         """Airtable does not know a column that was asked for: look again, or, in the dark, stop its field."""
-        if self._look is None or self.table is not None:
-            before, self._look = (self._look, self.names()), None
+        if self.looked is None or self.table is not None:
+            before, self.looked = (self.looked, self.names()), None
             look = self.require()
             if before[0] is None or (look, self.names()) != before or self.table is None:
                 return
@@ -172,7 +172,7 @@ class TableColumns(MappedColumns):
         stopped = next((mapped for mapped in self.mapping if mapped.column == error.column), None)
         if stopped is None or not self._known:
             raise error
-        self._look = self._look.without(stopped.name, f"{error} (mapped from {stopped.name})")
+        self.looked = self.looked.without(stopped.name, f"{error} (mapped from {stopped.name})")
         self._tell_names()
 
 

@@ -71,7 +71,8 @@ class ContactsJob:
             self.extracted, found = self._found(run, self.ways)
         self.read_calls = run.call_count - before
         self.plan, self.left_out = _chosen(run, found, self.plan_id)
-        local_names = {rule.name for rule in run.rules if rule.to_local and self.ways.allows(Side.LOCAL)}
+        is_written_here = self.ways.allows(Side.LOCAL)
+        local_names = {rule.name for rule in run.rules if rule.to_local and is_written_here}
         self.extracted = _planned_out(self.extracted, self.plan)
         known = Known(
             recent=self.extracted.recent,
