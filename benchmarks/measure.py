@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 #: Writing 5 sets the process's highest memory back to what it holds now (Linux, proc_pid_clear_refs(5)).
 _CLEAR_REFS = Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
 
 
 def best_cpu(work: Callable[[], object], repeats: int = 3) -> float:
@@ -49,6 +50,10 @@ def added_memory(work: Callable[[], T]) -> tuple[T, float]:
 
 
 def _highest_memory() -> float:
+    """Of this program alone: what `getrusage` tells begins with the highest memory of whoever started it."""
+    with suppress(OSError, StopIteration):
+        told = next(line for line in _STATUS.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:"))
+        return int(told.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

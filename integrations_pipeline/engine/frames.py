@@ -41,8 +41,12 @@ def release() -> None:
 
 
 def arrow(values: Any) -> pa.Array:
-    """A pandas column or index as one Arrow array of large strings; copies nothing that is one chunk."""
-    array = pa.array(values, type=pa.large_string(), from_pandas=True)
+    """A pandas column or index as one Arrow array of large strings; copies nothing that is one chunk.
+
+    Arrow gets the array and not the column: it asks that for attributes, and pandas looks for their names among the
+    column's keys, for which it hashes all of them.
+    """
+    array = pa.array(getattr(values, "array", values), type=pa.large_string(), from_pandas=True)
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
@@ -66,20 +70,32 @@ def positions(wanted: Any, keys: Any) -> Positions:
 def _positions_of_ids(wanted: pa.Array, keys: pa.Array) -> Positions | None:
     """`positions` for ids of one common length, or None if they are not that or two hashes meet.
 
-    Ids are compared as whole words of 8 bytes after the look-up by hash, so the result is exact.
+    Ids are compared whole after the look-up by hash, so the result is exact.
     """
     ours, theirs = _grid(wanted), _grid(keys)
     if ours is None or theirs is None or ours.shape[1] != theirs.shape[1]:
         return None
-    index = pd.Index(_mixed(theirs))
-    if not index.is_unique:
-        return None
-    found: Positions = index.get_indexer(pd.Index(_mixed(ours))).astype(np.int64, copy=False)
-    there = found >= 0
-    # Word by word: of a million ids each is 8 MB.
-    if not all((_word(ours, start)[there] == _word(theirs, start)[found[there]]).all() for start in _starts(ours)):
+    found = _looked_up(ours, theirs)
+    if found is None or not all(_is_met(ours, theirs, found, start) for start in range(0, len(ours), COMPARED_AT_ONCE)):
         return None
     return found
+
+
+def _looked_up(ours: Bytes, theirs: Bytes) -> Positions | None:
+    """Where a row with the same hash is, or -1; None if two of theirs share one."""
+    index = pd.Index(_mixed(theirs), copy=False)
+    if not index.is_unique:
+        return None
+    found: Positions = index.get_indexer(pd.Index(_mixed(ours), copy=False)).astype(np.int64, copy=False)
+    return found
+
+
+def _is_met(ours: Bytes, theirs: Bytes, found: Positions, start: int) -> bool:
+    """Whether the rows from `start` on are byte by byte those that were found, as far as any was."""
+    part = found[start : start + COMPARED_AT_ONCE]
+    there = np.flatnonzero(part >= 0)
+    mine = ours[start : start + COMPARED_AT_ONCE]
+    return np.array_equal(mine if len(there) == len(part) else mine[there], theirs[part[there]])
 
 
 def _grid(ids: pa.Array) -> Bytes | None:

@@ -34,10 +34,10 @@ from integrations_sandbox import SandboxOptions, SandboxServer
 MANY = 20_000
 #: A nested loop over two tables of `MANY` rows would look at this many pairs.
 ALL_PAIRS = MANY * MANY
-#: Bytes that a plan needs at most for somebody new: of 100,000 that is 110 MB.
-MOST_HELD = 1_100
-#: For somebody who is compared and found unchanged, and for one whom a full read only sees: of 100,000 30 MB each.
-MOST_COMPARED, MOST_SEEN = 400, 300
+#: Bytes that a plan needs at most for somebody new: of 100,000 that is 85 MB.
+MOST_HELD = 850
+#: For somebody who is compared and found unchanged, and for one whom a full read only sees: of 100,000 6 and 30 MB.
+MOST_COMPARED, MOST_SEEN = 60, 300
 
 
 # The plan: no Python for a row that nobody changed

@@ -151,3 +151,12 @@ def test_many_keys_that_are_no_clean_ids_are_found_as_texts(change: Callable[[li
 
     assert all(keys[at] == key for key, at in zip(wanted, found.tolist(), strict=True) if at >= 0)
     assert (found >= 0).sum() >= len(keys) - 1
+
+
+def test_a_column_is_brought_to_arrow_without_hashing_its_keys() -> None:
+    """Arrow asks a column for attributes, and pandas would look for them among the keys: 100 MB of a million."""
+    column = pd.Series(["a", "b"], index=pd.Index(["x", "y"], dtype="str"), dtype="str")
+    assert arrow(column).to_pylist() == ["a", "b"]
+    assert "_engine" not in vars(column.index)["_cache"]
+    pa.array(column, type=pa.large_string())
+    assert "_engine" in vars(column.index)["_cache"], "else this test tells nothing"
