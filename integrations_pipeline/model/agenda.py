@@ -125,6 +125,11 @@ class AgendaItem:
         return self.kind is AgendaKind.HELD_DELETE and self.contact_id is not None
 
     @property
+    def is_unwanted(self) -> bool:
+        """Whether a person said that nobody is to be made of this."""
+        return self.kind is AgendaKind.HELD_CREATE and self.decision is Decision.REJECTED
+
+    @property
     def is_one_sided(self) -> bool:
         """Whether it is the delete, on its side alone, of somebody whom an undone run made there."""
         return self.is_held_delete and self.field == ORDERED and self.external_id is not None
@@ -242,10 +247,9 @@ class Agenda:
         """Fields, by record, of what an incremental read does not tell but a plan must see: records that were set aside
         or are not made here yet, and those of open conflicts and held fields (only these fields)."""
         found: dict[str, dict[str, str]] = {}
-        going = {item.external_id for item in self._one_sided()}
         for item in self.of(AgendaKind.AMBIGUOUS, AgendaKind.SKIPPED, AgendaKind.HELD_CREATE):
             is_new = (item.change, item.side) == (ChangeKind.CREATE, Side.LOCAL)
-            if is_new and item.external_id and item.external_id not in going:
+            if is_new and item.external_id and not item.is_unwanted:
                 found[item.external_id] = dict(item.after)
         for item in self.of(AgendaKind.HELD_CLEAR, AgendaKind.HELD_EMAIL):
             if item.external_id:
@@ -255,6 +259,23 @@ class Agenda:
             if item.external_id and item.field:
                 found.setdefault(item.external_id, {})[item.field] = item.values.get("remote", "")
         return found
+
+    @property
+    def unwanted_records(self) -> dict[str, dict[str, str]]:
+        """Fields, by record, of people whom nobody wants here. They are nobody's news; a plan sees them where there is
+        some, since they may be whom it is about."""
+        return {item.external_id: dict(item.after) for item in self._unwanted() if item.external_id}
+
+    @property
+    def unwanted_contacts(self) -> set[str]:
+        """Contacts whom nobody wants at the provider."""
+        return {item.contact_id for item in self._unwanted() if item.contact_id}
+
+    def _unwanted(self) -> list[AgendaItem]:
+        """Without those who are still there, to be deleted by the next run."""
+        going = self.not_made_again
+        items = [item for item in self.of(AgendaKind.HELD_CREATE) if item.is_unwanted]
+        return [item for item in items if (item.side, item.contact_id or item.external_id) not in going]
 
     def with_retry(self, external_ids: Iterable[str]) -> "Agenda":
         """The same with these records to read again, too."""

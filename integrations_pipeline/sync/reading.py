@@ -210,8 +210,7 @@ def complete(run: Run, remote: RemoteRead) -> None:
     # Else what waits is no memory to act on: the records are asked for, and one that is there clears its question.
     read_again(run, remote, [*unknown, *sorted(waiting - remote.tombstones)])
     _follow_renames(run, remote)
-    with run.session.begin() as connection:
-        _remember(run, connection, remote, aside)
+    remember(run, remote, aside)
 
 
 def complete_partials(
@@ -239,10 +238,13 @@ def known_of(run: Run, connection: Connection, external_ids: Collection[str]) ->
     return dict(zip(base["external_id"], base[run.names].fillna("").to_dict("records"), strict=True))
 
 
-def _remember(run: Run, connection: Connection, remote: RemoteRead, aside: Mapping[str, Mapping[str, str]]) -> None:
+def remember(run: Run, remote: RemoteRead, aside: Mapping[str, Mapping[str, str]]) -> None:
     """Add the remote records that wait for a decision: the incremental read does not tell them again."""
     missing = {key: fields for key, fields in aside.items() if key not in remote.records}
-    known = known_of(run, connection, missing)
+    if not missing:
+        return
+    with run.session.begin() as connection:
+        known = known_of(run, connection, missing)
     for external_id, fields in missing.items():
         if external_id not in remote.tombstones:
             whole = {**dict.fromkeys(run.names, ""), **known.get(external_id, {}), **fields}

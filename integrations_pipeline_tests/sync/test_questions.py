@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -22,7 +23,13 @@ from integrations_pipeline.model import (
     Plan,
     Side,
 )
-from integrations_pipeline.sync.contacts.questions import Settled, settle_questions, settle_retries, settle_stopped
+from integrations_pipeline.sync.contacts.questions import (
+    Keeps,
+    Settled,
+    settle_questions,
+    settle_retries,
+    settle_stopped,
+)
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 UNWANTED = "a person rejected it: nobody is made"
@@ -50,7 +57,7 @@ def settle(
     keeps_deletes: bool = False,
 ) -> Settled:
     agenda = Agenda(tuple(items))
-    return settle_questions(agenda, plan or Plan(), outcomes, sides, keeps_deletes=keeps_deletes)
+    return settle_questions(agenda, plan or Plan(), outcomes, sides, Keeps(deletes=keeps_deletes))
 
 
 def asked(found: Settled) -> list[AgendaItem]:
@@ -161,6 +168,17 @@ def test_a_delete_that_an_undo_asks_for_waits_until_it_is_decided() -> None:
     item = item_of(Plan(held=(DELETE,)), field=ORDERED)
     assert settle([item]).gone == []
     assert settle([replace(item, decision=Decision.APPROVED)]).gone != []
+
+
+def test_that_somebody_is_not_to_be_made_stays_where_nobody_looked() -> None:
+    rejected = AgendaItem(
+        kind=AgendaKind.HELD_CREATE, side=Side.LOCAL, external_id="x1", change=ChangeKind.CREATE,
+        decision=Decision.REJECTED,
+    )  # fmt: skip
+    waiting = replace(rejected, external_id="x2", decision=None, id=uuid4())
+    settled = settle_questions(Agenda((rejected, waiting)), Plan(), [], list(Side), Keeps(unwanted=True))
+    assert settled.gone == [waiting]
+    assert settle([rejected]).gone == [rejected]
 
 
 @pytest.mark.parametrize("contact_id", [None, "c1"])

@@ -19,6 +19,7 @@ from integrations_pipeline.store.waiting import Choice
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.taking_back import EDITED, EDITED_THERE, GONE, MERGED, NOT_RAISED, TAKEN
 from integrations_pipeline.sync.undo import UndoReport, undo_run
+from integrations_pipeline_tests.costs.counting import Statements
 from integrations_pipeline_tests.engine.observing import Seen, demand
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, people
 
@@ -195,6 +196,36 @@ def test_who_was_only_copied_to_the_provider_stays_here(world: World, is_full: b
         assert "ours@example.org" not in addresses(tenant.remote())
         tenant.sync(is_full=again)
     assert not tenant.agenda.of(AgendaKind.HELD_DELETE)
+
+
+@pytest.mark.parametrize("side", [Side.LOCAL, Side.REMOTE])
+def test_whom_nobody_wants_costs_a_quiet_run_nothing_and_is_looked_at_when_something_is_told(
+    world: World, side: Side
+) -> None:
+    tenant = started(world)
+    group = [{"email": f"late{n}@example.org", "name": "L"} for n in range(4)]
+    if side is Side.LOCAL:
+        tenant.add_remote(*group)
+    else:
+        tenant.add_local(*group)
+    undo(tenant, tenant.sync())
+    for item in tenant.agenda.of(AgendaKind.HELD_DELETE):
+        decide(tenant, item)
+    tenant.sync()
+    tenant.sync()
+    with Statements() as statements:
+        tenant.sync()
+    assert not [each for each, _ in statements.seen if "from workspace_contacts c" in each and "c.updated_at" in each]
+    assert len(tenant.agenda.of(AgendaKind.HELD_CREATE)) == 4
+    # Somebody brings one of them in by hand: both sides have them then, and nobody twice.
+    if side is Side.LOCAL:
+        tenant.add_local({"email": "late1@example.org", "name": "By hand"})
+    else:
+        tenant.add_remote({"email": "late1@example.org", "name": "By hand"})
+    tenant.sync()
+    assert len(tenant.agenda.of(AgendaKind.HELD_CREATE)) == 3
+    assert Counter(row["email"] for row in tenant.local().values())["late1@example.org"] == 1
+    assert Counter(row["email"] for row in tenant.remote().values())["late1@example.org"] == 1
 
 
 @pytest.mark.parametrize("side", [Side.LOCAL, Side.REMOTE])

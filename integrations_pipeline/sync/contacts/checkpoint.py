@@ -27,7 +27,13 @@ from integrations_pipeline.store import changes as journal
 from integrations_pipeline.store.changes import JournalScope, StateChange
 from integrations_pipeline.store.database import Connection
 from integrations_pipeline.sync.contacts.extract import Extracted
-from integrations_pipeline.sync.contacts.questions import Settled, settle_questions, settle_retries, settle_stopped
+from integrations_pipeline.sync.contacts.questions import (
+    Keeps,
+    Settled,
+    settle_questions,
+    settle_retries,
+    settle_stopped,
+)
 from integrations_pipeline.sync.reading import MAX_RETRY, complete_partials, gather
 from integrations_pipeline.sync.runtime import Run
 
@@ -40,7 +46,8 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
     direction = plan.direction
     sides = [side for side in Side if direction.allows(side)]
     stored, retry = _next(run, extracted, plan, outcomes)
-    changes = [settle_questions(run.agenda, plan, outcomes, sides, keeps_deletes=not extracted.is_complete)]
+    keeps = Keeps(deletes=not extracted.is_complete, unwanted=extracted.is_quiet)
+    changes = [settle_questions(run.agenda, plan, outcomes, sides, keeps)]
     if direction is not Direction.TO_EXTERNAL:
         changes.append(settle_retries(run.agenda, retry, extracted.settling, extracted.settling_here))
         looked = run.provider.looked

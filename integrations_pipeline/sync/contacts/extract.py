@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING
 from integrations_pipeline.model import Checkpoint, Direction
 from integrations_pipeline.store import contacts, links
 from integrations_pipeline.sync.fingerprints import fingerprints_of
-from integrations_pipeline.sync.reading import RemoteRead, complete, confirm_missing, forget_known, read_remote
+from integrations_pipeline.sync.reading import (
+    RemoteRead,
+    complete,
+    confirm_missing,
+    forget_known,
+    read_remote,
+    remember,
+)
 from integrations_pipeline.sync.runtime import Run
 
 if TYPE_CHECKING:
@@ -36,6 +43,8 @@ class Extracted:
     recent: frozenset[str]
     #: Records that the next run reads again.
     again: frozenset[str]
+    #: Nothing was told of anybody but of whom nobody wants.
+    is_quiet: bool = False
     #: Contacts and records, by id, that are being edited, since when.
     settling: Mapping[str, datetime] = field(default_factory=dict)
     #: Those of them that are contacts.
@@ -77,6 +86,8 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
         remote.fingerprints = fingerprints_of(run, remote.records)
     if stored is not None and not is_changed and _is_quiet(run, remote, news):
         return _nothing(run, stored, remote)
+    if remote.sieve is None:
+        remember(run, remote, run.agenda.unwanted_records)
     from integrations_pipeline.sync.contacts.affected import read_affected  # noqa: PLC0415 - pandas, where it is needed
 
     return read_affected(run, remote, news, direction)
@@ -84,7 +95,7 @@ def extract(run: Run, *, direction: Direction, is_full: bool) -> Extracted:
 
 def _is_quiet(run: Run, remote: RemoteRead, news: News) -> bool:
     """Whether nothing was told of either side, by a read of changes; a read of everything has counts to tell."""
-    is_told = remote.records or remote.tombstones or news.changed or news.gone
+    is_told = remote.records or remote.tombstones or set(news.changed) - run.agenda.unwanted_contacts or news.gone
     return not is_told and remote.sieve is None and run.provider.looked is None
 
 
@@ -94,6 +105,7 @@ def _nothing(run: Run, stored: Checkpoint, remote: RemoteRead) -> Extracted:
         world=None,
         checkpoint=checkpoint_of(run, stored, remote),
         is_complete=False,
+        is_quiet=True,
         tells_own_writes=remote.tells_own_writes,
         recent=frozenset(),
         again=frozenset(),

@@ -54,13 +54,21 @@ class Settled:
     closed: Mapping[UUID, str] = field(default_factory=dict)
 
 
-def settle_questions(
-    agenda: Agenda, plan: Plan, outcomes: Sequence[Outcome], sides: Collection[Side], *, keeps_deletes: bool
-) -> Settled:
-    """Make the open questions on these sides be exactly those of the plan.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeps:
+    """What a plan did not look at. `deletes`: an incremental read does not tell those again that were set aside;
+    `unwanted`: where nothing else is told nobody looks at people who are not to be made."""
 
-    `keeps_deletes`: an incremental read does not tell deletes again that were set aside; they stay. So does a decision
-    of which something was tried and is not done, and that somebody is not to be made.
+    deletes: bool = False
+    unwanted: bool = False
+
+
+def settle_questions(
+    agenda: Agenda, plan: Plan, outcomes: Sequence[Outcome], sides: Collection[Side], keeps: Keeps
+) -> Settled:
+    """Make the open questions on these sides be exactly those of the plan, and of what it did not look at (`keeps`).
+
+    A decision of which something was tried and is not done stays, and so does that somebody is not to be made.
     """
     wanted = {item.question: item for item in _questions(plan)}
     undone = {outcome.change.contact_id for outcome in outcomes if outcome.state is not ChangeState.APPLIED}
@@ -81,7 +89,8 @@ def settle_questions(
         for question, item in known.items()
         if question in wanted
         or (item.side is not None and item.side not in sides)
-        or (keeps_deletes and item.kind in _SKIPS and item.change is ChangeKind.DELETE)
+        or (keeps.deletes and item.kind in _SKIPS and item.change is ChangeKind.DELETE)
+        or (keeps.unwanted and item.is_unwanted)
         or (item.decision and item.contact_id in undone)
         or (item.field == ORDERED and not item.decision)
         or (item.side, item.contact_id or item.external_id) in unwanted
