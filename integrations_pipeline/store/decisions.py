@@ -80,6 +80,7 @@ class Decided:
 EDITED_SINCE = (
     "the contact was edited since: `integrations contacts delete` deletes it if that is meant, reject lets go of this"
 )
+TAKEN_BACK = "taken back by an undo, and not made again: approve to let it be made after all"
 EMAIL_TAKEN = "another contact has this e-mail now: change or delete it before the old one can come back"
 
 
@@ -201,11 +202,11 @@ def _let_stay_away(connection: Connection, deletes: Sequence[Waiting], by: str) 
         "change, fields, reason, decision, decided_by, decided_at) "
         "select gen_random_uuid(), connection_id, workspace_id, run_id, 'held_create', side, "
         "case side when 'remote' then contact_id end, case side when 'local' then external_id end, "
-        "'create', fields, reason, 'rejected', :by, now() from integration_agenda a where id = any(:ids) and exists "
+        "'create', fields, :reason, 'rejected', :by, now() from integration_agenda a where id = any(:ids) and exists "
         "(select from integration_links l where l.connection_id = a.connection_id and l.contact_id = a.contact_id)"
     )
     if deletes:
-        connection.execute(statement, {"ids": [row.id for row in deletes], "by": by})
+        connection.execute(statement, {"ids": [row.id for row in deletes], "by": by, "reason": TAKEN_BACK})
 
 
 def _keep(connection: Connection, deletes: Sequence[Waiting]) -> dict[UUID, str]:

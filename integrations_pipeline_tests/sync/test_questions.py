@@ -181,6 +181,18 @@ def test_that_somebody_is_not_to_be_made_stays_where_nobody_looked() -> None:
     assert settle([rejected]).gone == [rejected]
 
 
+def test_what_was_asked_about_a_record_that_is_not_believed_yet_stays() -> None:
+    doubted, other = (
+        AgendaItem(
+            kind=AgendaKind.HELD_CLEAR, side=Side.LOCAL, contact_id=f"c{key}", external_id=key, field="phone",
+            change=ChangeKind.UPDATE, after={"phone": ""},
+        )
+        for key in ("x1", "x2")
+    )  # fmt: skip
+    settled = settle_questions(Agenda((doubted, other)), Plan(), [], list(Side), Keeps(doubted={"x1"}))
+    assert settled.gone == [other]
+
+
 @pytest.mark.parametrize("contact_id", [None, "c1"])
 def test_that_somebody_is_not_to_be_made_stays_and_is_no_question(contact_id: str | None) -> None:
     made = replace(CREATE, contact_id=contact_id)

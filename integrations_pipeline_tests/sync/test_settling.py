@@ -1,9 +1,11 @@
 """Half-typed values do not travel: whatever was edited a moment ago waits for the next run, on either side."""
 
+import json
+
 import httpx
 import pytest
 
-from integrations_pipeline.model import RunStatus
+from integrations_pipeline.model import AgendaKind, Decision, RunStatus, Side
 from integrations_pipeline.sync.contacts.belief import MOST_SETTLE_TIMES
 from integrations_pipeline_tests.sync.arrangement import Tenant, World
 
@@ -149,3 +151,59 @@ def test_a_server_that_ignores_the_question_makes_nobody_wait(world: World) -> N
     world.network.before = ignore
     assert not tenant.sync().settling
     tenant.assert_in_sync()
+
+
+@FEED
+def test_what_is_held_stays_held_while_somebody_of_it_is_being_edited(world: World, has_feed: bool) -> None:
+    """Else each edit would let one of a mistake's many through, as the only one of its day."""
+    tenant = started(world, has_feed=has_feed)
+    tenant.rows(
+        "update integration_connections set settings = settings || cast(:more as jsonb) returning 1",
+        more=json.dumps({"change_limit": 1, "change_limit_fraction": 1.0}),
+    )
+    for key in tenant.links():
+        tenant.edit_local(key, phone="1")
+    rest(tenant)
+    tenant.sync()
+    rest(tenant, 120)
+    for key in tenant.remote():
+        tenant.edit_remote(key, phone="")
+    rest(tenant)
+    assert tenant.sync().held == 3
+    asked = {item.id for item in tenant.agenda.of(AgendaKind.HELD_CLEAR)}
+    (touched, *_) = tenant.links()
+    tenant.edit_local(touched, company="Typing")
+    assert tenant.sync().settling
+    assert {item.id for item in tenant.agenda.of(AgendaKind.HELD_CLEAR)} == asked
+    rest(tenant)
+    assert tenant.sync().held == 3
+    assert all(row["phone"] == "1" for row in tenant.local().values())
+
+
+@FEED
+@pytest.mark.parametrize("side", [Side.LOCAL, Side.REMOTE])
+def test_who_was_rejected_is_not_made_because_somebody_edited_it(world: World, has_feed: bool, side: Side) -> None:
+    tenant = started(world, has_feed=has_feed)
+    tenant.rows(
+        "update integration_connections set settings = settings || cast(:more as jsonb) returning 1",
+        more=json.dumps({"create_limit_fraction": 0.1}),
+    )
+    person = {"email": "new@example.org", "name": "New"}
+    if side is Side.LOCAL:
+        tenant.add_remote(person)
+    else:
+        tenant.add_local(person)
+    rest(tenant)
+    assert tenant.sync().held == 1
+    tenant.rows(
+        "update integration_agenda set decision = 'rejected', decided_at = now() where kind = 'held_create' returning 1"
+    )
+    if side is Side.LOCAL:
+        tenant.edit_remote(record(tenant, "New"), name="Newer")
+    else:
+        tenant.edit_local(next(key for key, row in tenant.local().items() if row["name"] == "New"), name="Newer")
+    for is_full in (False, True, False):
+        tenant.sync(is_full=is_full)
+        rest(tenant)
+    assert len(tenant.local() if side is Side.LOCAL else tenant.remote()) == 3
+    assert [item.decision for item in tenant.agenda.of(AgendaKind.HELD_CREATE)] == [Decision.REJECTED]

@@ -14,7 +14,7 @@ from integrations_pipeline.engine.pairs import EDITED_SINCE
 from integrations_pipeline.errors import BusyError, ConfigurationError
 from integrations_pipeline.model import ORDERED, AgendaItem, AgendaKind, Decision, Direction, Side
 from integrations_pipeline.store import undoing
-from integrations_pipeline.store.decisions import Verdict, decide_delete, decide_holds
+from integrations_pipeline.store.decisions import TAKEN_BACK, Verdict, decide_delete, decide_holds
 from integrations_pipeline.store.waiting import Choice
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.taking_back import EDITED, EDITED_THERE, GONE, MERGED, NOT_RAISED, TAKEN
@@ -240,7 +240,7 @@ def test_who_was_taken_back_on_one_side_comes_again_when_somebody_says_so(world:
     decide(tenant, *tenant.agenda.of(AgendaKind.HELD_DELETE))
     tenant.sync()
     (kept,) = tenant.agenda.of(AgendaKind.HELD_CREATE)
-    assert (kept.side, kept.decision) == (side, Decision.REJECTED)
+    assert (kept.side, kept.decision, kept.reason) == (side, Decision.REJECTED, TAKEN_BACK)
     with world.database.workspace(tenant.workspace_id) as connection:
         choice = Choice(kinds=["held_create"], ids=[str(kept.id)])
         with pytest.raises(ConfigurationError, match="decided already, rejected"):

@@ -46,7 +46,7 @@ def checkpoint(run: Run, extracted: Extracted, plan: Plan, outcomes: Sequence[Ou
     direction = plan.direction
     sides = [side for side in Side if direction.allows(side)]
     stored, retry = _next(run, extracted, plan, outcomes)
-    keeps = Keeps(deletes=not extracted.is_complete, unwanted=extracted.is_quiet)
+    keeps = Keeps(deletes=not extracted.is_complete, unwanted=extracted.is_quiet, doubted=extracted.again)
     changes = [settle_questions(run.agenda, plan, outcomes, sides, keeps)]
     if direction is not Direction.TO_EXTERNAL:
         changes.append(settle_retries(run.agenda, retry, extracted.settling, extracted.settling_here))

@@ -4,7 +4,7 @@ A run finds the same questions again, asks each only once, and closes those that
 comparison. Does not: writing either down (`checkpoint`).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -57,10 +57,12 @@ class Settled:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeps:
     """What a plan did not look at. `deletes`: an incremental read does not tell those again that were set aside;
-    `unwanted`: where nothing else is told nobody looks at people who are not to be made."""
+    `unwanted`: where nothing else is told nobody looks at people who are not to be made; `doubted`: records of which
+    what the read said is not believed yet."""
 
     deletes: bool = False
     unwanted: bool = False
+    doubted: Set[str] = frozenset()
 
 
 def settle_questions(
@@ -72,7 +74,9 @@ def settle_questions(
     """
     wanted = {item.question: item for item in _questions(plan)}
     undone = {outcome.change.contact_id for outcome in outcomes if outcome.state is not ChangeState.APPLIED}
-    undone |= {change.contact_id for change in plan.waiting if change.contact_id}
+    # Of whoever is being edited nothing was planned: what was asked about them is still the question, or its answer.
+    unplanned = {key for change in plan.waiting for key in (change.contact_id, change.external_id) if key}
+    unplanned |= keeps.doubted
     unwanted = {
         (change.side, change.contact_id or change.external_id) for change in plan.skipped if change.reason == NOT_WANTED
     }
@@ -92,6 +96,7 @@ def settle_questions(
         or (keeps.deletes and item.kind in _SKIPS and item.change is ChangeKind.DELETE)
         or (keeps.unwanted and item.is_unwanted)
         or (item.decision and item.contact_id in undone)
+        or not unplanned.isdisjoint((item.contact_id, item.external_id))
         or (item.field == ORDERED and not item.decision)
         or (item.side, item.contact_id or item.external_id) in unwanted
         or (item.kind is AgendaKind.HELD_CREATE and (item.side, item.contact_id or item.external_id) in foreseen)
