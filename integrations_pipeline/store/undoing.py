@@ -78,6 +78,15 @@ def applied_rows(connection: Connection, connection_id: UUID, run_id: UUID) -> l
     ]
 
 
+def linked_contacts(connection: Connection, connection_id: UUID, run_id: UUID) -> set[str]:
+    """Contacts that the run linked with a record that was there already."""
+    statement = text(
+        "select contact_id::text from integration_changes where connection_id = :connection_id and run_id = :run_id "
+        "and kind = 'link' and state = 'applied' and contact_id is not null"
+    )
+    return set(connection.execute(statement, {"connection_id": connection_id, "run_id": run_id}).scalars())
+
+
 def undone_count(connection: Connection, connection_id: UUID, run_id: UUID) -> int:
     statement = text(
         "select count(*) from integration_changes "

@@ -4,7 +4,7 @@ Belongs here: that decision, from the journal's rows of the run and how things a
 (`undo`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -16,6 +16,7 @@ EDITED = "edited here since"
 EDITED_THERE = "edited at the provider since"
 GONE = "deleted since"
 NOT_RAISED = "consent is never raised: only the person can take an opt-out back"
+MET = "the two sides met in this run: what one of them had of it, the other has now"
 MERGED = "both sides had changed it before the run, and hold the merged value"
 TAKEN = "another contact has this e-mail now"
 
@@ -41,11 +42,12 @@ class Made:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """How things are now: contacts' fields and versions, who is deleted (and whether the row is there), the records'
-    fields."""
+    fields. `met`: contacts that the run linked with a record that was there: nothing had been agreed of them."""
 
     here: Mapping[str, Mapping[str, str]]
     deleted: Mapping[str, bool]
     there: Mapping[str, Mapping[str, str]]
+    met: Collection[str] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,6 +131,8 @@ def _decide_updated(undo: Undo, rows: Sequence[AppliedRow], state: State, kinds:
 
 def _obstacle(name: str, writes: Sequence[AppliedRow], state: State, kind: FieldKind | None) -> str:
     first, last = writes[0], writes[-1]
+    if last.contact_id in state.met and not first.base.get(name):
+        return MET
     if len({row.before.get(name, "") for row in writes}) > 1:
         return MERGED
     if kind is FieldKind.CONSENT and first.before.get(name, "") != CONSENT_OUT:

@@ -90,7 +90,7 @@ def undo_run(
     request = SyncRequest(workspace=run.workspace_slug, provider=run.provider)
     with opened(runtime, request, uuid4(), progress, is_locking=not is_dry) as (opening, _):
         rows = _rows(opening, run, only)
-        plan = decide(rows, _state(opening, rows), opening.mapping)
+        plan = decide(rows, _state(opening, run, rows), opening.mapping)
         if run.pitches:
             plan.leave(None, "", f"{run.pitches} {SENT}")
         if is_dry or not plan.rows:
@@ -130,13 +130,14 @@ def _rows(opening: Run, run: RunRow, only: Collection[str] | None) -> list[Appli
     return [row for row in rows if only is None or row.contact_id in only]
 
 
-def _state(opening: Run, rows: Sequence[AppliedRow]) -> State:
+def _state(opening: Run, run: RunRow, rows: Sequence[AppliedRow]) -> State:
     ids = sorted({row.contact_id for row in rows})
     names = sorted({name for row in rows for name in row.after} | {mapped.name for mapped in opening.mapping})
     with opening.session.begin() as connection:
         frame = contacts.read_contacts(connection, opening.connection.workspace_id, names, ids=ids)
         deleted = undoing.deleted_contacts(connection, opening.connection.workspace_id, ids)
-    return State(here=_by_id(frame, names), deleted=deleted, there=_records(opening, rows))
+        met = undoing.linked_contacts(connection, run.connection_id, run.run_id)
+    return State(here=_by_id(frame, names), deleted=deleted, there=_records(opening, rows), met=met)
 
 
 def _by_id(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[str, str]]:

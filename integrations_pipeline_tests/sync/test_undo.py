@@ -17,7 +17,7 @@ from integrations_pipeline.store import undoing
 from integrations_pipeline.store.decisions import TAKEN_BACK, Verdict, decide_delete, decide_holds
 from integrations_pipeline.store.waiting import Choice
 from integrations_pipeline.sync.report import SyncReport
-from integrations_pipeline.sync.taking_back import EDITED, EDITED_THERE, GONE, MERGED, NOT_RAISED, TAKEN
+from integrations_pipeline.sync.taking_back import EDITED, EDITED_THERE, GONE, MERGED, MET, NOT_RAISED, TAKEN
 from integrations_pipeline.sync.undo import UndoReport, undo_run
 from integrations_pipeline_tests.costs.counting import Statements
 from integrations_pipeline_tests.engine.observing import Seen, demand
@@ -349,6 +349,23 @@ def test_merged_tags_and_consent_stay(world: World) -> None:
     report = undo(tenant, mistake)
     assert reasons(report) == {("tags", MERGED): 1, ("email_opt_out", NOT_RAISED): 1}
     assert tenant.local()[second]["email_opt_out"] == "true"
+
+
+def test_what_each_side_had_before_the_two_met_stays_where_it_was(world: World) -> None:
+    """Nothing was agreed before: emptied on both sides it would be lost to the side that had it."""
+    tenant = world.tenant(**FREE)
+    tenant.add_remote({"email": "ann@example.org", "name": "Ann", "phone": "1", "tags": ["there"]})
+    tenant.add_local({"email": "ann@example.org", "name": "Ann", "company": "Nordlys", "tags": ["here"]})
+    first = tenant.sync()
+    after = both(tenant)
+
+    report = undo(tenant, first)
+
+    assert {name for name, reason in reasons(report) if reason == MET} >= {"company", "phone"}
+    assert both(tenant) == after
+    tenant.edit_local(ids(tenant)[0], company="Typo")
+    undo(tenant, tenant.sync())
+    assert both(tenant) == after, "from then on there is something agreed"
 
 
 def test_only_some_people(world: World) -> None:
