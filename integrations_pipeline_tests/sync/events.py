@@ -109,6 +109,9 @@ class Events:
         wanted: dict[str, str | None] = {
             key: rows[other]["email"] for key, other in zip(chosen, [*chosen[1:], chosen[0]], strict=True)
         }
+        # In a place where no run has been, e-mails are all that tells who is who.
+        if side == "remote" and history.place_known != history.tenant.base_id:
+            return
         history.note(f"{kind} of e-mails {side}")
         history.seen[f"e-mails changed hands {side}"] += 1
         if kind == "chain":
