@@ -210,12 +210,14 @@ class History(Telling):
 
     def admin_renames(self) -> None:
         """A column gets another name, and somebody edits under it before a run comes."""
+        # In a place where no run has been, the names are all that the first can go by.
+        if self.place_known != self.tenant.base_id:
+            return
         self.tenant.rename_column(self.chance.choice(COLUMNS), f"Renamed 0 {len(self.log)}")
         self.edit_remote()
 
     def admin_swaps(self) -> None:
         """Two columns get each other's names."""
-        # In a place where no run has been, the names are all that the first can go by.
         if self.place_known != self.tenant.base_id:
             return
         self.tenant.swap_columns(*self.chance.sample(COLUMNS, 2))
