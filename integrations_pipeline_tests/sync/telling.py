@@ -42,6 +42,8 @@ class Edit:
     name: str
     value: str
     is_overtaken: bool = False
+    #: Where it was typed.
+    place: str = ""
 
 
 @dataclass
@@ -162,8 +164,9 @@ class Telling:
         self.edits = [each for each in self.edits if (each.person, each.name, each.value) != (person, name, value)]
         for earlier in self.edits:
             if name != "tags" and (earlier.person, earlier.name, earlier.side) == (person, name, side):
-                earlier.is_overtaken = True
-        self.edits.append(Edit(side, person, name, value))
+                # In a place where no run has been, what was typed in the former one meets it as another side's.
+                earlier.is_overtaken |= side == "local" or tenant.base_id in (earlier.place, self.place_known)
+        self.edits.append(Edit(side, person, name, value, place=tenant.base_id))
         write = tenant.edit_local if side == "local" else tenant.edit_remote
         write(key, **{name: [*tags(row.get("tags", "")), value] if name == "tags" else value})
 
