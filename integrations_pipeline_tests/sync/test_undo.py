@@ -177,6 +177,15 @@ def decide(tenant: Tenant, item: AgendaItem, *, is_approved: bool = True) -> Non
         assert decide_delete(connection, item.id, approve=is_approved)
 
 
+def made(tenant: Tenant, side: Side, *persons: dict[str, Any]) -> SyncReport:
+    """A run that makes these people on this side: they were on the other one."""
+    if side is Side.LOCAL:
+        tenant.add_remote(*persons)
+    else:
+        tenant.add_local(*persons)
+    return tenant.sync()
+
+
 def addresses(rows: Mapping[str, Mapping[str, str]]) -> set[str]:
     return {row["email"] for row in rows.values()}
 
@@ -204,11 +213,7 @@ def test_whom_nobody_wants_costs_a_quiet_run_nothing_and_is_looked_at_when_somet
 ) -> None:
     tenant = started(world)
     group = [{"email": f"late{n}@example.org", "name": "L"} for n in range(4)]
-    if side is Side.LOCAL:
-        tenant.add_remote(*group)
-    else:
-        tenant.add_local(*group)
-    undo(tenant, tenant.sync())
+    undo(tenant, made(tenant, side, *group))
     for item in tenant.agenda.of(AgendaKind.HELD_DELETE):
         decide(tenant, item)
     tenant.sync()
@@ -232,11 +237,7 @@ def test_whom_nobody_wants_costs_a_quiet_run_nothing_and_is_looked_at_when_somet
 def test_who_was_taken_back_on_one_side_comes_again_when_somebody_says_so(world: World, side: Side) -> None:
     tenant = started(world)
     person = {"email": "late@example.org", "name": "L"}
-    if side is Side.LOCAL:
-        tenant.add_remote(person)
-    else:
-        tenant.add_local(person)
-    undo(tenant, tenant.sync())
+    undo(tenant, made(tenant, side, person))
     decide(tenant, *tenant.agenda.of(AgendaKind.HELD_DELETE))
     tenant.sync()
     (kept,) = tenant.agenda.of(AgendaKind.HELD_CREATE)
@@ -257,11 +258,7 @@ def test_who_was_taken_back_on_one_side_comes_again_when_somebody_says_so(world:
 def test_an_edit_on_either_side_after_the_approval_keeps_who_was_to_go(world: World, side: Side, where: Side) -> None:
     tenant = started(world)
     person = {"email": "late@example.org", "name": "L"}
-    if side is Side.LOCAL:
-        tenant.add_remote(person)
-    else:
-        tenant.add_local(person)
-    undo(tenant, tenant.sync())
+    undo(tenant, made(tenant, side, person))
     (item,) = tenant.agenda.of(AgendaKind.HELD_DELETE)
     decide(tenant, item)
     if where is Side.LOCAL:
