@@ -19,6 +19,7 @@ from integrations_pipeline.model.change import (
     ChangeKind,
     ChangeState,
     Conflict,
+    Normalised,
     Outcome,
     RecentWrite,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "FieldRule",
     "IntegrationConfig",
     "MappedField",
+    "Normalised",
     "Outcome",
     "Plan",
     "RecentWrite",

@@ -123,6 +123,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Normalised:
+    """One field of a record that the provider writes in its own way: what it holds, and what both sides agreed on."""
+
+    held: str
+    agreed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecentWrite:
     """A remote write that was acknowledged a short while ago: what a stale read may not show yet."""
 

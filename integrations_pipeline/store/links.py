@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from integrations_pipeline.store.rows import base_columns, dump, to_json
+from integrations_pipeline.model import Normalised
+from integrations_pipeline.store.rows import base_columns, dump, from_json, to_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,18 +19,24 @@ if TYPE_CHECKING:
 _UPSERT = text(
     """
     insert into integration_links
-        (connection_id, workspace_id, contact_id, external_id, base, contact_version, base_fingerprint)
-    select :connection_id, :workspace_id, r.contact_id, r.external_id, r.agreed, r.contact_version, r.fingerprint
+        (connection_id, workspace_id, contact_id, external_id, base, contact_version, base_fingerprint, normalised)
+    select :connection_id, :workspace_id, r.contact_id, r.external_id, r.agreed, r.contact_version, r.fingerprint,
+        r.normalised
     from jsonb_to_recordset(cast(:rows as jsonb))
-        as r(contact_id uuid, external_id text, agreed jsonb, contact_version bigint, fingerprint text)
+        as r(contact_id uuid, external_id text, agreed jsonb, contact_version bigint, fingerprint text,
+            normalised jsonb)
     on conflict (connection_id, contact_id) do update set
         external_id = excluded.external_id,
         base = integration_links.base || excluded.base,
         contact_version = coalesce(excluded.contact_version, integration_links.contact_version),
-        base_fingerprint = excluded.base_fingerprint
+        base_fingerprint = excluded.base_fingerprint,
+        normalised = nullif(
+            coalesce(integration_links.normalised - array(select jsonb_object_keys(excluded.base)), '{}')
+            || coalesce(excluded.normalised, '{}'), '{}')
     where (integration_links.external_id, integration_links.base, integration_links.contact_version) is distinct from
         (excluded.external_id, integration_links.base || excluded.base,
          coalesce(excluded.contact_version, integration_links.contact_version))
+        or excluded.normalised is not null
     """
 )
 
@@ -37,13 +44,15 @@ _UPSERT = text(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkWrite:
     """Fields newly agreed for one link. `contact_version` None leaves the known version as it is. `fingerprint`: of the
-    record with which the base agrees now; without one the next full read looks at the record itself."""
+    record with which the base agrees now; without one the next full read looks at the record itself. `normalised`: of
+    the agreed fields what the provider holds instead, where it writes the value in its own way."""
 
     contact_id: str
     external_id: str
     agreed: Mapping[str, str] = field(default_factory=dict)
     contact_version: int | None = None
     fingerprint: str | None = None
+    normalised: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_base(
@@ -150,6 +159,35 @@ def contacts_by_record(connection: Connection, connection_id: UUID, external_ids
     return {external_id: contact_id for external_id, contact_id in found}
 
 
+def read_normalised(
+    connection: Connection, connection_id: UUID, external_ids: Collection[str] | None = None
+) -> dict[str, dict[str, Normalised]]:
+    """By external id and field, of all links or of those of these records; most connections have none."""
+    statement = text(
+        "select external_id, normalised, base from integration_links "
+        "where connection_id = :connection_id and normalised is not null "
+        "and (cast(:ids as text[]) is null or external_id = any(cast(:ids as text[])))"
+    )
+    ids = None if external_ids is None else list(external_ids)
+    return {
+        row.external_id: {
+            name: Normalised(held=held, agreed=agreed.get(name, "")) for name, held in from_json(row.normalised).items()
+        }
+        for row in connection.execute(statement, {"connection_id": connection_id, "ids": ids})
+        for agreed in [from_json(row.base)]
+    }
+
+
+def linked_elsewhere(connection: Connection, connection_id: UUID, contact_ids: Collection[str]) -> set[str]:
+    """Those of these contacts that another connection has, too."""
+    statement = text(
+        "select distinct contact_id::text from integration_links "
+        "where contact_id = any(cast(:contact_ids as uuid[])) and connection_id <> :connection_id"
+    )
+    bound = {"connection_id": connection_id, "contact_ids": list(contact_ids)}
+    return set(connection.execute(statement, bound).scalars())
+
+
 def count_links(connection: Connection, connection_id: UUID) -> int:
     statement = text("select count(*) from integration_links where connection_id = :connection_id")
     return int(connection.execute(statement, {"connection_id": connection_id}).scalar_one())
@@ -176,6 +214,7 @@ def upsert_links(connection: Connection, connection_id: UUID, workspace_id: UUID
                 "agreed": to_json(write.agreed),
                 "contact_version": write.contact_version,
                 "fingerprint": write.fingerprint,
+                "normalised": to_json(write.normalised) or None,
             }
             for write in writes
         ]
@@ -190,7 +229,8 @@ def forget_fields(
 ) -> None:
     """Drop these fields from the bases of these links (None: of all)."""
     statement = text(
-        "update integration_links set base = base - cast(:names as text[]), base_fingerprint = null "
+        "update integration_links set base = base - cast(:names as text[]), base_fingerprint = null, "
+        "normalised = nullif(normalised - cast(:names as text[]), '{}') "
         "where connection_id = :connection_id "
         "and (cast(:ids as text[]) is null or external_id = any(cast(:ids as text[])))"
     )

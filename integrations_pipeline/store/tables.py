@@ -153,6 +153,7 @@ INTEGRATION_LINKS = Table(
     _text("external_id"),
     _json("base", "{}"),
     _text("base_fingerprint", null=True),
+    _json("normalised"),
     _text("external_revision", null=True),
     Column("contact_version", BigInteger, nullable=True),
     _now("created_at"),

@@ -234,8 +234,9 @@ def known_of(run: Run, connection: Connection, external_ids: Collection[str]) ->
     """The base of these records, by their ids; of those that are linked."""
     if not external_ids:
         return {}
-    base = links.read_base(connection, run.connection.id, run.names, only={"external_ids": sorted(external_ids)})
-    return dict(zip(base["external_id"], base[run.names].fillna("").to_dict("records"), strict=True))
+    names = run.names
+    base = links.read_base(connection, run.connection.id, names, only={"external_ids": sorted(external_ids)})
+    return dict(zip(base["external_id"], base[names].fillna("").to_dict("records"), strict=True))
 
 
 def remember(run: Run, remote: RemoteRead, aside: Mapping[str, Mapping[str, str]]) -> None:

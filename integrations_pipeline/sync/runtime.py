@@ -25,12 +25,13 @@ from integrations_pipeline.providers.base import (
 )
 from integrations_pipeline.providers.columns import KnownColumn
 from integrations_pipeline.providers.oauth_spec import OAuthClient, OAuthSpec
+from integrations_pipeline.store import links
 from integrations_pipeline.store.connections import ConnectionRow, read_field_mappings
 from integrations_pipeline.store.database import Connection, Database, WorkspaceSession
 from integrations_pipeline.store.encryption import Cipher
 
 if TYPE_CHECKING:
-    from integrations_pipeline.providers.access import Access
+    from integrations_pipeline.providers.access import Access, Held
     from integrations_pipeline.providers.mailbox import Mailbox
     from integrations_pipeline.providers.oauth import OAuthExchange
     from integrations_pipeline.providers.settings import ConnectionSettings
@@ -283,7 +284,12 @@ def build_access(
         transport=runtime.transport,
         sleep=runtime.sleep,
     )
-    return open_access(spec, context)
+
+    def held() -> "Held":
+        with runtime.database.workspace(connection.workspace_id) as opened:
+            return links.read_normalised(opened, connection.id)
+
+    return open_access(spec, context, held)
 
 
 def token_source(runtime: Runtime, connection: ConnectionRow, credentials: Mapping[str, Any]) -> TokenSource:

@@ -7,7 +7,7 @@ making the writes (`load`, `deliver`).
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from integrations_pipeline.errors import PermanentError, RetryableError
 from integrations_pipeline.model import (
@@ -18,6 +18,7 @@ from integrations_pipeline.model import (
     ChangeKind,
     ChangeState,
     Direction,
+    Normalised,
     Outcome,
     Plan,
     Side,
@@ -80,6 +81,12 @@ def _as_unclear(outcome: Outcome) -> Outcome:
     )
 
 
+def _held_before(change: Change, name: str, known: Mapping[str, Mapping[str, Normalised]]) -> str:
+    """What the other side held of a field before the change, in its own writing."""
+    apart = known.get(change.external_id or "", {}).get(name)
+    return apart.held if apart is not None else change.before.get(name, "")
+
+
 class Ledger:
     """Follows every change of a plan from `planned` to its end.
 
@@ -107,6 +114,8 @@ class Ledger:
             (change.contact_id, change.side): change for change in plan.changes if change.kind is ChangeKind.UPDATE
         }
         self._applied: set[tuple[str | None, Side]] = set()
+        #: By change, fields that stay as they were sent, with what the other side holds.
+        self._apart: dict[UUID, Mapping[str, str]] = {}
 
     @property
     def count(self) -> int:
@@ -130,10 +139,14 @@ class Ledger:
 
     def acknowledge(self, connection: Connection, outcomes: Sequence[Outcome]) -> None:
         """Record what became of changes, and advance the base of those applied, all in one transaction."""
+        if not outcomes:
+            return
         outcomes = self._without_anothers(connection, outcomes)
         for outcome in outcomes:
             self._count_down(outcome)
-        self._take_over(connection, outcomes)
+        if any(outcome.answered for outcome in outcomes):
+            self._apart |= self._written_back(connection, outcomes)
+            self._take_over(connection, outcomes)
         applied = [outcome for outcome in outcomes if outcome.state is ChangeState.APPLIED]
         self._applied.update((outcome.change.contact_id, outcome.change.side) for outcome in applied)
         self._advance(connection, applied)
@@ -204,10 +217,31 @@ class Ledger:
             self._versions[contact_id] = version
 
     def _written_otherwise(self, outcome: Outcome) -> dict[str, str]:
+        apart = self._apart.get(outcome.change.id, {})
         return {
             name: value
             for name, value in outcome.answered.items()
-            if name not in outcome.lost and name in self.known.local_names
+            if name not in outcome.lost and name in self.known.local_names and name not in apart
+        }
+
+    def _written_back(self, connection: Connection, outcomes: Sequence[Outcome]) -> dict[UUID, Mapping[str, str]]:
+        """Values that the other side answers as it held them before, of contacts that a third side has, too: it takes
+        both writings for one value. To take its own over here again would send it to the third, whose own one comes
+        back, and so on for ever; so each keeps the writing that it has."""
+        told = [
+            (outcome.change, otherwise)
+            for outcome in outcomes
+            if outcome.change.kind is ChangeKind.UPDATE and (otherwise := self._written_otherwise(outcome))
+        ]
+        if not told:
+            return {}
+        connection_id = self.scope.connection_id
+        elsewhere = links.linked_elsewhere(connection, connection_id, [change.contact_id or "" for change, _ in told])
+        known = links.read_normalised(connection, connection_id, [change.external_id or "" for change, _ in told])
+        return {
+            change.id: {name: value for name, value in otherwise.items() if value == _held_before(change, name, known)}
+            for change, otherwise in told
+            if change.contact_id in elsewhere
         }
 
     def _count_down(self, outcome: Outcome) -> None:
@@ -241,6 +275,7 @@ class Ledger:
             agreed={**self._agreed(change), **self._answered(outcome)},
             contact_version=self._versions.get(contact_id) if is_settled else None,
             fingerprint=self._fingerprint(outcome) if is_settled else None,
+            normalised=self._apart.get(change.id, {}),
         )
 
     def _fingerprint(self, outcome: Outcome) -> str | None:

@@ -54,7 +54,8 @@ def read_affected(run: Run, remote: RemoteRead, news: News, direction: Direction
         moved = _moved_fields(run, before)
         if is_changed or moved:
             _forget_base(run, connection, before, base, remote, moved)
-        frame = _to_frame(remote.records.values(), run.names)
+        names = run.names
+        frame = _to_frame(remote.records.values(), names)
         linked_count = links.count_links(connection, run.connection.id)
         policy = _policy(run, linked_count, direction, before if is_changed or moved else None)
         spare_resumed(run, base, frame)
@@ -88,7 +89,7 @@ def read_affected(run: Run, remote: RemoteRead, news: News, direction: Direction
         blank=doubts.blank,
         silent=look.silent if look is not None else silent,
         newly_stopped=frozenset(look.stopped.keys() - silent.keys()) if look else frozenset(),
-        has_absent=any(bool(frame[name].isna().any()) for name in run.names),
+        has_absent=any(bool(frame[name].isna().any()) for name in names),
         notices=tuple(remote.notices),
     )
 
@@ -145,18 +146,18 @@ def _recent_writes(run: Run, connection: Connection, remote: RemoteRead, base: p
 def _read_local(run: Run, connection: Connection, remote: RemoteRead, news: News) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The local rows and links that the plan may touch: what changed on either side, the counterparts of
     both, and whoever holds an e-mail that an unlinked record brings; of very many, simply all."""
-    workspace_id, connection_id = run.connection.workspace_id, run.connection.id
+    workspace_id, connection_id, names = run.connection.workspace_id, run.connection.id, run.names
     touched = [*remote.records, *remote.tombstones]
     if not touched and not news.changed and not news.gone:
         nobody: dict[str, list[str]] = {}
         return (
-            contacts.read_contacts(connection, workspace_id, run.names, ids=[]),
-            links.read_base(connection, connection_id, run.names, only=nobody),
+            contacts.read_contacts(connection, workspace_id, names, ids=[]),
+            links.read_base(connection, connection_id, names, only=nobody),
         )
     if len(touched) + len(news.changed) + len(news.gone) > MANY:
-        everybody = contacts.read_contacts(connection, workspace_id, run.names)
-        return everybody, links.read_base(connection, connection_id, run.names)
-    local = contacts.read_contacts(connection, workspace_id, run.names, ids=news.changed)
+        everybody = contacts.read_contacts(connection, workspace_id, names)
+        return everybody, links.read_base(connection, connection_id, names)
+    local = contacts.read_contacts(connection, workspace_id, names, ids=news.changed)
     theirs: list[Mapping[Any, Any]] = [record.fields for record in remote.records.values()]
     emails = {key for row in (*theirs, *local.to_dict("records")) if (key := email_of(run, row))}
     by_email = contacts.contact_ids_by_email(connection, workspace_id, emails)
@@ -165,9 +166,9 @@ def _read_local(run: Run, connection: Connection, remote: RemoteRead, news: News
         "external_ids": touched,
         "emails": sorted(emails),
     }
-    base = links.read_base(connection, connection_id, run.names, only=only)
+    base = links.read_base(connection, connection_id, names, only=only)
     wanted = {*news.changed, *by_email, *base.index}
-    return contacts.read_contacts(connection, workspace_id, run.names, ids=sorted(wanted)), base
+    return contacts.read_contacts(connection, workspace_id, names, ids=sorted(wanted)), base
 
 
 def _to_frame(records: Iterable[RemoteRecord], names: list[str]) -> pd.DataFrame:

@@ -138,10 +138,11 @@ def step_over_own_writes(run: Run, cursor: Mapping[str, Any]) -> tuple[Mapping[s
         with run.session.begin() as connection:
             unknown = complete_partials(run, connection, remote)
             only = {"external_ids": [*remote.records, *remote.tombstones]}
-            base = links.read_base(connection, run.connection.id, run.names, only=only)
+            names = run.names
+            base = links.read_base(connection, run.connection.id, names, only=only)
     except (RetryableError, CursorExpiredError):
         return cursor, set()
-    known = dict(zip(base["external_id"], base[run.names].fillna("").to_dict("records"), strict=True))
+    known = dict(zip(base["external_id"], base[names].fillna("").to_dict("records"), strict=True))
     unexpected = set(unknown) | {
         external_id
         for external_id, record in remote.records.items()

@@ -143,11 +143,11 @@ class ContactsJob:
         is_full = self.is_full or _is_full_read_due(run, ways)
         extracted = extract(run, direction=ways, is_full=is_full)
         plan = _planned(extracted, ways)
-        is_something = extracted.has_absent or not plan.is_empty
-        if run.provider.looked is None and is_something and (run.provider.look().is_news or extracted.has_absent):
+        is_something, provider = extracted.has_absent or not plan.is_empty, run.provider
+        if provider.looked is None and is_something and (provider.look().is_news or extracted.has_absent):
             extracted = extract(run, direction=ways, is_full=is_full)
             plan = _planned(extracted, ways)
-        looked = run.provider.looked
+        looked = provider.looked
         if looked is not None and looked.stopped and run.settings.on_schema_change == "stop_connection":
             name, reason = next(iter(looked.stopped.items()))
             raise ConfigurationError(f"{name} is stopped, and on_schema_change stops the connection with it: {reason}")
