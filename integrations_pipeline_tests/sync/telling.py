@@ -162,10 +162,12 @@ class Telling:
             value = f"{person}.{number}.{side}@example.org" if name == "email" else f"{person} {name} {number} {side}"
         # Somebody's earlier value that is typed again is not an old one any more.
         self.edits = [each for each in self.edits if (each.person, each.name, each.value) != (person, name, value)]
+        here = {told.get(name) for told in tenant.local().values()}
         for earlier in self.edits:
             if name != "tags" and (earlier.person, earlier.name, earlier.side) == (person, name, side):
-                # In a place where no run has been, what was typed in the former one meets it as another side's.
-                earlier.is_overtaken |= side == "local" or tenant.base_id in (earlier.place, self.place_known)
+                # In a place where no run has been, what came here from the former one meets it as another side's.
+                is_met = earlier.value in here and tenant.base_id not in (earlier.place, self.place_known)
+                earlier.is_overtaken |= side == "local" or not is_met
         self.edits.append(Edit(side, person, name, value, place=tenant.base_id))
         write = tenant.edit_local if side == "local" else tenant.edit_remote
         write(key, **{name: [*tags(row.get("tags", "")), value] if name == "tags" else value})
