@@ -5,7 +5,7 @@ write-ahead log (intended), dead letters (failed), approval queue (held), confli
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -278,6 +278,38 @@ def made_in_last_day(connection: Connection, connection_id: UUID) -> dict[tuple[
     return {(Side(row.side), AgendaKind(row.hold), row.field): row.n for row in found}
 
 
+#: One look by contact, one among what is not done: of who is nobody yet there is no index by record.
+_LAST_ENDS = text(
+    """
+    with told as (
+        select * from integration_changes where contact_id = any(cast(:contact_ids as uuid[]))
+        union all
+        select * from integration_changes where connection_id = :connection_id and state in ('superseded', 'failed')
+            and contact_id is null and external_id = any(cast(:external_ids as text[]))
+    )
+    select distinct on (side, kind, contact_id, external_id) side, kind, contact_id::text, external_id, before, after,
+        state, reason
+    from told where connection_id = :connection_id and run_id <> :run_id
+    order by side, kind, contact_id, external_id, ordinal desc
+    """
+)
+
+
+def superseded_before(
+    connection: Connection, scope: JournalScope, changes: Sequence[Change]
+) -> dict[tuple[object, ...], str]:
+    """`Change.write_key` → why, of those of these writes that came to nothing in the last run that tried them."""
+    bound = {
+        "connection_id": scope.connection_id,
+        "run_id": scope.run_id,
+        "contact_ids": [change.contact_id for change in changes if change.contact_id],
+        "external_ids": [change.external_id for change in changes if not change.contact_id and change.external_id],
+    }
+    undone = (ChangeState.SUPERSEDED, ChangeState.FAILED)
+    found = connection.execute(_LAST_ENDS, bound)
+    return {_change_of(row).write_key: row.reason or "" for row in found if row.state in undone}
+
+
 def read_plan(connection: Connection, connection_id: UUID, plan_id: UUID) -> list[Change]:
     """The changes of a preview as they were planned; empty if there is no such plan."""
     statement = text(
@@ -286,18 +318,18 @@ def read_plan(connection: Connection, connection_id: UUID, plan_id: UUID) -> lis
         "and state = 'planned' and run_id is null order by side, kind, contact_id, external_id"
     )
     found = connection.execute(statement, {"connection_id": connection_id, "plan_id": plan_id})
-    return [
-        Change(
-            side=Side(row.side),
-            kind=ChangeKind(row.kind),
-            contact_id=row.contact_id,
-            external_id=row.external_id,
-            before=from_json(row.before),
-            after=from_json(row.after),
-            base=from_json(row.base),
-        )
-        for row in found
-    ]
+    return [replace(_change_of(row), base=from_json(row.base)) for row in found]
+
+
+def _change_of(row: Row[Any]) -> Change:
+    return Change(
+        side=Side(row.side),
+        kind=ChangeKind(row.kind),
+        contact_id=row.contact_id,
+        external_id=row.external_id,
+        before=from_json(row.before),
+        after=from_json(row.after),
+    )
 
 
 def is_plan_open(connection: Connection, connection_id: UUID, plan_id: UUID) -> bool:

@@ -70,8 +70,10 @@ def decide(rows: Sequence[AppliedRow], state: State, mapping: Iterable[MappedFie
     """What of a run's changes can be put back. Pure."""
     kinds = {mapped.name: mapped.kind for mapped in mapping}
     undo = Undo()
-    for contact_id in dict.fromkeys(row.contact_id for row in rows):
-        mine = [row for row in rows if row.contact_id == contact_id]
+    by_contact: dict[str, list[AppliedRow]] = {}
+    for row in rows:
+        by_contact.setdefault(row.contact_id, []).append(row)
+    for mine in by_contact.values():
         by_kind = {row.kind: row for row in mine}
         if ChangeKind.DELETE in by_kind:
             _decide_deleted(undo, by_kind[ChangeKind.DELETE], state)

@@ -32,6 +32,8 @@ from integrations_pipeline.store.database import Connection
 from integrations_pipeline.store.links import LinkWrite
 
 _WRITES = (ChangeKind.CREATE, ChangeKind.UPDATE)
+#: Behind the reason of what is superseded.
+_REPEATED = "; it was so in the run before: look at it on both sides"
 _ANOTHERS = "the provider's answer names the record of another contact; the next run looks again"
 
 
@@ -141,7 +143,7 @@ class Ledger:
         """Record what became of changes, and advance the base of those applied, all in one transaction."""
         if not outcomes:
             return
-        outcomes = self._without_anothers(connection, outcomes)
+        outcomes = self._without_repeated(connection, self._without_anothers(connection, outcomes))
         for outcome in outcomes:
             self._count_down(outcome)
         if any(outcome.answered for outcome in outcomes):
@@ -169,6 +171,20 @@ class Ledger:
             _as_unclear(each)
             if (key := claims.get(each.change.id))
             and (count[key] > 1 or owners.get(key, each.contact_id) != each.contact_id)
+            else each
+            for each in outcomes
+        ]
+
+    def _without_repeated(self, connection: Connection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """What was superseded in the run before, too, and for the same reason, would be so for ever and make its
+        connection due at once each time: it is a failure that a person sees."""
+        again = [outcome.change for outcome in outcomes if outcome.state is ChangeState.SUPERSEDED]
+        known = journal.superseded_before(connection, self.scope, again) if again else {}
+        return [
+            replace(each, state=ChangeState.FAILED, reason=each.reason + _REPEATED, error_class=RetryableError.__name__)
+            if each.state is ChangeState.SUPERSEDED
+            and each.reason
+            and known.get(each.change.write_key, "").startswith(each.reason)
             else each
             for each in outcomes
         ]
