@@ -248,6 +248,9 @@ class BaseEvents(Events):
         tenant.edit_remote(record_id, **history.somebody())
         history.note("copy that became somebody else")
 
+    def is_merged(self, person: str) -> None:
+        self.history.deletes.discard(person)
+
     # Judging
 
     def judge(self) -> None:

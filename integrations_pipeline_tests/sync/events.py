@@ -15,7 +15,7 @@ from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import AgendaKind
 from integrations_pipeline.store import decisions
 from integrations_pipeline_tests.sync.crashes import Crash
-from integrations_pipeline_tests.sync.telling import MOMENTS, WINDOW
+from integrations_pipeline_tests.sync.telling import MOMENTS, WINDOW, person_of
 
 #: Seconds after a write of ours at which somebody deletes the record, while a read may be stale and afterwards.
 YOUNG = (0.0, 0.4, 5.0, WINDOW + 5)
@@ -118,6 +118,7 @@ class Events:
             wanted[chosen[-1]] = None
         if kind == "merge":
             history.leave(side, chosen[1])
+            self.is_merged(person_of(rows[chosen[1]]))
             del wanted[chosen[1]]
         # The workspace takes no e-mail twice, not even for a moment.
         for number, key in enumerate(wanted):
@@ -127,6 +128,9 @@ class Events:
                 self.make_room(key, number)
         for key, email in wanted.items():
             self.give(side, key, email)
+
+    def is_merged(self, person: str) -> None:
+        """Somebody else has their address now: whoever goes by addresses takes what is left of one for the other."""
 
     def known(self, side: str) -> dict[str, dict[str, str]]:
         """Who may take another's e-mail."""
