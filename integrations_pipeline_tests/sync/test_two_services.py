@@ -45,6 +45,7 @@ def both(live_sandbox: SandboxServer, database: Database) -> Iterator[Both]:
 COLUMNS: dict[str, Any] = {
     "a day": ("date", {"dateFormat": {"name": "iso"}}),
     "a moment": ("dateTime", {"dateFormat": {"name": "iso"}, "timeFormat": {"name": "24hour"}, "timeZone": "utc"}),
+    "a text": ("singleLineText", {}),
     "a choice": ("singleSelect", {"choices": [{"name": "Red"}]}),
 }
 MOMENT = {"type": "datetime", "field_type": "date"}
@@ -147,6 +148,31 @@ def test_edits_after_that_reach_everybody(hub: Hub, where: str) -> None:
     assert hub.tenant.remote()[record_id][FIELD] == "2024-02-01"
     assert hub.person.properties["v"].startswith("2024-02-01")
     hub.rest()
+
+
+@pytest.mark.parametrize("hub", [("a text", CHOICE)], indirect=True)
+def test_what_one_writes_in_its_own_way_stays_elsewhere_as_it_was_typed(hub: Hub) -> None:
+    """HubSpot has the choice "red", however it is typed."""
+    (contact_id,) = hub.tenant.add_local(person(1, **{FIELD: "Red"}))
+    for _ in range(2):
+        hub.round()
+    for text in ("RED", "rEd", "Red", "red"):
+        hub.tenant.edit_local(contact_id, **{FIELD: text})
+        hub.round()
+        assert hub.here() == text
+        (record,) = hub.tenant.remote().values()
+        assert (record[FIELD], hub.person.properties["v"]) == (text, "red")
+        hub.rest()
+
+
+@pytest.mark.parametrize("hub", [("a text", CHOICE)], indirect=True)
+def test_with_one_service_its_way_of_writing_is_taken_over(hub: Hub) -> None:
+    (contact_id,) = hub.tenant.add_local(person(1, **{FIELD: "Red"}))
+    request = SyncRequest(workspace=hub.tenant.slug, provider="hubspot")
+    run_sync(hub.world.runtime, request)
+    hub.tenant.edit_local(contact_id, **{FIELD: "RED"})
+    run_sync(hub.world.runtime, request)
+    assert hub.here() == "red"
 
 
 @pytest.mark.parametrize("hub", [("a day", MOMENT)], indirect=True)

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from integrations_pipeline.errors import BusyError
+from integrations_pipeline.model import AgendaKind, Decision
 from integrations_pipeline.providers.airtable import PROVIDER
 from integrations_pipeline.store import undoing
+from integrations_pipeline.store.decisions import Verdict, decide_holds
+from integrations_pipeline.store.waiting import HOLDS, Choice
 from integrations_pipeline.sync.report import SyncReport
 from integrations_pipeline.sync.undo import UndoReport, undo_run
 from integrations_pipeline_tests.sync.arrangement import Tenant, World, people
@@ -26,7 +29,7 @@ def edited(world: World, count: int = 3, **fields: str) -> tuple[Tenant, list[st
     return tenant, ids, tenant.sync()
 
 
-def undo(tenant: Tenant, run: SyncReport, **options: Any) -> UndoReport:
+def undo(tenant: Tenant, run: SyncReport | UndoReport, **options: Any) -> UndoReport:
     assert run.run_id
     with tenant.world.database.admin() as connection:
         found = undoing.find_run(connection, run.run_id)
@@ -89,6 +92,42 @@ def test_people_that_come_back_and_are_held_are_counted_as_such(world: World) ->
     assert log["status"] == "success"
     assert first in tenant.links()
     assert second in tenant.links()
+
+
+def test_what_is_held_says_where_it_would_be_deleted(world: World) -> None:
+    tenant, (first, *_), _ = edited(world, company="Acme")
+    tenant.add_local({"email": "here@example.org"})
+    tenant.add_remote({"email": "there@example.org"})
+    run = tenant.sync()
+    undo(tenant, run)
+    told = {item.after["email"]: item.reason for item in tenant.agenda.of(AgendaKind.HELD_DELETE)}
+    made = f"made by run {run.run_id}, which was undone: approve to delete"
+    assert told == {
+        "here@example.org": f"{made} at the provider alone, the contact stays",
+        "there@example.org": f"{made} here alone, the record stays",
+    }
+    tenant.delete_local(first)
+    back = undo(tenant, tenant.sync())
+    again = undo(tenant, back)
+    (item,) = [each for each in tenant.agenda.of(AgendaKind.HELD_DELETE) if each.contact_id == first]
+    assert item.reason.endswith("approve to delete here and at the provider")
+    assert again.held == 1
+
+
+@pytest.mark.parametrize(("decision", "action"), [("approved", "hold_approved"), ("rejected", "hold_rejected")])
+def test_who_decided_what_an_undo_held_is_on_record(world: World, decision: str, action: str) -> None:
+    tenant, *_ = edited(world, company="Acme")
+    tenant.add_remote({"email": "there@example.org"})
+    undo(tenant, tenant.sync())
+    (item,) = tenant.agenda.of(AgendaKind.HELD_DELETE)
+    verdict = Verdict(decision=Decision(decision), by="ann", because="why not")
+    with world.database.workspace(tenant.workspace_id) as connection:
+        decide_holds(connection, tenant.workspace_id, Choice(kinds=HOLDS, ids=[str(item.id)]), verdict)
+    (record,) = tenant.rows("select action, metadata from integration_activity where action like 'hold%'")
+    assert (record["action"], record["metadata"]["decided_by"]) == (action, "ann")
+    stays_away = tenant.rows("select decided_by, reason from integration_agenda where kind = 'held_create'")
+    word = "taken back by an undo, and not made again: approve to let it be made after all"
+    assert stays_away == ([{"decided_by": "ann", "reason": word}] if decision == "approved" else [])
 
 
 def test_an_email_that_somebody_else_has_now_is_left_with_all_of_that_contact(world: World) -> None:

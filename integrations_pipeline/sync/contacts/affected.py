@@ -148,12 +148,6 @@ def _read_local(run: Run, connection: Connection, remote: RemoteRead, news: News
     both, and whoever holds an e-mail that an unlinked record brings; of very many, simply all."""
     workspace_id, connection_id, names = run.connection.workspace_id, run.connection.id, run.names
     touched = [*remote.records, *remote.tombstones]
-    if not touched and not news.changed and not news.gone:
-        nobody: dict[str, list[str]] = {}
-        return (
-            contacts.read_contacts(connection, workspace_id, names, ids=[]),
-            links.read_base(connection, connection_id, names, only=nobody),
-        )
     if len(touched) + len(news.changed) + len(news.gone) > MANY:
         everybody = contacts.read_contacts(connection, workspace_id, names)
         return everybody, links.read_base(connection, connection_id, names)
