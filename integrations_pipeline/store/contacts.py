@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
@@ -16,7 +16,6 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from integrations_pipeline.model import CONSENT_OUT, CONTACT_FIELDS, CUSTOM_PREFIX
 from integrations_pipeline.store import suppressions
 from integrations_pipeline.store.contact_statements import CONSENT, DELETE, INSERT, KEPT_OUT, REVIVE, UPDATE
-from integrations_pipeline.store.new_ids import new_id
 from integrations_pipeline.store.rows import (
     CUSTOM_TEXTS,
     check_names,
@@ -314,7 +313,7 @@ def upsert_contacts(connection: Connection, workspace_id: UUID, rows: Sequence[M
     known = _ids_by_key(connection, workspace_id, list(merged))
     fresh: list[tuple[int, Mapping[str, str]]] = [(places[key], row) for key, row in merged.items() if key not in known]
     fresh += _unknown_nameless(connection, workspace_id, nameless)
-    inserts = {i: ContactWrite(contact_id=str(new_id()), fields=row) for i, row in fresh}
+    inserts = {i: ContactWrite(contact_id=str(uuid4()), fields=row) for i, row in fresh}
     updates = {places[key]: ContactWrite(contact_id=known[key], fields=merged[key]) for key in merged if key in known}
     created = _insert(connection, workspace_id, list(inserts.values()))
     updated = _update(connection, list(updates.values()))

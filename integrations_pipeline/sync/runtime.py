@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from integrations_pipeline.errors import ConfigurationError
 from integrations_pipeline.model import Agenda, Checkpoint, FieldKind, FieldRule, MappedField, unknown_fields
@@ -28,7 +28,6 @@ from integrations_pipeline.providers.oauth_spec import OAuthClient, OAuthSpec
 from integrations_pipeline.store.connections import ConnectionRow, read_field_mappings
 from integrations_pipeline.store.database import Connection, Database, WorkspaceSession
 from integrations_pipeline.store.encryption import Cipher
-from integrations_pipeline.store.new_ids import new_id
 
 if TYPE_CHECKING:
     from integrations_pipeline.providers.access import Access, Held
@@ -62,7 +61,7 @@ class Runtime:
     #: Our registrations at providers with OAuth, by `OAuthSpec.client`.
     oauth_clients: Mapping[str, OAuthClient] = field(default_factory=dict)
     #: Where the ids of new contacts come from.
-    new_id: Callable[[], UUID] = new_id
+    new_id: Callable[[], UUID] = uuid4
 
     def spec(self, provider: str) -> ProviderSpec:
         if provider not in self.specs:
