@@ -19,9 +19,11 @@
     └── BusyError               another run holds the connection's lock
 
 Messages name the thing and the next step, never the data: no response bodies, e-mail addresses, query
-strings or tokens. Belongs here: exception types. Does not: the decision when to raise them.
+strings or tokens. Belongs here: exception types, and completing the commands that
+messages advise. Does not: the decision when to raise them.
 """
 
+import re
 from typing import ClassVar
 
 
@@ -114,3 +116,22 @@ class CursorExpiredError(IntegrationError):
 
 class BusyError(IntegrationError):
     """Another run holds the connection; it is never interleaved with."""
+
+
+#: Commands about what belongs to a workspace, as messages advise them.
+_ADVICE = re.compile(
+    r"`integrations (?:connections|contacts|pitches|holds|conflicts|failures|suppressions|sync|plan|verify)\b[^`]*`"
+)
+
+
+#: Of these, one about a connection whose provider is not told.
+_OF_A_PROVIDER = re.compile(r"(`integrations connections (?!list\b)\w+)(?= --|`)")
+
+
+def advised(message: str, workspace: str, provider: str = "") -> str:
+    """The message with the workspace, and the provider if it is known, in each command that it advises and that lacks
+    them: what knows how to help a connection rarely knows whose it is."""
+    told = _OF_A_PROVIDER.sub(rf"\1 {provider}", message) if provider else message
+    return _ADVICE.sub(
+        lambda found: found[0] if "--workspace" in found[0] else f"{found[0][:-1]} --workspace {workspace}`", told
+    )

@@ -8,6 +8,7 @@ import errno
 import gc
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -19,12 +20,14 @@ import typer
 
 from integrations_pipeline.cli.commands import Root
 from integrations_pipeline.cli.output import Exit, VisibleFormatter, exit_code, print_json, warn
-from integrations_pipeline.errors import ConfigurationError, IntegrationError
+from integrations_pipeline.errors import ConfigurationError, IntegrationError, advised
 from integrations_pipeline.model import clean_text
 
 _OBJECTS_BEFORE_A_LOOK = 50_000
 #: Errors of a stream that cannot be written.
 _STREAMS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+#: The workspace of a command as it was given, one argument a line.
+_WORKSPACE_GIVEN = re.compile(r"^(?:--workspace(?:\n|=)|-w\n?)([a-z0-9][a-z0-9_-]*)$", re.MULTILINE)
 #: What typer makes of Ctrl-C, without a word.
 INTERRUPTED = 130
 
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = command.main(args=given, prog_name="integrations", standalone_mode=False)
         sys.stdout.flush()
     except IntegrationError as error:
-        _fail(str(error), exit_code(error), is_json=is_json)
+        _fail(_for_workspace(str(error), given), exit_code(error), is_json=is_json)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except OSError as error:
@@ -75,6 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if code == INTERRUPTED:
         _fail("stopped; what was acknowledged is kept, the next run finishes the work", Exit.FAILED, is_json=is_json)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _for_workspace(message: str, given: Sequence[str]) -> str:
+    told = _WORKSPACE_GIVEN.search("\n".join(given))
+    return message if told is None else advised(message, told[1])
 
 
 def _report(error: BaseException) -> str:

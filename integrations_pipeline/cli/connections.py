@@ -29,7 +29,7 @@ from integrations_pipeline.cli.output import (
     wired,
 )
 from integrations_pipeline.cli.places import SharedOption, require_own_place
-from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.errors import ConfigurationError, advised
 from integrations_pipeline.store import connections, sync_log
 from integrations_pipeline.store.connections import ConnectionRow, NewConnection
 from integrations_pipeline.store.sync_log import Activity
@@ -164,10 +164,10 @@ def check(
         print_json(found)
     for name, report in reports.items():
         for problem in report.problems:
-            warn(f"{name}: {problem}")
+            warn(f"{name}: {advised(problem, workspace, name)}")
         if not as_json:
             for note in report.notes:
-                say(f"{name}: note: {note}")
+                say(f"{name}: note: {advised(note, workspace, name)}")
             say(f"{name}: {'not ready' if report.problems else 'ready'}")
     if any(report.problems for report in reports.values()):
         raise typer.Exit(Exit.FAILED)

@@ -23,7 +23,7 @@ from integrations_pipeline.cli.output import (
     wired,
 )
 from integrations_pipeline.cli.plan_words import named_ids, plan_lists, show_changes
-from integrations_pipeline.errors import ConfigurationError
+from integrations_pipeline.errors import ConfigurationError, advised
 from integrations_pipeline.layout import amount, short_id
 from integrations_pipeline.model import COUNT_NAMES, Direction, RunStatus
 from integrations_pipeline.store import connections, decisions, fleet
@@ -128,7 +128,7 @@ def show_report(report: "SyncReport", waiting: Mapping[str, int]) -> None:
             warn(f"not all was done: {remark}")
     shown = list(dict.fromkeys(error for result in report.results for error in result.errors))
     for error in shown[:20]:
-        warn(f"error: {error}")
+        warn(f"error: {advised(error, report.workspace, report.provider)}")
     if len(shown) > 20:
         warn(f"error: and {len(shown) - 20} more; `integrations logs --json` has them")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from integrations_pipeline.errors import BusyError, ConfigurationError, IntegrationError, NeedsAttentionError
+from integrations_pipeline.errors import BusyError, ConfigurationError, NeedsAttentionError, advised
 from integrations_pipeline.model import Direction
 from integrations_pipeline.store import agenda, connections, sync_log, tokens, workspaces
 from integrations_pipeline.store import changes as journal
@@ -61,7 +61,7 @@ def opened(
             access = build_access(runtime, row, mapping, is_read_only=not is_locking)
         except NeedsAttentionError as error:
             if is_locking:
-                _record_unready(session, row, error)
+                _record_unready(session, row, advised(str(error), workspace.slug, spec.name), is_own=error.is_own)
             raise
         try:
             yield (
@@ -97,10 +97,10 @@ def _find(session: WorkspaceSession, workspace: Workspace, provider: str, cipher
 def require_ready(row: connections.ConnectionRow, now: datetime) -> None:
     """`ConfigurationError`, with the command that helps, for a connection that is not to be synced. One in `error` has
     a try when its time has come, once a day."""
-    again = f"`integrations connections authorize {row.integration_type}` connects it again"
-    is_told = again in (row.error_message or "")
+    advice = f"`integrations connections authorize {row.integration_type}"
+    is_told = advice in (row.error_message or "")
     if row.status == "disconnected" and (is_told or row.oauth_provider):
-        why = row.error_message if is_told else again
+        why = row.error_message if is_told else f"{advice}` connects it again"
         raise ConfigurationError(f"the {row.integration_type} connection is disconnected: {why}")
     has_a_try = row.status == "error" and row.next_sync_at is not None and row.next_sync_at <= now
     if not row.sync_enabled or not (row.status == "active" or has_a_try):
@@ -112,13 +112,13 @@ def require_ready(row: connections.ConnectionRow, now: datetime) -> None:
         )
 
 
-def _record_unready(session: WorkspaceSession, row: connections.ConnectionRow, error: IntegrationError) -> None:
+def _record_unready(session: WorkspaceSession, row: connections.ConnectionRow, message: str, *, is_own: bool) -> None:
     """A connection that cannot even begin counts as failed, so that it is not due again every minute."""
     activity = Activity(
-        integration_name=row.integration_type, action="sync_failed", success=False, error_message=str(error)
+        integration_name=row.integration_type, action="sync_failed", success=False, error_message=message
     )
     with session.begin() as connection:
-        connections.record_failure(connection, row.id, str(error), is_own=error.is_own)
+        connections.record_failure(connection, row.id, message, is_own=is_own)
         sync_log.record_activity(connection, row.workspace_id, activity)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from uuid import uuid4
 
-from integrations_pipeline.errors import IntegrationError, PermanentError, UnavailableError
+from integrations_pipeline.errors import IntegrationError, PermanentError, UnavailableError, advised
 from integrations_pipeline.store import connections
 from integrations_pipeline.store.changes import JournalScope
 from integrations_pipeline.sync.contacts.job import ContactsJob
@@ -36,7 +36,8 @@ def run_sync(runtime: Runtime, request: SyncRequest, progress: Progress = no_pro
         try:
             _work(run, request, jobs)
         except IntegrationError as error:
-            book.close_failed(run, _tallies(jobs, is_over=False), str(error), is_own=error.is_own)
+            message = advised(str(error), workspace.slug, run.spec.name)
+            book.close_failed(run, _tallies(jobs, is_over=False), message, is_own=error.is_own)
         except BaseException as error:
             # A person who stops a run is in the log, but the connection did not fail. Without a database
             # the next run closes the log.

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+import pytest
+
 from integrations_pipeline.store import connections
 from integrations_pipeline_tests.cli.run import run
 from integrations_pipeline_tests.environment import Environment
@@ -39,6 +41,27 @@ def test_a_preview_that_a_guard_refuses_says_so_as_the_sync_would(environment: E
         assert ran.code == 3
     assert run("sync", *OF).code == 3
     assert len(run("contacts", "list", "-w", "acme", "--json").json) == 5
+
+
+@pytest.mark.parametrize("given", [("--workspace", "acme"), ("--workspace=acme",), ("-w", "acme"), ("-wacme",)])
+def test_what_is_advised_names_the_workspace_that_was_asked_for(
+    environment: Environment, given: tuple[str, ...]
+) -> None:
+    environment.add_workspace("acme")
+    ran = run("sync", *given, "--provider", "airtable")
+    assert ran.code == 2
+    assert "`integrations connections add airtable --workspace acme` makes one" in ran.err
+
+
+def test_what_is_advised_of_a_connection_names_its_workspace_wherever_it_is_shown(environment: Environment) -> None:
+    connected(environment, 1)
+    body = {"error": {"type": "UNKNOWN_FIELD_NAME", "message": "no"}}
+    environment.sandbox.airtable.add_fault(FaultRule(action="status", status=422, body=body, times=-1))
+    advice = "`integrations connections check airtable --workspace acme`"
+    assert advice in run("sync", *OF).err
+    assert advice in run("connections", "list", "-w", "acme", "--json").out
+    run("connections", "disable", "airtable", "-w", "acme")
+    assert "`integrations connections enable airtable --workspace acme` lets it sync again" in run("sync", *OF).err
 
 
 def test_a_preview_with_something_to_do_is_done(environment: Environment) -> None:

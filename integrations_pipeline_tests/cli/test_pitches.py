@@ -125,7 +125,7 @@ def test_the_same_text_twice_needs_a_word(mailing: Environment, tmp_path: Path) 
     run("pitches", "import", written(tmp_path / "p.csv", rows), "-w", "acme")
     sent = run("pitches", "send", "-w", "acme")
     (second,) = [str(row["id"]) for row in listed("--status", "failed")]
-    assert (sent.code, f"`integrations pitches retry {second} --repeat`" in sent.err) == (1, True)
+    assert (sent.code, f"`integrations pitches retry {second} --repeat --workspace acme`" in sent.err) == (1, True)
     assert run("pitches", "retry", "--all", "-w", "acme", "--json").json["ids"] == [second]
     assert run("pitches", "send", "-w", "acme").code == 1
     (item,) = run("inbox", "-w", "acme", "--kind", "pitch", "--json").json["items"]
@@ -169,7 +169,7 @@ def test_without_a_mailbox_nothing_is_queued_and_the_next_step_is_told(
     ran = run("pitches", "send", "-w", "acme", draft)
     assert ran.code == 2
     assert ran.err.strip().endswith(
-        "the workspace has no connection with a mailbox: `integrations connections add gmail` makes one"
+        "no connection with a mailbox: `integrations connections add gmail --workspace acme` makes one"
     )
     assert [row["status"] for row in listed()] == ["draft"]
 

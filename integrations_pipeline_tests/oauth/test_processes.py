@@ -20,7 +20,7 @@ PROCESSES, THREADS = 8, 10
 HAS_OWN_KEEPERS = (False, True, True, False)
 LATER_RUNS = 8
 SYNC = ("sync", "--workspace", "acme", "--provider", "airtable", "--json")
-REMEDY = "`integrations connections authorize airtable` connects it again"
+REMEDY = "`integrations connections authorize airtable --workspace acme` connects it again"
 
 
 def test_one_request_per_expiry_whoever_asks_however_slow_the_endpoint_is(place: Place) -> None:

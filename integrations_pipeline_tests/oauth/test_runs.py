@@ -16,7 +16,7 @@ from integrations_pipeline_tests.sync.arrangement import NO_TLS
 from integrations_sandbox import DEFAULT_MAILCHIMP_KEY, DEFAULT_TOKEN
 
 PEOPLE = 25
-REMEDY = "`integrations connections authorize {}` connects it again"
+REMEDY = "`integrations connections authorize {} --workspace acme` connects it again"
 
 
 class Watching(httpx.HTTPTransport):
